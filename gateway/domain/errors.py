@@ -1,0 +1,216 @@
+"""Every failure that a caller may see.
+
+    GatewayError
+    ├── Unauthenticated        no token, or none that is known
+    ├── Forbidden              the policy does not grant it
+    ├── RateLimited            too much at once; says when to come back
+    ├── BadUserInput           names the field and the fix
+    ├── UnknownSymbol
+    ├── UnknownAccount
+    ├── JournalUnavailable     no order is sent without its record
+    ├── DataUnavailable        nothing to show within the hard lifetime
+    └── ExchangeFailure
+        ├── NotSent            it never left: nothing can have happened
+        ├── Refused            the exchange said no
+        └── Unclear            the exchange may or may not have acted
+
+Errors carry fields and build their text in `__str__`. No text holds a secret, a signature or a
+signed address.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """The base: `code` is stable (docs/errors.md), `retryable` tells whether to try again."""
+
+    code: ClassVar[str] = "INTERNAL"
+    retryable: ClassVar[bool] = False
+
+    def extensions(self) -> dict[str, object]:
+        """What a GraphQL error carries besides its message."""
+        return {"code": self.code, "retryable": self.retryable}
+
+
+@dataclass(eq=False)
+class Unauthenticated(GatewayError):
+    """No token, or none that is known."""
+
+    code = "UNAUTHENTICATED"
+    problem: str = "send a token that the gateway knows: 'Authorization: Bearer <token>'"
+
+    def __str__(self) -> str:
+        """Say what to send."""
+        return self.problem
+
+
+@dataclass(eq=False)
+class Forbidden(GatewayError):
+    """The policy does not grant it; `rule` names what decided."""
+
+    code = "FORBIDDEN"
+    action: str
+    rule: str
+
+    def __str__(self) -> str:
+        """Name the action that was not granted."""
+        return f"not allowed: {self.action}"
+
+    def extensions(self) -> dict[str, object]:
+        """Add the rule."""
+        return {**super().extensions(), "rule": self.rule}
+
+
+@dataclass(eq=False)
+class RateLimited(GatewayError):
+    """Too much at once. `retry_after` in seconds."""
+
+    code = "RATE_LIMITED"
+    retryable = True
+    limit: str
+    retry_after: float
+
+    def __str__(self) -> str:
+        """Say which limit, and when to come back."""
+        return f"limit reached: {self.limit}; try again in {self.retry_after:g} s"
+
+    def extensions(self) -> dict[str, object]:
+        """Add when to come back."""
+        return {**super().extensions(), "retryAfter": self.retry_after}
+
+
+@dataclass(eq=False)
+class BadUserInput(GatewayError):
+    """The input's `field` is wrong; `problem` says what is expected."""
+
+    code = "BAD_USER_INPUT"
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        """Name the field and the fix."""
+        return f"{self.field}: {self.problem}"
+
+    def extensions(self) -> dict[str, object]:
+        """Add the field."""
+        return {**super().extensions(), "field": self.field}
+
+
+@dataclass(eq=False)
+class UnknownSymbol(GatewayError):
+    """There is no such market."""
+
+    code = "UNKNOWN_SYMBOL"
+    symbol: str
+
+    def __str__(self) -> str:
+        """Name the symbol, cut short, and where to look."""
+        return f"no market is called {self.symbol[:32]!r}; 'markets' lists them"
+
+
+@dataclass(eq=False)
+class UnknownAccount(GatewayError):
+    """There is no such account, or the caller may not know of it."""
+
+    code = "UNKNOWN_ACCOUNT"
+    account: str
+
+    def __str__(self) -> str:
+        """Name the account, cut short, and where to look."""
+        return f"no account is called {self.account[:64]!r}; 'accounts' lists yours"
+
+
+@dataclass(eq=False)
+class JournalUnavailable(GatewayError):
+    """The order journal cannot be written, so no order was sent."""
+
+    code = "JOURNAL_UNAVAILABLE"
+    retryable = True
+
+    def __str__(self) -> str:
+        """Say that nothing was sent."""
+        return "the order journal is away; nothing was sent"
+
+
+@dataclass(eq=False)
+class DataUnavailable(GatewayError):
+    """The exchange is away, and what was known of `what` is past its hard lifetime."""
+
+    code = "EXCHANGE_UNAVAILABLE"
+    retryable = True
+    what: str
+
+    def __str__(self) -> str:
+        """Say what is missing."""
+        return f"the exchange is away and nothing recent is known of {self.what}"
+
+
+class ExchangeFailure(GatewayError):
+    """A call to the exchange did not bring what was asked for."""
+
+
+@dataclass(eq=False)
+class NotSent(ExchangeFailure):
+    """The request never left, so nothing can have happened. `cause` is one of a few words."""
+
+    code = "EXCHANGE_UNAVAILABLE"
+    retryable = True
+    endpoint: str
+    cause: str
+
+    def __str__(self) -> str:
+        """Say that the exchange was not reached."""
+        return f"the exchange could not be reached ({self.endpoint}: {self.cause})"
+
+
+@dataclass(eq=False)
+class Refused(ExchangeFailure):
+    """The exchange answered with one of its documented codes ('Error Codes' and each endpoint).
+
+    `name` is the code's name in `docs/errors.md`, `advice` what to do about it.
+    """
+
+    code = "EXCHANGE_REFUSED"
+    endpoint: str
+    exchange_code: str
+    name: str
+    meaning: str
+    advice: str
+    retry: bool
+
+    def __str__(self) -> str:
+        """Give the exchange's reason and what to do."""
+        return f"{self.meaning}: {self.advice}"
+
+    def extensions(self) -> dict[str, object]:
+        """Add the exchange's code, its name, and whether trying again can help."""
+        return {
+            "code": self.code,
+            "retryable": self.retry,
+            "exchangeCode": self.exchange_code,
+            "reason": self.name,
+        }
+
+
+@dataclass(eq=False)
+class Unclear(ExchangeFailure):
+    """The exchange may or may not have acted: for a mutation the outcome is unknown.
+
+    `cause` is one of a few words (EXCHANGE's 'unknown' row: timeout after the first byte, HTML,
+    truncated, 5xx, 429, 90000, an unlisted code …); `exchange_code` is set when it gave one.
+    """
+
+    code = "EXCHANGE_UNAVAILABLE"
+    retryable = True
+    endpoint: str
+    cause: str
+    exchange_code: str | None = None
+
+    def __str__(self) -> str:
+        """Say that the answer was not usable."""
+        return f"the exchange gave no usable answer ({self.endpoint}: {self.cause})"
+
+    def extensions(self) -> dict[str, object]:
+        """Add the exchange's code when it gave one."""
+        return {**super().extensions(), "exchangeCode": self.exchange_code}

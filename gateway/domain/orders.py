@@ -1,0 +1,165 @@
+"""Orders, and placements: the record of an order intent and what became of it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from gateway.domain.market import OrderSide
+from gateway.domain.money import plain
+
+
+class OrderType(StrEnum):
+    """The exchange's order types."""
+
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    STOP_LIMIT = "STOP_LIMIT"
+    FAST = "FAST"
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands. CLOSED_UNKNOWN: gone, and nobody can tell filled from cancelled."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    CLOSED_UNKNOWN = "CLOSED_UNKNOWN"
+
+    @property
+    def terminal(self) -> bool:
+        """True when the order never opens again."""
+        return self not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+
+
+class StopDirection(StrEnum):
+    """On which side of the last price the stop price lies."""
+
+    LESS = "LESS"
+    GREATER = "GREATER"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as the exchange tells it; None where it said nothing.
+
+    Quantities in the base asset, totals in the quote asset, time in ms.
+    """
+
+    order_id: str | None
+    symbol: str
+    side: OrderSide
+    type: OrderType
+    status: OrderStatus
+    time: int
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+    quote_total: Decimal | None = None
+    filled_quantity: Decimal | None = None
+    filled_total: Decimal | None = None
+    stop_price: Decimal | None = None
+    stop_direction: StopDirection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSpec:
+    """Buy or sell `quantity` (base asset) at `price` (quote asset) or better."""
+
+    price: Decimal
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """The command to place one order. `client_order_id` is unique for principal and account."""
+
+    account: str
+    client_order_id: str
+    symbol: str
+    side: OrderSide
+    spec: LimitSpec
+
+    @property
+    def type(self) -> OrderType:
+        """The order type that `spec` asks for."""
+        return OrderType.LIMIT
+
+    def canonical(self) -> str:
+        """One text for equal commands: 1.50 and 1.5 are the same money."""
+        price, quantity = (
+            plain(value.normalize()) for value in (self.spec.price, self.spec.quantity)
+        )
+        return f"{self.type} {self.side} {self.symbol} price={price} quantity={quantity}"
+
+
+class PlacementState(StrEnum):
+    """The states of a placement; `FOLLOWING` says which may follow which."""
+
+    RECEIVED = "RECEIVED"
+    DENIED = "DENIED"
+    NOT_SENT = "NOT_SENT"
+    SENDING = "SENDING"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
+    NOT_PLACED = "NOT_PLACED"
+    IN_DOUBT = "IN_DOUBT"
+
+    @property
+    def new_id_safe(self) -> bool:
+        """True when the same command under a new client order id cannot double the order."""
+        return self in _NOTHING_STANDS
+
+
+_S = PlacementState
+_NOTHING_STANDS = frozenset({_S.DENIED, _S.NOT_SENT, _S.REJECTED, _S.NOT_PLACED})
+
+FOLLOWING: dict[PlacementState, frozenset[PlacementState]] = {
+    _S.RECEIVED: frozenset({_S.DENIED, _S.NOT_SENT, _S.SENDING}),
+    _S.SENDING: frozenset({_S.ACCEPTED, _S.REJECTED, _S.NOT_SENT, _S.UNKNOWN}),
+    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.REJECTED, _S.NOT_PLACED, _S.IN_DOUBT}),
+    _S.IN_DOUBT: frozenset({_S.ACCEPTED, _S.NOT_PLACED}),
+    _S.NOT_PLACED: frozenset({_S.ACCEPTED}),
+    _S.DENIED: frozenset(),
+    _S.NOT_SENT: frozenset(),
+    _S.ACCEPTED: frozenset(),
+    _S.REJECTED: frozenset(),
+}
+"""The placement's state machine; a state without followers is terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why nothing stands on the exchange: a stable `code`, the exchange's own when it spoke."""
+
+    code: str
+    message: str
+    exchange_code: str | None = None
+    retryable: bool = False
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The journal's record of an order intent.
+
+    `signed_at` (ms, by the exchange's clock), `window` (ms) and `digest` (SHA-256 of the signed
+    text, hex) describe the one request that may carry it. `lease_until` (ms): a placement still
+    SENDING after this has lost its sender, and its outcome is unknown. `rule` names the policy
+    grant that allowed it.
+    """
+
+    id: str
+    principal: str
+    command: PlaceOrder
+    state: PlacementState
+    created_at: int
+    updated_at: int
+    rule: str
+    signed_at: int
+    window: int
+    digest: str
+    lease_until: int
+    order: Order | None = None
+    rejection: Rejection | None = None
+    evidence: str | None = None

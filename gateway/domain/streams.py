@@ -1,0 +1,79 @@
+"""Topics of the exchange's streams, what a feed tells about them, and gaps."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.domain.market import CandleInterval, CandleUpdate, OrderBook, Ticker, TopOfBook, Trade
+from gateway.domain.orders import Order
+
+
+class TopicKind(StrEnum):
+    """What can be subscribed to. ACCOUNT is the private stream of one account."""
+
+    ALL_TICKERS = "all_tickers"
+    TICKER = "ticker"
+    CANDLES = "candles"
+    TOP_OF_BOOK = "top_of_book"
+    ORDER_BOOK = "order_book"
+    TRADES = "trades"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One stream: `symbol` for all kinds but ALL_TICKERS and ACCOUNT, `interval` for CANDLES."""
+
+    kind: TopicKind
+    symbol: str | None = None
+    interval: CandleInterval | None = None
+
+
+StreamValue = Ticker | TopOfBook | OrderBook | CandleUpdate | Trade | Order
+"""What one frame of a stream says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A frame of `topic` arrived at `time` (ms)."""
+
+    topic: Topic
+    value: StreamValue
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The exchange confirmed `topic`: from `time` (ms) on, its frames arrive."""
+
+    topic: Topic
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The feed lost every topic. `since` (ms): the last moment it was known whole."""
+
+    since: int
+    reason: str
+
+
+FeedEvent = Update | Started | Broken
+"""What a feed tells, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something may be missing since `since` (ms); what follows starts from a fresh snapshot."""
+
+    since: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """How a feed is doing: times in ms, `topics` confirmed by the exchange."""
+
+    connected: bool
+    since: int | None
+    topics: int
+    last_message_at: int | None
