@@ -1,0 +1,119 @@
+"""The sandbox's listener and its life: bind, serve, stop."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+
+from gateway.sandbox.config import SandboxConfig
+
+logger = logging.getLogger(__name__)
+
+
+class AddressUnavailableError(OSError):
+    """The listener's address cannot be bound: mostly a port in use."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(host, port, reason)
+        self.host = host
+        self.port = port
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"sandbox cannot listen on {self.host}:{self.port}: {self.reason}"
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def create_app(config: SandboxConfig, clock: Callable[[], int] = wall_clock_ms) -> Starlette:
+    """Build the exchange of ``config`` as an ASGI application; ``clock`` gives epoch ms."""
+    _ = config, clock
+    return Starlette()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """A sandbox that answers: the addresses that clients need."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Base address of REST, without a trailing slash."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def stream_url(self) -> str:
+        """Address of the WebSocket."""
+        return f"ws://{self.host}:{self.port}/v3"
+
+
+class _GuestServer(uvicorn.Server):
+    """A server inside somebody else's process, whose signals are not its own."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+@asynccontextmanager
+async def serve(
+    config: SandboxConfig, clock: Callable[[], int] = wall_clock_ms
+) -> AsyncIterator[RunningSandbox]:
+    """Serve inside the running event loop until the context ends. Raises AddressUnavailableError."""
+    listener = _bind(config)
+    server = _GuestServer(_uvicorn_config(create_app(config, clock)))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn offers no event
+        await asyncio.sleep(0.005)
+    try:
+        yield RunningSandbox(config.host, listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await task
+
+
+def run(config: SandboxConfig) -> None:
+    """Serve until SIGTERM or SIGINT, then stop within two seconds, open streams or not.
+
+    Raises AddressUnavailableError when the address cannot be bound.
+    """
+    listener = _bind(config)
+    server = uvicorn.Server(_uvicorn_config(create_app(config)))
+    logger.info("sandbox exchange listens on %s:%d", config.host, listener.getsockname()[1])
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+
+
+def _bind(config: SandboxConfig) -> socket.socket:
+    try:
+        return socket.create_server((config.host, config.port), backlog=2048)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise AddressUnavailableError(config.host, config.port, reason) from error
+
+
+def _uvicorn_config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=64 * 1024,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        # At info uvicorn logs the query string of every WebSocket handshake.
+        log_level="warning",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=1,
+    )
