@@ -1,0 +1,181 @@
+"""Logs, metrics, trace ids, and the layer that keeps secrets out of all of them."""
+
+import base64
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable
+from typing import Literal, TextIO
+from urllib.parse import quote
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+REDACTED = "[redacted]"
+
+_PATTERNS = (
+    re.compile(r"(?<=signature=)[^&\s\"'\\]+", re.IGNORECASE),
+    re.compile(r"(?<=\"signature\":)\s*\\?\"[^\"\\]+", re.IGNORECASE),
+    re.compile(r"(?<=bearer )[^\s\"'\\]+", re.IGNORECASE),
+    re.compile(r"(?<=://)[^/\s\"'@]*:[^/\s\"'@]+(?=@)"),
+    re.compile(r"\bngw_[A-Za-z0-9_-]{20,}"),
+)
+"""Signatures, tokens, and passwords in addresses, wherever they stand in a line."""
+
+_TALKATIVE = ("httpx", "httpcore", "aiohttp", "websockets", "uvicorn.access", "asyncio")
+"""These write full addresses or frames, signatures included, below WARNING."""
+
+
+class Redactor:
+    """Takes known secrets, and whatever looks like one, out of a text.
+
+    Custody hands in the secrets that it holds; each is looked for as it stands, percent-encoded
+    and in base64.
+    """
+
+    def __init__(self) -> None:
+        self._known: re.Pattern[str] | None = None
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Replace the set of known secrets."""
+        forms = {form for secret in secrets if secret for form in _forms(secret)}
+        longest_first = sorted(forms, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+    def __call__(self, text: str) -> str:
+        """Return `text` with every secret replaced."""
+        if self._known is not None:
+            text = self._known.sub(REDACTED, text)
+        for pattern in _PATTERNS:
+            text = pattern.sub(REDACTED, text)
+        return text
+
+
+def _forms(secret: str) -> set[str]:
+    return {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")}
+
+
+def configure_logging(
+    level: str,
+    form: Literal["json", "console"],
+    redact: Callable[[str], str],
+    stream: TextIO = sys.stdout,
+) -> None:
+    """Send every log line of the process, our own and the libraries', through one redacted form."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(form, colors=stream.isatty()),
+                _redacting(redact),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _rendering(form: Literal["json", "console"], *, colors: bool) -> list[Processor]:
+    if form == "console":
+        return [structlog.dev.ConsoleRenderer(colors=colors)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _redacting(redact: Callable[[str], str]) -> Processor:
+    def processor(_logger: WrappedLogger, _method: str, line: EventDict | str) -> str:
+        return redact(str(line))
+
+    return processor
+
+
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+
+
+def trace_id(traceparent: str | None, random_bytes: Callable[[int], bytes]) -> str:
+    """The trace id of a request: its caller's (W3C Trace Context, `traceparent`), or a new one."""
+    found = _TRACEPARENT.fullmatch(traceparent or "")
+    return found[1] if found and found[1].strip("0") else random_bytes(16).hex()
+
+
+_LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """Every metric of the process. Labels come from closed sets only, never from a caller."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self.upstream_requests = self._counter(
+            "upstream_requests",
+            "Requests to the exchange, by endpoint and by its code or the transport's failure",
+            "endpoint",
+            "code",
+        )
+        self.cache_reads = self._counter(
+            "cache_reads",
+            "Reads of market data, by kind and by the layer that answered",
+            "kind",
+            "layer",
+        )
+        self.cache_failures = self._counter(
+            "cache_failures", "What the cache Redis did not do", "reason"
+        )
+        self.feed_malformed = self._counter(
+            "feed_malformed", "Stream frames that were withheld", "feed", "reason"
+        )
+        self.feed_connects = self._counter("feed_connects", "Connections of a stream", "feed")
+        self.subscriptions = self._gauge("subscriptions", "Open GraphQL subscriptions", "field")
+        self.subscription_groups = self._gauge(
+            "subscription_groups", "Executions that the open subscriptions share"
+        )
+        self.sockets = self._gauge("sockets", "Open GraphQL WebSockets")
+        self.slow_streams = self._counter(
+            "slow_streams", "Streams that ended because their reader was too slow"
+        )
+        self.orders = self._counter("orders", "Orders by outcome", "outcome")
+        self.cancels = self._counter("cancels", "Cancels by outcome", "outcome")
+        self.journal_spooled = self._gauge(
+            "journal_spooled", "Order outcomes that wait to be written to the journal"
+        )
+        self.policy_faults = self._counter("policy_faults", "Policy files that were refused")
+        self.graphql_requests = self._counter(
+            "graphql_requests",
+            "GraphQL requests, by kind and by the code of the outcome",
+            "operation",
+            "code",
+        )
+        self.answers = self._counter(
+            "answers", "Answers on public data, by whether they were kept ones", "kept"
+        )
+        self.graphql_seconds = Histogram(
+            "gateway_graphql_seconds",
+            "Seconds to answer a GraphQL request",
+            ("operation",),
+            registry=self.registry,
+            buckets=_LATENCIES,
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"gateway_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"gateway_{name}", text, labels, registry=self.registry)

@@ -1,0 +1,302 @@
+"""All settings, read once from the environment; every fault is reported at once.
+
+Each setting is the field's name in capitals behind `NGW_`; a name with that prefix that is no
+setting is a fault, so that a misspelt one cannot go unseen. An empty value counts as not set.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from gateway.domain.market import MarketKind
+
+PREFIX = "NGW_"
+
+
+class SettingsFault(Exception):
+    """The environment does not make a configuration; `problems` has a sentence for each fault."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        """One line for each fault."""
+        return "\n".join(self.problems)
+
+
+class Lifetime(NamedTuple):
+    """How long (ms) a value from the exchange counts as fresh, and how long it is shown at all."""
+
+    soft_ms: int
+    hard_ms: int
+
+
+def _lifetime(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    soft, slash, hard = text.partition("/")
+    try:
+        lifetime = Lifetime(int(float(soft) * 1000), int(float(hard) * 1000))
+    except (ValueError, OverflowError):
+        slash = ""
+        lifetime = Lifetime(0, 0)
+    if not slash or not 0 < lifetime.soft_ms <= lifetime.hard_ms:
+        message = "expected seconds as 'soft/hard', soft no longer than hard, such as '5/60'"
+        raise ValueError(message)
+    return lifetime
+
+
+def _comma_list(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _address(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not parts.hostname or parts.username or parts.query:
+            message = f"expected an address such as '{schemes[-1]}://host[:port]'"
+            raise ValueError(message)
+        return value.rstrip("/")
+
+    return AfterValidator(check)
+
+
+def _redis_address(value: SecretStr) -> SecretStr:
+    if urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+        message = "expected 'redis://host:port/0', 'rediss://…' or 'unix:///path'"
+        raise ValueError(message)
+    return value
+
+
+def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or parts.path or not parts.netloc:
+            message = "expected origins such as 'https://desk.example.com', separated by commas"
+            raise ValueError(message)
+    return values
+
+
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
+LifetimeSetting = Annotated[Lifetime, BeforeValidator(_lifetime)]
+RedisAddress = Annotated[SecretStr, AfterValidator(_redis_address)]
+
+
+class Settings(BaseModel):
+    """The whole configuration of one gateway process; frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
+    allowed_origins: Annotated[
+        tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(_origins)
+    ] = Field(
+        (),
+        description="Origins of web pages that may call (CORS and WebSocket), separated by commas",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe level that is logged"
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="json: a JSON object a line; console: for people"
+    )
+    shutdown_grace_s: Seconds = Field(
+        10, description="Seconds that requests and streams get to end after SIGTERM"
+    )
+
+    policy_file: Path = Field(description="The policy: accounts, principals, token hashes, grants")
+    policy_reload_s: Seconds = Field(
+        1, description="Seconds between two looks at the policy file for a change"
+    )
+    credentials_dir: Path | None = Field(
+        None,
+        description="Folder with <account>/api-key and <account>/api-secret for each account",
+    )
+    credentials: SecretStr | None = Field(
+        None,
+        description='Credentials as JSON: {"<account>": {"api_key": "…", "api_secret": "…"}}',
+    )
+
+    cache_redis_url: RedisAddress = Field(
+        description="Redis for market data; it may lose everything"
+    )
+    state_redis_url: RedisAddress = Field(
+        description="Redis for the order journal; it must keep everything (noeviction, AOF)"
+    )
+    redis_timeout_s: Seconds = Field(1, description="Seconds that one Redis command may take")
+
+    exchange_rest_url: Annotated[str, _address("http", "https")] = Field(
+        "https://api.narkasa.com", description="The exchange's REST address, without /v3/api"
+    )
+    exchange_ws_url: Annotated[str, _address("ws", "wss")] = Field(
+        "wss://api.narkasa.com/v3", description="The exchange's WebSocket address"
+    )
+    exchange_post_form: Literal["query", "json"] = Field(
+        "query", description="Where a signed POST carries its parameters"
+    )
+    exchange_connect_timeout_s: Seconds = Field(
+        2, description="Seconds to connect to the exchange, or to wait for a free connection"
+    )
+    exchange_read_timeout_s: Seconds = Field(
+        5, description="Seconds to wait for the exchange's next byte"
+    )
+    exchange_connections: Count = Field(32, description="Connections to the exchange at most")
+    order_window_ms: int = Field(
+        5000, ge=500, le=60_000, description="windowSize (ms) that is signed into each request"
+    )
+    clock_sync_s: Seconds = Field(
+        30, description="Seconds between two readings of the exchange's clock"
+    )
+    feed_audit_s: Seconds = Field(
+        15, description="Seconds between two LIST_SUBSCRIPTIONS on the exchange's stream"
+    )
+    feed_mute_s: Seconds = Field(
+        10, description="Seconds without frame or reply after which a stream counts as mute"
+    )
+    feed_backoff_cap_s: Seconds = Field(
+        30, description="Longest pause (seconds) between two attempts to connect the stream"
+    )
+    feed_linger_s: Seconds = Field(
+        30, description="Seconds that a stream's topic stays subscribed after its last subscriber"
+    )
+
+    lifetime_listing: LifetimeSetting = Field(
+        Lifetime(60_000, 86_400_000), description="Lifetime of the market list, soft/hard seconds"
+    )
+    lifetime_rules: LifetimeSetting = Field(
+        Lifetime(300_000, 86_400_000), description="Lifetime of market rules"
+    )
+    lifetime_ticker: LifetimeSetting = Field(
+        Lifetime(5_000, 60_000), description="Lifetime of a ticker"
+    )
+    lifetime_top_of_book: LifetimeSetting = Field(
+        Lifetime(1_000, 30_000), description="Lifetime of a top of book"
+    )
+    lifetime_order_book: LifetimeSetting = Field(
+        Lifetime(1_000, 30_000), description="Lifetime of an order book"
+    )
+    lifetime_candles: LifetimeSetting = Field(
+        Lifetime(5_000, 300_000), description="Lifetime of a candle series"
+    )
+    lifetime_trades: LifetimeSetting = Field(
+        Lifetime(2_000, 60_000), description="Lifetime of a trade history"
+    )
+    cache_entries: Count = Field(
+        5000, description="Pieces of market data kept in process memory at most"
+    )
+    answer_entries: Count = Field(
+        1000, description="Answers on public data kept in process memory at most"
+    )
+
+    max_body_bytes: Count = Field(65_536, description="Size of a request's body at most")
+    max_query_depth: Count = Field(8, description="Depth of a GraphQL document at most")
+    max_query_aliases: Count = Field(15, description="Aliases in a GraphQL document at most")
+    max_query_tokens: Count = Field(1000, description="Tokens in a GraphQL document at most")
+    document_entries: Count = Field(
+        500, description="Parsed and validated documents kept in process memory at most"
+    )
+    connection_init_s: Seconds = Field(
+        5, description="Seconds that a WebSocket has to send connection_init"
+    )
+    max_connections: Count = Field(2000, description="Open WebSockets at most")
+    max_connections_per_principal: Count = Field(
+        1000, description="Open WebSockets of one principal at most"
+    )
+    max_subscriptions_per_connection: Count = Field(
+        100, description="Subscriptions on one WebSocket at most"
+    )
+    stream_queue: Count = Field(
+        256, description="Events that may wait for a slow subscriber before its stream ends"
+    )
+    max_requests: Count = Field(
+        500, description="GraphQL requests of one principal under way at once at most"
+    )
+
+    journal_retention_days: int = Field(
+        90, ge=1, le=3650, description="Days that an ended placement is kept"
+    )
+    journal_spool: Count = Field(
+        1000, description="Order outcomes held in memory at most while the journal is away"
+    )
+
+    def lifetime(self, kind: MarketKind) -> Lifetime:
+        """The lifetime of one kind of market data."""
+        lifetime: Lifetime = getattr(self, f"lifetime_{kind.value}")
+        return lifetime
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings out of `environ`; raise `SettingsFault` with every fault at once."""
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and value.strip()
+    }
+    problems: list[str] = []
+    if not given.keys() & {"credentials", "credentials_dir"}:
+        problems.append(
+            f"{PREFIX}CREDENTIALS_DIR: not set. Name the folder of the exchange's credentials, "
+            f"or give {PREFIX}CREDENTIALS."
+        )
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as fault:
+        problems += [_sentence(error) for error in fault.errors(include_input=False)]
+    else:
+        if not problems:
+            return settings
+    raise SettingsFault(tuple(problems))
+
+
+def _sentence(error: ErrorDetails) -> str:
+    name = str(error["loc"][0]) if error["loc"] else ""
+    setting = f"{PREFIX}{name.upper()}"
+    match error["type"]:
+        case "missing":
+            return f"{setting}: not set. {Settings.model_fields[name].description}."
+        case "extra_forbidden":
+            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+            advice = f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
+            return f"{setting}: there is no such setting{advice}"
+        case _:
+            return f"{setting}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def example() -> str:
+    """The text of `.env.example`: every setting, what it means, and its default."""
+    lines = ["# Every setting of the gateway. Those without a default must be set.", ""]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.is_required() else _text(field.default)
+        commented = "" if field.is_required() else "# "
+        lines += [f"# {field.description}", f"{commented}{PREFIX}{name.upper()}={default}", ""]
+    return "\n".join(lines)
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case Lifetime(soft_ms=soft, hard_ms=hard):
+            return f"{soft / 1000:g}/{hard / 1000:g}"
+        case tuple():
+            return ",".join(str(item) for item in value)
+        case _:
+            return str(value)
