@@ -1,0 +1,46 @@
+# Everything runs from .venv, which scripts/venv.sh keeps at the lock files. PYTHON=... names the
+# interpreter to make it with; otherwise the first of python3.13, 3.12, 3.11 and python3 that runs.
+
+.DEFAULT_GOAL := help
+.PHONY: help dev test check fmt schema bench lock clean setup
+
+bin := .venv/bin
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+dev: ## start the gateway against a simulated exchange, with an embedded Valkey
+	@scripts/venv.sh dev-server
+	@exec $(bin)/narkasa-gateway dev --die-with-parent
+
+test: check ## run every check and every test
+	@$(bin)/pytest
+
+check: setup ## lint, types, layers, the published schema, Dockerfile and chart
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy gateway tests bench
+	$(bin)/lint-imports
+	$(bin)/narkasa-gateway schema --check graphql/schema.graphql
+	$(bin)/hadolint Dockerfile
+	.tools/bin/helm lint --strict helm/narkasa-gateway --values tests/contract/helm-values/minimal.yaml
+
+fmt: setup ## format the code, and fix what can be fixed by rule
+	$(bin)/ruff format
+	$(bin)/ruff check --fix
+
+schema: setup ## write the published contract from the code
+	$(bin)/narkasa-gateway schema > graphql/schema.graphql
+
+bench: setup ## compare speed with the textbook way
+	$(bin)/python -m bench
+
+lock: setup ## choose the newest versions that pyproject.toml allows
+	scripts/lock.sh
+
+clean: ## remove everything that set-up and runs made
+	rm -rf .venv .tools .dev .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
+
+setup:
+	@scripts/venv.sh dev
+	@scripts/helm.sh
