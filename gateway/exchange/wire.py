@@ -1,0 +1,238 @@
+"""The shapes of the exchange's replies, read leniently and without losing a digit.
+
+Unknown fields are ignored, absent optional ones are None, numbers may come as strings, and names
+such as `side` as strings or integers: the document's samples differ among themselves. What is
+read here is not yet checked for meaning: `gateway.exchange.mapping` does that.
+"""
+
+from decimal import Decimal
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+T = TypeVar("T")
+
+SUCCESS = "00000"
+
+Milliseconds = Annotated[int, Meta(ge=0, lt=253_402_300_800_000)]
+"""A time in ms before the year 10000, so that it can always be shown as a date."""
+
+Decimals = Annotated[int, Meta(ge=0, le=36)]
+"""How many decimals a market or an asset has."""
+
+Named = str | int
+"""A name that the exchange writes as a word in some replies and as an integer in others."""
+
+
+class Unparsable(ValueError):
+    """The text is not JSON, or not of the shape asked for."""
+
+    def __str__(self) -> str:
+        """Say so; never show the text."""
+        return "the text does not have the shape that the exchange's document gives it"
+
+
+class Envelope(Struct):
+    """What every reply carries (heading 'Information'); error replies may add `msg`."""
+
+    code: Named
+
+    @property
+    def five_digits(self) -> str:
+        """The code as the tables write it: 20001 and "20001" are one code, 0 is "00000"."""
+        return str(self.code).zfill(5)
+
+
+class TickerRow(Struct, kw_only=True, rename="camel"):
+    """Headings 'Get Symbol 24h Statistics', 'All Tickers 24H Statistics', 'Market 24H …'."""
+
+    symbol: str
+    last: Decimal
+    first_bid: Decimal | None = None
+    first_ask: Decimal | None = None
+    open: Decimal | None = None
+    high: Decimal | None = None
+    low: Decimal | None = None
+    avg: Decimal | None = None
+    change_amount: Decimal | None = None
+    change_percent: Decimal | None = None
+    volume: Decimal | None = None
+    volume_qty: Decimal | None = None
+    trade_count: int | None = None
+    open_time: Milliseconds | None = None
+
+
+class MarketRow(TickerRow, kw_only=True, rename="camel"):
+    """Heading 'Get All Markets 24h'."""
+
+    name: str
+    first_symbol: str
+    second_symbol: str
+
+
+class PrecisionRow(Struct):
+    """Decimals of price, amount (base asset) and total (quote asset)."""
+
+    price: Decimals
+    amount: Decimals
+    total: Decimals
+
+
+class RulesRow(Struct, kw_only=True, rename="camel"):
+    """Heading 'Get Symbol Detailed Info'; the switches are the strings "true" and "false"."""
+
+    symbol: str
+    min_trade_total: Decimal
+    min_amount: Decimal
+    commission: Decimal
+    commission_maker: Decimal | None = None
+    commission_taker: Decimal | None = None
+    enable: bool
+    order_enable: bool
+    cancel_enable: bool
+    precision: PrecisionRow
+
+
+class CandleRow(Struct, kw_only=True, rename="camel"):
+    """Headings 'Get Symbol Candlestick Data' and, as `kline`, 'Market Candlestick Updates'."""
+
+    open_time: Milliseconds
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+class LevelRow(Struct):
+    """One price of a book; 'Get Symbol Orderbook' gives no `count`."""
+
+    price: Decimal
+    amount: Decimal
+    count: int | None = None
+
+
+class BookRow(Struct):
+    """Headings 'Get Symbol Orderbook' (best levels only) and 'Get Symbol Order Depth'."""
+
+    bids: list[LevelRow]
+    asks: list[LevelRow]
+
+
+class TradeRow(Struct):
+    """Heading 'Get Symbol Trade History'; `type` 0: the buyer was the maker."""
+
+    price: Decimal
+    amount: Decimal
+    time: Milliseconds
+    type: int
+
+
+class OrderRow(Struct, kw_only=True, rename="camel"):
+    """An order: headings 'New Limit Buy Order', 'Get User Active Orders', 'User Order Update …'.
+
+    Placing a stop order answers `target`, lists and the stream say `targetPrice`.
+    """
+
+    market: str
+    order_type: Named
+    side: Named
+    time: Milliseconds
+    order_id: str | None = None
+    status: str | None = None
+    price: Decimal | None = None
+    amount: Decimal | None = None
+    total: Decimal | None = None
+    filled_amount: Decimal | None = None
+    filled_total: Decimal | None = None
+    stop_type: Named | None = None
+    target: Decimal | None = None
+    target_price: Decimal | None = None
+
+
+class BalanceRow(Struct, kw_only=True, rename="camel"):
+    """Heading 'Get User Wallet'; the live exchange adds `maxLength`."""
+
+    symbol: str
+    total: Decimal
+    available: Decimal
+    reserved: Decimal
+    max_length: Decimals | None = None
+
+
+class TimeReply(Struct):
+    """Heading 'Check Server Time'."""
+
+    data: Milliseconds
+
+
+class MarketsReply(Struct):
+    """Heading 'Get All Markets 24h'."""
+
+    markets: list[MarketRow]
+
+
+class TickerReply(Struct):
+    """Heading 'Get Symbol 24h Statistics'."""
+
+    market: TickerRow
+
+
+class RulesReply(Struct):
+    """Heading 'Get Symbol Detailed Info'."""
+
+    info: RulesRow
+
+
+class CandlesReply(Struct):
+    """Heading 'Get Symbol Candlestick Data'."""
+
+    candles: list[CandleRow]
+
+
+class BookReply(Struct):
+    """Headings 'Get Symbol Orderbook' and 'Get Symbol Order Depth'."""
+
+    book: BookRow
+
+
+class TradesReply(Struct):
+    """Heading 'Get Symbol Trade History'."""
+
+    trades: list[TradeRow]
+
+
+class WalletReply(Struct):
+    """Heading 'Get User Wallet'."""
+
+    wallet: list[BalanceRow]
+
+
+class OrdersReply(Struct):
+    """Heading 'Get User Active Orders'."""
+
+    orders: list[OrderRow]
+
+
+class OrderReply(Struct):
+    """Headings 'New Limit Buy Order' and its kin."""
+
+    order: OrderRow
+
+
+class CancelReply(Struct):
+    """Heading 'Cancel An Active Order'; the live exchange adds the order."""
+
+    order: OrderRow | None = None
+
+
+def parse(text: bytes | str, shape: type[T]) -> T:
+    """Read JSON into `shape`; raise `Unparsable` on anything else.
+
+    Decimals come out exactly as they were written: bound them before use.
+    """
+    try:
+        return msgspec.json.decode(text, type=shape, strict=False)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise Unparsable from None
