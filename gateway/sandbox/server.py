@@ -70,7 +70,10 @@ class _GuestServer(uvicorn.Server):
 async def serve(
     config: SandboxConfig, clock: Callable[[], int] = wall_clock_ms
 ) -> AsyncIterator[RunningSandbox]:
-    """Serve inside the running event loop until the context ends. Raises AddressUnavailableError."""
+    """Serve inside the running event loop until the context ends.
+
+    Raises AddressUnavailableError.
+    """
     listener = _bind(config)
     server = _GuestServer(_uvicorn_config(create_app(config, clock)))
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -1,0 +1,48 @@
+"""The exchange's reply codes ("Error Codes") and the refusal that carries one."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Code(StrEnum):
+    """A reply code; ``text`` is the document's wording."""
+
+    text: str
+
+    def __new__(cls, value: str, text: str) -> Self:
+        """Make a member that is its five digits and knows its wording."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.text = text
+        return member
+
+    SUCCESS = "00000", "Success"
+    INSUFFICIENT_BALANCE = "10031", "Insufficient balance"
+    INVALID_SYMBOL = "10037", "Invalid symbol"
+    MARKET_DISABLED = "10038", "Market disabled"
+    TOTAL_UNDER_LIMIT = "10039", "Order total is under limit"
+    QUANTITY_UNDER_LIMIT = "10040", "Order amount is under limit"
+    WASH_TRADING = "10041", "Wash trading cancelled"
+    SELL_PRICE_TOO_HIGH = "10061", "Sell Price is not higher than %250"
+    BUY_PRICE_TOO_LOW = "10062", "Buy Price is not lower than %40"
+    ORDER_NOT_FOUND = "10075", "Order not found"
+    AUTHORIZATION_REQUIRED = "20000", "Authorization required"
+    INVALID_KEY_OR_SECRET = "20001", "Invalid API key or secret."
+    TIMESTAMP_MISSING = "20003", "Timestamp parameter is missing"
+    TIMESTAMP_EXPIRED = "20004", "Timestamp difference limit exceeded"
+    MISSING_PARAMETERS = "20005", "Missing parameters"
+    INVALID_PRICE = "20007", "Price must be float and higher than 0"
+    INVALID_QUANTITY = "20009", "Amount must be float and higher than 0"
+    UNEXPECTED_ERROR = "90000", "Unexpected Error"
+    INVALID_REQUEST = "90001", "Invalid Request"
+
+
+class Refusal(Exception):
+    """The exchange says no; nothing was executed."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.code.text}"

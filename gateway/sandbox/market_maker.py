@@ -1,0 +1,103 @@
+"""A seeded market maker: prices wander, quotes follow, trades print, near orders get filled."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import cycle
+from random import Random
+
+from gateway.sandbox.codes import Refusal
+from gateway.sandbox.engine import Engine, LimitOrder
+from gateway.sandbox.events import Side
+from gateway.sandbox.markets import Market
+
+# Two accounts, because an account may not trade with itself.
+QUOTING_ACCOUNT = "market-maker"
+TAKING_ACCOUNT = "market-taker"
+HOUSE_ACCOUNTS = (QUOTING_ACCOUNT, TAKING_ACCOUNT)
+HOUSE_BALANCE = Decimal(10) ** 10
+
+_LEVELS = 12
+_MARKETS_A_TICK = 3
+_TAKE_CHANCE = 0.7
+_STEP = 0.0004
+_PULL = 0.002
+_HALF_SPREAD = 0.0003
+_LEVEL_GAP = 0.0004
+_SMALL_TOTAL = 1000
+_LEVEL_TOTALS = {"TRY": (15_000, 150_000), "USDT": (2_000, 20_000)}
+
+
+class MarketMaker:
+    """Quotes all markets of an engine; each tick moves a few of them, in turn."""
+
+    def __init__(self, engine: Engine, rng: Random) -> None:
+        self._engine = engine
+        self._rng = rng
+        self._mids = {
+            symbol: int(market.opening_price / market.tick)
+            for symbol, market in engine.markets.items()
+        }
+        self._turns = cycle(engine.markets.values())
+
+    def open(self, now: int) -> None:
+        """Quote every market for the first time."""
+        for market in self._engine.markets.values():
+            self._quote(market, now)
+
+    def tick(self, now: int) -> None:
+        """Move the next few markets: shift the mid, quote anew, and mostly trade."""
+        for _ in range(_MARKETS_A_TICK):
+            market = next(self._turns)
+            self._shift(market)
+            self._quote(market, now)
+            if self._rng.random() < _TAKE_CHANCE:
+                self._take(market, now)
+
+    def _shift(self, market: Market) -> None:
+        """Step at random, drawn a little towards the opening price so that nothing runs away."""
+        mid = self._mids[market.symbol]
+        opening = int(market.opening_price / market.tick)
+        step = self._rng.gauss(0, _STEP) * mid + (opening - mid) * _PULL
+        self._mids[market.symbol] = max(_LEVELS * 2, round(mid + step))
+
+    def _quote(self, market: Market, now: int) -> None:
+        # The old quotes go first: else a moved mid would meet its own orders.
+        for order in self._engine.open_orders(QUOTING_ACCOUNT):
+            if order.symbol == market.symbol:
+                self._engine.cancel(QUOTING_ACCOUNT, order.order_id)
+        self._place(QUOTING_ACCOUNT, self._quotes(market), now)
+
+    def _quotes(self, market: Market) -> Iterable[LimitOrder]:
+        mid = self._mids[market.symbol]
+        for level in range(_LEVELS):
+            away = max(1 + level, round(mid * (_HALF_SPREAD + level * _LEVEL_GAP)))
+            for side, ticks in ((Side.BUY, mid - away), (Side.SELL, mid + away)):
+                price = ticks * market.tick
+                yield LimitOrder(market.symbol, side, price, self._quantity(market, price))
+
+    def _take(self, market: Market, now: int) -> None:
+        """Trade with the best order of a random side, whosever it is: a small one as a whole."""
+        side = self._rng.choice((Side.BUY, Side.SELL))
+        best = self._engine.books[market.symbol].side(side.opposite).best()
+        if best is None:
+            return
+        share = Decimal(self._rng.randint(5, 60)) / 100
+        small = best.price * best.quantity < _SMALL_TOTAL
+        quantity = best.quantity if small else (best.quantity * share).quantize(market.min_quantity)
+        self._place(TAKING_ACCOUNT, [LimitOrder(market.symbol, side, best.price, quantity)], now)
+
+    def _quantity(self, market: Market, price: Decimal) -> Decimal:
+        total = self._rng.randint(*_LEVEL_TOTALS[market.quote])
+        return (total / price).quantize(market.min_quantity)
+
+    def _place(self, account_id: str, requests: Iterable[LimitOrder], now: int) -> None:
+        """Place what the rules allow.
+
+        Clients may have driven the last price so far off that a quote is refused; the next takes
+        bring it back.
+        """
+        for request in requests:
+            try:
+                self._engine.place_limit(account_id, request, now)
+            except Refusal:
+                continue

@@ -1,0 +1,128 @@
+"""Request parameters as they came, and the exact text that a signature covers ("Security").
+
+A signed request carries its pairs in the query string, in a form body or in a JSON body: in the
+one of them that holds ``signature``. The signed text of the first two is what was sent, byte for
+byte, without the signature pair. That of a JSON body is its pairs in their order, urlencoded;
+numbers are taken as written. Pure.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from gateway.sandbox.codes import Code, Refusal
+
+SIGNATURE = "signature"
+
+_NUMBER = re.compile(r"\d{1,12}(\.\d{1,12})?([eE][+-]?\d)?", re.ASCII)
+_INTEGER = re.compile(r"\d{1,18}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """What an HTTP request carries: method, path, header, query string and body, undecoded."""
+
+    method: str
+    path: str
+    api_key: str | None
+    query: str
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Named values as text, and the text that was to be signed; the signature is apart."""
+
+    values: Mapping[str, str]
+    signed_text: str = ""
+    signature: str | None = None
+
+    def text(self, name: str) -> str:
+        """A parameter that must be there. Raises Refusal 20005."""
+        value = self.values.get(name)
+        if not value:
+            raise Refusal(Code.MISSING_PARAMETERS)
+        return value
+
+    def money(self, name: str, otherwise: Code) -> Decimal:
+        """A positive decimal, exactly as written. Raises Refusal 20005, or ``otherwise``."""
+        text = self.text(name)
+        if not _NUMBER.fullmatch(text) or not (value := Decimal(text)):
+            raise Refusal(otherwise)
+        return value
+
+    def integer(self, name: str) -> int | None:
+        """An optional whole number. Raises Refusal 90001."""
+        text = self.values.get(name)
+        if text is None:
+            return None
+        if not _INTEGER.fullmatch(text):
+            raise Refusal(Code.INVALID_REQUEST)
+        return int(text)
+
+
+def read_parameters(request: RawRequest) -> Parameters:
+    """Find the pairs of a request. Raises Refusal 90001 when they cannot be read."""
+    if request.content_type == "application/x-www-form-urlencoded":
+        body = _from_urlencoded(_utf8(request.body))
+    elif request.content_type == "application/json" and request.body:
+        body = _from_json(request.body)
+    else:
+        body = Parameters({})
+    query = _from_urlencoded(request.query)
+    if body.signature is not None and query.signature is None:
+        return body
+    return query if query.values or query.signature is not None else body
+
+
+def _from_urlencoded(text: str) -> Parameters:
+    signed_text = "&".join(pair for pair in text.split("&") if pair.partition("=")[0] != SIGNATURE)
+    return _parameters(_pairs(text), signed_text)
+
+
+def _from_json(body: bytes) -> Parameters:
+    try:
+        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        pairs = [(name, _source_text(bytes(value))) for name, value in members.items()]
+    except msgspec.DecodeError:
+        raise Refusal(Code.INVALID_REQUEST) from None
+    signed = [(name, value) for name, value in pairs if name != SIGNATURE]
+    return _parameters(pairs, urlencode(signed))
+
+
+def _source_text(value: bytes) -> str:
+    """Give a string's content, or any other scalar as it was written."""
+    if value.startswith(b'"'):
+        return msgspec.json.decode(value, type=str)
+    if value.startswith((b"{", b"[")):
+        raise Refusal(Code.INVALID_REQUEST)
+    return value.decode()
+
+
+def _parameters(pairs: Iterable[tuple[str, str]], signed_text: str) -> Parameters:
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if name in values:
+            raise Refusal(Code.INVALID_REQUEST)
+        values[name] = value
+    signature = values.pop(SIGNATURE, None)
+    return Parameters(values, signed_text, signature)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=50)
+    except ValueError:
+        raise Refusal(Code.INVALID_REQUEST) from None
+
+
+def _utf8(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise Refusal(Code.INVALID_REQUEST) from None

@@ -1,0 +1,228 @@
+"""The document's reply and frame bodies, made of the engine's values. Pure.
+
+Prices and quantities are Decimals, to be written as JSON numbers without loss.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import msgspec
+
+from gateway.sandbox.book import Book, Level
+from gateway.sandbox.codes import Code
+from gateway.sandbox.events import Balance, Order, Trade
+from gateway.sandbox.markets import FEE_PERCENT, MIN_TOTAL, Market
+from gateway.sandbox.tape import Candle, Statistics
+
+Body: TypeAlias = dict[str, Any]
+
+DEPTH_LEVELS = 20
+# The sample's REST candle opens 5 ms off its interval, the stream's exactly on it.
+REST_CANDLE_OFFSET_MS = 5
+
+_LIMIT = 0
+_NO_STOP = 0
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def encode(body: Body) -> bytes:
+    """Write a body as JSON."""
+    return _ENCODER.encode(body)
+
+
+def success(**members: object) -> Body:
+    """A reply with code 00000."""
+    return {"code": Code.SUCCESS.value, **members}
+
+
+def failure(code: Code) -> Body:
+    """A reply with another code and its text."""
+    return {"code": code.value, "msg": code.text}
+
+
+def plain(value: Decimal) -> Decimal:
+    """The same number without zeros at its end; those before the point stay."""
+    short = value.normalize()
+    return short.quantize(Decimal(1)) if short.as_tuple().exponent > 0 else short
+
+
+def ticker(market: Market, statistics: Statistics, book: Book) -> Body:
+    """The members that "Get Symbol 24h Statistics" and the ticker streams share."""
+    change = statistics.last - statistics.open
+    bid, ask = book.bids.best(), book.asks.best()
+    cent_of_tick = market.tick / 100
+    return {
+        "symbol": market.symbol,
+        "changeAmount": plain(change),
+        "changePercent": plain((change / statistics.open * 100).quantize(Decimal("0.0001"))),
+        "firstBid": plain(bid.price) if bid else None,
+        "firstAsk": plain(ask.price) if ask else None,
+        "open": plain(statistics.open),
+        "high": plain(statistics.high),
+        "low": plain(statistics.low),
+        "avg": plain(statistics.average.quantize(cent_of_tick)),
+        "last": plain(statistics.last),
+        "volume": plain(statistics.quote_volume),
+        "volumeQty": plain(statistics.volume),
+        "openTime": statistics.open_time,
+        "tradeCount": statistics.trade_count,
+    }
+
+
+def market_row(market: Market, statistics: Statistics, book: Book) -> Body:
+    """A row of "Get All Markets 24h"."""
+    return {
+        "name": market.name,
+        "firstSymbol": market.base,
+        "secondSymbol": market.quote,
+        **ticker(market, statistics, book),
+    }
+
+
+def market_rules(market: Market) -> Body:
+    """The ``info`` of "Get Symbol Detailed Info"."""
+    enabled = "true" if market.enabled else "false"
+    return {
+        "symbol": market.symbol,
+        "firstSymbol": market.base,
+        "secondSymbol": market.quote,
+        "firstSymbolMaxLength": market.quantity_precision,
+        "secondSymbolMaxLength": market.price_precision,
+        "minTradeTotal": MIN_TOTAL,
+        "minAmount": plain(market.min_quantity),
+        "commission": FEE_PERCENT,
+        "enable": enabled,
+        "cancelEnable": "true",
+        "orderEnable": enabled,
+        "commissionTaker": FEE_PERCENT,
+        "commissionMaker": FEE_PERCENT,
+        "commissionPercentage": True,
+        "commissionTierBased": False,
+        "precision": {
+            "price": market.price_precision,
+            "amount": market.quantity_precision,
+            "total": market.total_precision,
+        },
+    }
+
+
+def _prices(candle: Candle) -> Body:
+    return {
+        "open": plain(candle.open),
+        "low": plain(candle.low),
+        "high": plain(candle.high),
+        "close": plain(candle.close),
+        "volume": plain(candle.volume),
+    }
+
+
+def rest_candle(candle: Candle, interval_ms: int) -> Body:
+    """A row of "Get Symbol Candlestick Data"."""
+    open_time = candle.open_time + REST_CANDLE_OFFSET_MS
+    return {**_prices(candle), "openTime": open_time, "closetime": open_time + interval_ms}
+
+
+def stream_candle(candle: Candle) -> Body:
+    """The ``kline`` of "Market Candlestick Updates"; it closes at its last update."""
+    return {
+        "openTime": candle.open_time,
+        **_prices(candle),
+        "closeTime": candle.last_time,
+    }
+
+
+def _level(level: Level) -> Body:
+    return {"price": plain(level.price), "amount": plain(level.quantity)}
+
+
+def top_of_book(book: Book) -> Body:
+    """The ``book`` of "Get Symbol Orderbook"."""
+    return {
+        "bids": [_level(level) for level in book.bids.levels(1)],
+        "asks": [_level(level) for level in book.asks.levels(1)],
+    }
+
+
+def depth(book: Book) -> Body:
+    """The ``book`` of "Get Symbol Order Depth" and the ``depth`` of its stream."""
+    return {
+        "bids": [
+            {**_level(level), "count": level.orders} for level in book.bids.levels(DEPTH_LEVELS)
+        ],
+        "asks": [
+            {**_level(level), "count": level.orders} for level in book.asks.levels(DEPTH_LEVELS)
+        ],
+    }
+
+
+def rest_trade(trade: Trade) -> Body:
+    """A row of "Get Symbol Trade History"."""
+    return {
+        "price": plain(trade.price),
+        "amount": plain(trade.quantity),
+        "time": trade.time,
+        "type": int(trade.buyer_is_taker),
+    }
+
+
+def stream_trade(trade: Trade) -> Body:
+    """A frame of "Market Trade Updates"."""
+    return {
+        "type": "trade",
+        "symbol": trade.symbol,
+        "amount": plain(trade.quantity),
+        "price": plain(trade.price),
+        "tradeType": int(trade.buyer_is_taker),
+        "time": trade.time,
+    }
+
+
+def placed_order(order: Order) -> Body:
+    """The ``order`` of "New Limit Buy Order" and "New Limit Sell Order"."""
+    return {
+        "status": order.status.value,
+        "orderId": order.order_id,
+        "market": order.symbol,
+        "orderType": "LIMIT",
+        "side": order.side.name,
+        "price": plain(order.price),
+        "amount": plain(order.quantity),
+        "filledAmount": plain(order.filled),
+        "time": order.time,
+    }
+
+
+def open_order(order: Order) -> Body:
+    """A row of "Get User Active Orders"."""
+    return {
+        "market": order.symbol,
+        "price": plain(order.price),
+        "targetPrice": 0,
+        "amount": plain(order.quantity),
+        "filledAmount": plain(order.filled),
+        "side": int(order.side),
+        "time": order.time,
+        "orderType": _LIMIT,
+        "orderId": order.order_id,
+    }
+
+
+def order_update(order: Order) -> Body:
+    """A frame of "User Order Update Messages"."""
+    row = {"status": order.status.value, **open_order(order), "stopType": _NO_STOP}
+    return {"type": "orderUpdate", "order": row}
+
+
+def wallet(balances: Mapping[str, Balance]) -> list[Body]:
+    """The rows of "Get User Wallet"; ``maxLength`` is the live exchange's addition."""
+    return [
+        {
+            "symbol": asset,
+            "total": plain(balance.total),
+            "available": plain(balance.available),
+            "reserved": plain(balance.held),
+            "maxLength": 2 if asset == "TRY" else 8,
+        }
+        for asset, balance in balances.items()
+    ]
