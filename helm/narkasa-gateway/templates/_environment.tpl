@@ -1,0 +1,26 @@
+{{- /* The settings that the chart decides, by name. */ -}}
+{{- define "gateway.environment" -}}
+NGW_HOST: 0.0.0.0
+NGW_PORT: 8000
+NGW_POLICY_FILE: /etc/narkasa-gateway/policy/policy.yaml
+NGW_CREDENTIALS_DIR: /etc/narkasa-gateway/credentials
+NGW_EXCHANGE_REST_URL: {{ .Values.exchange.restUrl }}
+NGW_EXCHANGE_WS_URL: {{ .Values.exchange.wsUrl }}
+NGW_LOG_LEVEL: {{ .Values.logLevel }}
+NGW_SHUTDOWN_GRACE_S: {{ .Values.shutdownGraceSeconds }}
+{{- with .Values.allowedOrigins }}
+NGW_ALLOWED_ORIGINS: {{ join "," . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "gateway.redis" -}}
+- name: {{ .name }}
+  {{- if .redis.existingSecret }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .redis.existingSecret }}
+      key: {{ .redis.secretKey }}
+  {{- else }}
+  value: {{ .redis.url | quote }}
+  {{- end }}
+{{- end -}}
