@@ -51,10 +51,14 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The feed lost every topic. `since` (ms): the last moment it was known whole."""
+    """The feed lost `topics`, or every topic when that is None.
+
+    `since` (ms): the last moment they were known whole.
+    """
 
     since: int
     reason: str
+    topics: frozenset[Topic] | None = None
 
 
 FeedEvent = Update | Started | Broken
