@@ -2,7 +2,7 @@
 
 It speaks the exchange's document and shares no code with the gateway, so that the two cannot
 share a mistake. ``run`` serves until SIGTERM or SIGINT; ``serve`` is the same inside a running
-event loop; ``create_app`` is the bare ASGI application.
+event loop.
 """
 
 from gateway.sandbox.config import (
@@ -12,7 +12,7 @@ from gateway.sandbox.config import (
     SandboxConfig,
     load_accounts,
 )
-from gateway.sandbox.server import AddressUnavailableError, RunningSandbox, create_app, run, serve
+from gateway.sandbox.server import AddressUnavailableError, RunningSandbox, run, serve
 
 __all__ = [
     "Account",
@@ -21,7 +21,6 @@ __all__ = [
     "KeyPair",
     "RunningSandbox",
     "SandboxConfig",
-    "create_app",
     "load_accounts",
     "run",
     "serve",

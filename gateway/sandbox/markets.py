@@ -20,6 +20,8 @@ ASSET_NAMES = {
     "1INCH": "1inch",
 }
 
+ASSETS = (*ASSET_NAMES, "TRY")
+
 _QUANTITY_PRECISIONS = {
     "BTC": 6,
     "ETH": 5,

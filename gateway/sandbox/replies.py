@@ -1,4 +1,4 @@
-"""The document's reply and frame bodies, made of the engine's values. Pure.
+"""The document's reply bodies, made of the engine's values. Pure.
 
 Prices and quantities are Decimals, to be written as JSON numbers without loss.
 """
@@ -21,8 +21,8 @@ DEPTH_LEVELS = 20
 # The sample's REST candle opens 5 ms off its interval, the stream's exactly on it.
 REST_CANDLE_OFFSET_MS = 5
 
+_ZERO = Decimal(0)
 _LIMIT = 0
-_NO_STOP = 0
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -43,8 +43,7 @@ def failure(code: Code) -> Body:
 
 def plain(value: Decimal) -> Decimal:
     """The same number without zeros at its end; those before the point stay."""
-    short = value.normalize()
-    return short.quantize(Decimal(1)) if short.as_tuple().exponent > 0 else short
+    return value.normalize() + _ZERO
 
 
 def ticker(market: Market, statistics: Statistics, book: Book) -> Body:
@@ -107,7 +106,8 @@ def market_rules(market: Market) -> Body:
     }
 
 
-def _prices(candle: Candle) -> Body:
+def candle_prices(candle: Candle) -> Body:
+    """The members that REST and stream candles share."""
     return {
         "open": plain(candle.open),
         "low": plain(candle.low),
@@ -120,16 +120,7 @@ def _prices(candle: Candle) -> Body:
 def rest_candle(candle: Candle, interval_ms: int) -> Body:
     """A row of "Get Symbol Candlestick Data"."""
     open_time = candle.open_time + REST_CANDLE_OFFSET_MS
-    return {**_prices(candle), "openTime": open_time, "closetime": open_time + interval_ms}
-
-
-def stream_candle(candle: Candle) -> Body:
-    """The ``kline`` of "Market Candlestick Updates"; it closes at its last update."""
-    return {
-        "openTime": candle.open_time,
-        **_prices(candle),
-        "closeTime": candle.last_time,
-    }
+    return {**candle_prices(candle), "openTime": open_time, "closetime": open_time + interval_ms}
 
 
 def _level(level: Level) -> Body:
@@ -166,18 +157,6 @@ def rest_trade(trade: Trade) -> Body:
     }
 
 
-def stream_trade(trade: Trade) -> Body:
-    """A frame of "Market Trade Updates"."""
-    return {
-        "type": "trade",
-        "symbol": trade.symbol,
-        "amount": plain(trade.quantity),
-        "price": plain(trade.price),
-        "tradeType": int(trade.buyer_is_taker),
-        "time": trade.time,
-    }
-
-
 def placed_order(order: Order) -> Body:
     """The ``order`` of "New Limit Buy Order" and "New Limit Sell Order"."""
     return {
@@ -206,12 +185,6 @@ def open_order(order: Order) -> Body:
         "orderType": _LIMIT,
         "orderId": order.order_id,
     }
-
-
-def order_update(order: Order) -> Body:
-    """A frame of "User Order Update Messages"."""
-    row = {"status": order.status.value, **open_order(order), "stopType": _NO_STOP}
-    return {"type": "orderUpdate", "order": row}
 
 
 def wallet(balances: Mapping[str, Balance]) -> list[Body]:

@@ -5,14 +5,17 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.sandbox.app import create_app
 from gateway.sandbox.config import SandboxConfig
+from gateway.sandbox.exchange import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +38,6 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def create_app(config: SandboxConfig, clock: Callable[[], int] = wall_clock_ms) -> Starlette:
-    """Build the exchange of ``config`` as an ASGI application; ``clock`` gives epoch ms."""
-    _ = config, clock
-    return Starlette()
-
-
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
     """A sandbox that answers: the addresses that clients need."""
@@ -59,23 +56,16 @@ class RunningSandbox:
         return f"ws://{self.host}:{self.port}/v3"
 
 
-class _GuestServer(uvicorn.Server):
-    """A server inside somebody else's process, whose signals are not its own."""
-
-    def capture_signals(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-
 @asynccontextmanager
 async def serve(
-    config: SandboxConfig, clock: Callable[[], int] = wall_clock_ms
+    config: SandboxConfig, clock: Clock = wall_clock_ms
 ) -> AsyncIterator[RunningSandbox]:
-    """Serve inside the running event loop until the context ends.
+    """Serve inside the running event loop until the context ends; ``clock`` gives epoch ms.
 
     Raises AddressUnavailableError.
     """
-    listener = _bind(config)
     server = _GuestServer(_uvicorn_config(create_app(config, clock)))
+    listener = _bind(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn offers no event
         await asyncio.sleep(0.005)
@@ -91,32 +81,50 @@ def run(config: SandboxConfig) -> None:
 
     Raises AddressUnavailableError when the address cannot be bound.
     """
+    server = uvicorn.Server(_uvicorn_config(create_app(config, wall_clock_ms)))
     listener = _bind(config)
-    server = uvicorn.Server(_uvicorn_config(create_app(config)))
     logger.info("sandbox exchange listens on %s:%d", config.host, listener.getsockname()[1])
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 
 
+class _GuestServer(uvicorn.Server):
+    """A server inside somebody else's process, whose signals are not its own."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _HangUpProtocol(HttpToolsProtocol):
+    """HTTP with a way to close a connection without a reply: ``hang_up`` in the request's state."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["state"]["hang_up"] = self.transport.close
+
+
 def _bind(config: SandboxConfig) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
-        return socket.create_server((config.host, config.port), backlog=2048)
+        return socket.create_server((config.host, config.port), family=family, backlog=2048)
     except OSError as error:
         reason = error.strerror or str(error)
         raise AddressUnavailableError(config.host, config.port, reason) from error
 
 
-def _uvicorn_config(app: Starlette) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=_HangUpProtocol,
         ws="websockets-sansio",
         ws_max_size=64 * 1024,
         ws_per_message_deflate=False,
         lifespan="on",
         # At info uvicorn logs the query string of every WebSocket handshake.
         log_level="warning",
-        access_log=False,
         log_config=None,
+        access_log=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=1,
     )

@@ -1,0 +1,132 @@
+"""Who listens to the streams, and the frames that events become for them."""
+
+import asyncio
+from collections.abc import Iterable
+
+from gateway.sandbox import frames, replies
+from gateway.sandbox.book import Book, Level
+from gateway.sandbox.events import BalanceChanged, BookChanged, Event, OrderChanged, Trade
+from gateway.sandbox.exchange import Exchange
+from gateway.sandbox.replies import Body
+from gateway.sandbox.stream_protocol import StreamProtocol, Topic
+from gateway.sandbox.tape import INTERVALS_MS
+
+
+class Subscriber:
+    """The outgoing side of one stream connection: a bounded queue of frames.
+
+    ``cut`` is set when the connection shall end at once: on demand, or because it is too slow.
+    """
+
+    def __init__(self, protocol: StreamProtocol, queue_size: int) -> None:
+        self.protocol = protocol
+        self.frames: asyncio.Queue[bytes] = asyncio.Queue(queue_size)
+        self.cut = asyncio.Event()
+
+    def offer(self, frame: bytes) -> None:
+        """Queue a frame, or cut the connection when too many wait."""
+        try:
+            self.frames.put_nowait(frame)
+        except asyncio.QueueFull:
+            self.cut.set()
+
+
+class StreamHub:
+    """All stream connections of an exchange. While ``muted`` they stay open and hear nothing."""
+
+    def __init__(self, exchange: Exchange, queue_size: int) -> None:
+        self._exchange = exchange
+        self._queue_size = queue_size
+        self._tops: dict[str, tuple[Level | None, Level | None]] = {}
+        self.subscribers: set[Subscriber] = set()
+        self.muted = False
+
+    def join(self) -> Subscriber:
+        """Add a connection."""
+        protocol = StreamProtocol(self._exchange.engine.markets, self._exchange.authenticator)
+        subscriber = Subscriber(protocol, self._queue_size)
+        self.subscribers.add(subscriber)
+        return subscriber
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Remove a connection."""
+        self.subscribers.discard(subscriber)
+
+    def receive(self, subscriber: Subscriber, message: str | bytes) -> None:
+        """Take a client's message in and queue the replies."""
+        self._send([subscriber], *subscriber.protocol.receive(message))
+
+    def cut_all(self) -> None:
+        """End every connection without a closing handshake."""
+        for subscriber in self.subscribers:
+            subscriber.cut.set()
+
+    def publish(self, events: Iterable[Event]) -> None:
+        """Tell all subscribers what happened in one operation.
+
+        Trades, orders and balances one by one; of books, tickers and candles the final state.
+        """
+        changed: dict[str, None] = {}
+        traded: set[str] = set()
+        for event in events:
+            match event:
+                case Trade():
+                    traded.add(event.symbol)
+                    self._to_topic(Topic("trade", event.symbol), frames.trade(event))
+                case OrderChanged():
+                    self._to_account(event.order.account_id, frames.order(event.order))
+                case BalanceChanged():
+                    self._to_account(event.account_id, *frames.balance(event))
+                case BookChanged():
+                    changed[event.symbol] = None
+        for symbol in changed:
+            self._publish_market(symbol, traded=symbol in traded)
+
+    def _publish_market(self, symbol: str, *, traded: bool) -> None:
+        book = self._exchange.engine.books[symbol]
+        if self._listeners(topic := Topic("depth", symbol)):
+            self._to_topic(topic, frames.order_book(symbol, book))
+        top_moved = self._top_moved(symbol, book)
+        if top_moved:
+            self._to_topic(Topic("orderBook", symbol), frames.top_of_book(symbol, book))
+        if traded:
+            self._publish_candles(symbol)
+        if traded or top_moved:
+            self._publish_tickers(symbol)
+
+    def _top_moved(self, symbol: str, book: Book) -> bool:
+        top = book.bids.best(), book.asks.best()
+        moved = self._tops.get(symbol) != top
+        self._tops[symbol] = top
+        return moved
+
+    def _publish_candles(self, symbol: str) -> None:
+        series = self._exchange.engine.tapes[symbol].series
+        for interval in INTERVALS_MS:
+            body = frames.candle(symbol, interval, series[interval].candles[-1])
+            self._to_topic(Topic("candles", symbol, interval), body)
+
+    def _publish_tickers(self, symbol: str) -> None:
+        every, one = Topic("allTickers"), Topic("ticker", symbol)
+        if self._listeners(every) or self._listeners(one):
+            body = self._exchange.ticker_body(self._exchange.engine.markets[symbol])
+            self._to_topic(every, frames.all_tickers(body))
+            self._to_topic(one, frames.ticker(body))
+
+    def _listeners(self, topic: Topic) -> list[Subscriber]:
+        return [one for one in self.subscribers if topic in one.protocol.topics]
+
+    def _to_topic(self, topic: Topic, body: Body) -> None:
+        self._send(self._listeners(topic), body)
+
+    def _to_account(self, account_id: str, *bodies: Body) -> None:
+        owners = [one for one in self.subscribers if one.protocol.account_id == account_id]
+        self._send(owners, *bodies)
+
+    def _send(self, subscribers: list[Subscriber], *bodies: Body) -> None:
+        if self.muted or not subscribers:
+            return
+        for body in bodies:
+            frame = replies.encode(body)
+            for subscriber in subscribers:
+                subscriber.offer(frame)
