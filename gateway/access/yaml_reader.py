@@ -1,0 +1,133 @@
+"""Plain YAML with line numbers: mappings, lists and texts, and a fault for all that is not.
+
+Works on PyYAML's node tree, for the values that it builds know no lines, and a key given twice
+silently wins over the first.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import chain
+
+import yaml
+
+from gateway.access.faults import BadPolicy, Fault, FaultList
+
+MAX_BYTES = 256 * 1024
+_MAX_DEPTH = 16
+_WORD = re.compile(r"[\w.:<-]{1,24}", re.ASCII)
+_STRING = "tag:yaml.org,2002:str"
+
+
+def line_of(node: yaml.Node) -> int:
+    """The line that a node starts on, counted from 1."""
+    return int(node.start_mark.line) + 1
+
+
+def compose(content: bytes) -> yaml.Node:
+    """Read one YAML document; raise `BadPolicy` when it is none, or tries to be clever.
+
+    Anchors, aliases and deep nesting are refused before the tree is built: a few lines of them
+    unfold to gigabytes.
+    """
+    if len(content) > MAX_BYTES:
+        raise BadPolicy((Fault(0, f"larger than {MAX_BYTES // 1024} KiB"),))
+    text = _text(content)
+    try:
+        if faults := tuple(_clever(text)):
+            raise BadPolicy(faults)
+        node = yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 0
+        raise BadPolicy((Fault(line, f"not valid YAML: {error.problem}"),)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise BadPolicy((Fault(line, f"not valid YAML: {error.reason}"),)) from None
+    if node is None:
+        raise BadPolicy((Fault(0, "empty"),))
+    return node
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadPolicy((Fault(line, "not UTF-8"),)) from None
+
+
+def _clever(text: str) -> Iterable[Fault]:
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        line = event.start_mark.line + 1
+        if getattr(event, "anchor", None) is not None:
+            yield Fault(line, "anchors and aliases are not allowed")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                yield Fault(line, "nested too deeply")
+                return
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+class YamlReader:
+    """Takes nodes apart; notes what is wrong and goes on with what is right."""
+
+    def __init__(self, faults: FaultList) -> None:
+        self._faults = faults
+
+    def mapping(
+        self, node: yaml.Node, *, required: Iterable[str], optional: Iterable[str] = ()
+    ) -> Mapping[str, yaml.Node]:
+        """The values of a mapping by key; a fault for each key unknown, twice, or missing."""
+        if not isinstance(node, yaml.MappingNode):
+            self._faults.add(line_of(node), "expected a mapping, 'key: value'")
+            return {}
+        required, known = tuple(required), tuple(chain(required, optional))
+        found: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            self._enter(found, key, value, known)
+        for name in required:
+            if name not in found:
+                self._faults.add(line_of(node), f"'{name}' is missing")
+        return found
+
+    def items(self, node: yaml.Node | None) -> list[yaml.Node]:
+        """The items of a list; none for a list that is not there."""
+        if node is None:
+            return []
+        if not isinstance(node, yaml.SequenceNode):
+            self._faults.add(line_of(node), "expected a list")
+            return []
+        return list(node.value)
+
+    def text(self, node: yaml.Node | None) -> str | None:
+        """The text of a scalar; None, with a fault, for a number, a date or a list."""
+        if node is None:
+            return None
+        if not isinstance(node, yaml.ScalarNode) or node.tag != _STRING:
+            self._faults.add(line_of(node), "expected text; put it in quotes")
+            return None
+        return str(node.value)
+
+    def _enter(
+        self,
+        found: dict[str, yaml.Node],
+        key: yaml.Node,
+        value: yaml.Node,
+        known: tuple[str, ...],
+    ) -> None:
+        name = key.value if isinstance(key, yaml.ScalarNode) else None
+        if name not in known:
+            expected = ", ".join(known)
+            self._faults.add(line_of(key), f"unknown key{_shown(name)}; known are: {expected}")
+        elif name in found:
+            self._faults.add(line_of(key), f"'{name}' is given twice")
+        else:
+            found[name] = value
+
+
+def _shown(name: str | None) -> str:
+    # A key too long to be a slip of the pen may be a token in the wrong place.
+    return f" {name!r}" if name is not None and _WORD.fullmatch(name) else ""
