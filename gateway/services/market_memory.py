@@ -1,0 +1,223 @@
+"""Market data in process memory: what is known, how fresh it is, and which write wins."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.domain.market import (
+    Candle,
+    CandleSeries,
+    CandleUpdate,
+    DataSource,
+    MarketKey,
+    MarketKind,
+    MarketValue,
+    OrderBook,
+    Snapshot,
+    Ticker,
+    TopOfBook,
+    Trade,
+    TradeHistory,
+)
+from gateway.domain.streams import Topic, TopicKind, Update
+from gateway.settings import Lifetime
+
+_TRADES_KEPT = 100
+
+_TOPIC_KINDS = {
+    MarketKind.TICKER: TopicKind.TICKER,
+    MarketKind.TOP_OF_BOOK: TopicKind.TOP_OF_BOOK,
+    MarketKind.ORDER_BOOK: TopicKind.ORDER_BOOK,
+    MarketKind.TRADES: TopicKind.TRADES,
+    MarketKind.CANDLES: TopicKind.CANDLES,
+}
+
+
+def feeding_topics(key: MarketKey) -> tuple[Topic, ...]:
+    """The topics whose frames keep `key` up to date; none for what no stream tells."""
+    kind = _TOPIC_KINDS.get(key.kind)
+    if kind is None or key.start is not None or key.end is not None:
+        return ()
+    own = Topic(kind, key.symbol, key.interval)
+    return (Topic(TopicKind.ALL_TICKERS), own) if kind is TopicKind.TICKER else (own,)
+
+
+def fed_key(update: Update) -> MarketKey | None:
+    """The key that a frame belongs to; None for the frames of an account."""
+    match update.value:
+        case Ticker(symbol=symbol):
+            return MarketKey(MarketKind.TICKER, symbol)
+        case TopOfBook(symbol=symbol):
+            return MarketKey(MarketKind.TOP_OF_BOOK, symbol)
+        case OrderBook(symbol=symbol):
+            return MarketKey(MarketKind.ORDER_BOOK, symbol)
+        case Trade(symbol=symbol):
+            return MarketKey(MarketKind.TRADES, symbol)
+        case CandleUpdate(symbol=symbol, interval=interval):
+            return MarketKey(MarketKind.CANDLES, symbol, interval)
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A snapshot as it was when it came, and the count of frames that it includes."""
+
+    snapshot: Snapshot[Any]
+    counter: int
+
+
+class MarketMemory:
+    """The newest known value of each key, the least recently used ones dropped.
+
+    A counter counts all frames and starts of topics. A frame's value carries the count at its
+    arrival, an answer of the exchange the count at its request: so an answer that was begun before
+    the newest frame loses against it. A value is fresh while a topic that feeds it is live and it
+    includes all of that topic's frames; without such a topic, until its soft lifetime ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        lifetime: Callable[[MarketKind], Lifetime],
+        now: Callable[[], int],
+        capacity: int,
+    ) -> None:
+        self._lifetime = lifetime
+        self._now = now
+        self._capacity = capacity
+        self._entries: OrderedDict[MarketKey, Entry] = OrderedDict()
+        self._started: dict[Topic, int] = {}
+        self._last_frame: dict[MarketKey, int] = {}
+        self._counter = 0
+
+    def mark(self) -> int:
+        """The count to hand to `offer` with the answer of a request that begins now."""
+        return self._counter
+
+    def fresh(self, key: MarketKey) -> Snapshot[Any] | None:
+        """The snapshot of `key` if it is fresh; the same object as long as nothing changed."""
+        entry = self._entries.get(key)
+        if entry is None or not self._is_fresh(key, entry):
+            return None
+        self._entries.move_to_end(key)
+        return entry.snapshot
+
+    def shown(self, key: MarketKey) -> Snapshot[Any] | None:
+        """The snapshot of `key`, marked stale if it is; None past its hard lifetime."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if self._is_fresh(key, entry):
+            return entry.snapshot
+        age = self._now() - entry.snapshot.as_of
+        if age > self._lifetime(key.kind).hard_ms:
+            return None
+        return replace(entry.snapshot, stale=True)
+
+    def offer(
+        self, key: MarketKey, value: MarketValue, *, begun: int, source: DataSource
+    ) -> Snapshot[Any]:
+        """Take an answer of the exchange, asked for at `begun`; return what stands afterwards."""
+        entry = self._entries.get(key)
+        if entry is not None and entry.counter > begun:
+            return self.shown(key) or entry.snapshot
+        return self._keep(key, Snapshot(value, self._now(), source), begun).snapshot
+
+    def recall(self, key: MarketKey, value: MarketValue, as_of: int) -> None:
+        """Take what the shared cache holds, unless something newer is known here.
+
+        It counts as begun before all frames, for nobody knows which of them it includes.
+        """
+        entry = self._entries.get(key)
+        if entry is None or entry.snapshot.as_of < as_of:
+            self._keep(key, Snapshot(value, as_of, DataSource.CACHE), 0)
+
+    def receive(self, update: Update) -> Snapshot[Any] | None:
+        """Take a frame; return the snapshot that it makes of its key, if any."""
+        key = fed_key(update)
+        if key is None:
+            return None
+        entry = self._entries.get(key)
+        whole = entry is not None and self._is_live(key, entry.counter)
+        self._counter += 1
+        self._last_frame[key] = self._counter
+        value = _grown(entry.snapshot.value if entry and whole else None, update.value)
+        if value is None:
+            return None
+        snapshot = Snapshot(value, update.time, DataSource.STREAM)
+        return self._keep(key, snapshot, self._counter).snapshot
+
+    def started(self, topic: Topic) -> None:
+        """From now on `topic` tells every change."""
+        self._counter += 1
+        self._started[topic] = self._counter
+
+    def broken(self, topics: Collection[Topic] | None, since: int) -> None:
+        """`topics` (None: all) tell nothing any more; what they fed was whole until `since`."""
+        for key, entry in list(self._entries.items()):
+            if self._is_live(key, entry.counter) and entry.snapshot.as_of < since:
+                whole_until = replace(entry.snapshot, as_of=since)
+                self._entries[key] = Entry(whole_until, entry.counter)
+        for topic in list(self._started) if topics is None else topics:
+            self._started.pop(topic, None)
+
+    def is_live(self, topic: Topic) -> bool:
+        """True while `topic` tells every change."""
+        return topic in self._started
+
+    def keys(self, kind: MarketKind) -> list[MarketKey]:
+        """The keys of one kind that are kept."""
+        return [key for key in self._entries if key.kind is kind]
+
+    def counter(self, key: MarketKey) -> int:
+        """How many frames the value of `key` includes."""
+        entry = self._entries.get(key)
+        return 0 if entry is None else entry.counter
+
+    def _keep(self, key: MarketKey, snapshot: Snapshot[Any], counter: int) -> Entry:
+        entry = Entry(snapshot, counter)
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._capacity:
+            dropped, _ = self._entries.popitem(last=False)
+            self._last_frame.pop(dropped, None)
+        return entry
+
+    def _is_fresh(self, key: MarketKey, entry: Entry) -> bool:
+        if self._is_live(key, entry.counter):
+            return True
+        if entry.snapshot.source is DataSource.STREAM:
+            return False
+        return self._now() - entry.snapshot.as_of < self._lifetime(key.kind).soft_ms
+
+    def _is_live(self, key: MarketKey, counter: int) -> bool:
+        if counter < self._last_frame.get(key, 0):
+            return False
+        starts: Iterable[int | None] = map(self._started.get, feeding_topics(key))
+        return any(start is not None and counter >= start for start in starts)
+
+
+def _grown(known: MarketValue | None, told: object) -> MarketValue | None:
+    """What a frame makes of the value known before it; None if it is not enough to make one."""
+    match known, told:
+        case TradeHistory(symbol=symbol, trades=trades), Trade():
+            return TradeHistory(symbol, (told, *trades)[:_TRADES_KEPT])
+        case CandleSeries(), CandleUpdate(candle=candle):
+            return _continued(known, candle)
+        case _, Ticker() | TopOfBook() | OrderBook():
+            return told
+        case _:
+            return None
+
+
+def _continued(series: CandleSeries, candle: Candle) -> CandleSeries | None:
+    if not series.candles:
+        return None
+    *closed, last = series.candles
+    if candle.open_time == last.open_time:
+        return replace(series, candles=(*closed, candle))
+    if candle.open_time == last.open_time + series.interval.milliseconds:
+        return replace(series, candles=(*series.candles[1:], candle))
+    return None

@@ -1,0 +1,84 @@
+"""The open orders of one account, as its stream and its lists tell them together."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+from gateway.domain.orders import Order, OrderStatus
+
+_ENDED_KEPT = 1000
+
+
+class OrderMirror:
+    """Knows which orders are open; never lets one go back.
+
+    A filled quantity never falls, and what has ended never reopens: a list that was asked for
+    before a frame arrived may still show the order as it was. An order that is gone from a list
+    without a frame that says why is CLOSED_UNKNOWN: filled and cancelled look the same.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, Order] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._counter = 0
+        self._seen: dict[str, int] = {}
+
+    def open_orders(self) -> tuple[Order, ...]:
+        """What is open, in the order in which it was learnt."""
+        return tuple(self._open.values())
+
+    def mark(self) -> int:
+        """The count to hand to `reconcile` with a list that is asked for now."""
+        return self._counter
+
+    def apply(self, order: Order) -> Order | None:
+        """Take a frame; return the order as it now is, or None when it tells nothing new."""
+        order_id = order.order_id
+        if order_id is None:
+            return order
+        if order_id in self._ended or self._falls_back(order):
+            return None
+        self._counter += 1
+        self._seen[order_id] = self._counter
+        if order.status.terminal:
+            self._end(order_id)
+        else:
+            self._open[order_id] = order
+        return order
+
+    def reconcile(self, listed: Iterable[Order], begun: int) -> tuple[Order, ...]:
+        """Take the list of open orders asked for at `begun`; return all that changed by it."""
+        orders = {order.order_id: order for order in listed if order.order_id is not None}
+        vanished = [
+            order
+            for order_id, order in self._open.items()
+            if order_id not in orders and self._seen.get(order_id, 0) <= begun
+        ]
+        changed = [order for order in orders.values() if self._is_news(order, begun)]
+        ended = [replace(order, status=OrderStatus.CLOSED_UNKNOWN) for order in vanished]
+        told = (self.apply(order) for order in (*changed, *ended))
+        return tuple(order for order in told if order is not None)
+
+    def _is_news(self, order: Order, begun: int) -> bool:
+        known = self._open.get(order.order_id or "")
+        if self._seen.get(order.order_id or "", 0) > begun:
+            return False
+        return known is None or _filled(order) != _filled(known)
+
+    def _falls_back(self, order: Order) -> bool:
+        known = self._open.get(order.order_id or "")
+        if known is None or order.status.terminal:
+            return False
+        return _filled(order) < _filled(known)
+
+    def _end(self, order_id: str) -> None:
+        self._open.pop(order_id, None)
+        self._seen.pop(order_id, None)
+        self._ended[order_id] = None
+        while len(self._ended) > _ENDED_KEPT:
+            self._ended.popitem(last=False)
+
+
+def _filled(order: Order) -> Decimal:
+    return order.filled_quantity or Decimal(0)

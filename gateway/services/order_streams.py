@@ -1,0 +1,129 @@
+"""The orders of an account as they change, from its private stream."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from gateway.domain.errors import DataUnavailable, ExchangeFailure
+from gateway.domain.orders import Order
+from gateway.domain.signing import Sign
+from gateway.domain.streams import Broken, FeedEvent, Gap, Started, Topic, TopicKind, Update
+from gateway.exchange import ExchangeClient, Feed
+from gateway.services.mailbox import Mailbox
+from gateway.services.order_mirror import OrderMirror
+
+ACCOUNT = Topic(TopicKind.ACCOUNT)
+_START_WITHIN_S = 10.0
+_REREAD_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0)
+
+
+class OrderStream:
+    """One account's orders: every subscriber gets the open ones first, then each change.
+
+    After a break there is a `Gap`, then all open orders again, and those that vanished meanwhile.
+    The account's connection is held while somebody listens, and for `linger_s` after.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: str,
+        feed: Feed,
+        exchange: ExchangeClient,
+        sign: Sign,
+        queue_size: int,
+        linger_s: float,
+    ) -> None:
+        self._account = account
+        self._feed = feed
+        self._exchange = exchange
+        self._sign = sign
+        self._queue_size = queue_size
+        self._linger_s = linger_s
+        self._mirror = OrderMirror()
+        self._whole = asyncio.Event()
+        self._mailboxes: set[Mailbox[Order | Gap]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Hold the account's connection while it is wanted, until cancelled."""
+        try:
+            await self._feed.run(self.receive)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    def receive(self, event: FeedEvent) -> None:
+        """Take what the account's feed tells."""
+        match event:
+            case Update(value=Order() as order):
+                changed = self._mirror.apply(order)
+                if changed is not None:
+                    self._deliver(changed)
+            case Started():
+                self._begin(self._reread())
+            case Broken(since=since, reason=reason) if self._whole.is_set():
+                self._whole.clear()
+                self._deliver(Gap(since, reason))
+
+    async def events(self) -> AsyncIterator[Order | Gap]:
+        """Yield the open orders, then every change; raises `DataUnavailable` without a stream."""
+        mailbox: Mailbox[Order | Gap] = Mailbox(self._queue_size)
+        self._feed.want(ACCOUNT)
+        try:
+            await self._until_whole()
+            self._mailboxes.add(mailbox)
+            for order in self._mirror.open_orders():
+                yield order
+            async for event in mailbox:
+                yield event
+        finally:
+            self._mailboxes.discard(mailbox)
+            if not self._mailboxes:
+                self._begin(self._leave_later())
+
+    async def _until_whole(self) -> None:
+        try:
+            async with asyncio.timeout(_START_WITHIN_S):
+                await self._whole.wait()
+        except TimeoutError:
+            raise DataUnavailable(f"the orders of account {self._account}") from None
+
+    async def _reread(self) -> None:
+        for pause in _REREAD_PAUSES_S:
+            await asyncio.sleep(pause)
+            begun = self._mirror.mark()
+            with suppress(ExchangeFailure):
+                listed = await self._exchange.open_orders(self._sign)
+                self._reconcile(listed, begun)
+                return
+
+    def _reconcile(self, listed: tuple[Order, ...], begun: int) -> None:
+        if not self._feed.is_live(ACCOUNT):
+            return  # it broke meanwhile; the next start reads again
+        known = {order.order_id for order in self._mirror.open_orders()}
+        changed = self._mirror.reconcile(listed, begun)
+        news = {order.order_id for order in changed}
+        if not self._whole.is_set():
+            for order in self._mirror.open_orders():
+                if order.order_id in known and order.order_id not in news:
+                    self._deliver(order)
+            self._whole.set()
+        for order in changed:
+            self._deliver(order)
+
+    async def _leave_later(self) -> None:
+        await asyncio.sleep(self._linger_s)
+        if not self._mailboxes:
+            self._feed.unwant(ACCOUNT)
+            self._whole.clear()
+
+    def _deliver(self, event: Order | Gap) -> None:
+        for mailbox in self._mailboxes:
+            mailbox.put(event)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

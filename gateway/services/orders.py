@@ -1,0 +1,234 @@
+"""Placing and cancelling orders: policy, journal, signature, exchange, journal.
+
+An order goes out at most once. Before its first byte leaves, the journal holds a record of it;
+afterwards the record says what became of it. An outcome that is not known is called UNKNOWN.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import structlog
+
+from gateway.access import Action, Principal
+from gateway.domain.errors import (
+    BadUserInput,
+    ExchangeFailure,
+    NotSent,
+    Refused,
+    Unclear,
+)
+from gateway.domain.orders import Order, Placement, PlacementState, PlaceOrder, Rejection
+from gateway.exchange import ExchangeClient, PreparedRequest
+from gateway.observability import Metrics
+from gateway.services.accounts import Accounts
+from gateway.services.market_data import MarketData, MarketView
+from gateway.services.single_flight import SingleFlight
+from gateway.store import OrderJournal, new_placement_id
+
+_log = structlog.get_logger(__name__)
+
+_CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_LEASE_MARGIN_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The exchange cancelled the order; `order` when it showed it."""
+
+    order_id: str
+    order: Order | None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelUnknown:
+    """Nobody knows whether the cancel was carried out; it cannot be after `resolve_by` (ms)."""
+
+    order_id: str
+    resolve_by: int
+
+
+class Orders:
+    """The one way by which orders reach the exchange."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        market_data: MarketData,
+        journal: OrderJournal,
+        exchange: ExchangeClient,
+        now: Callable[[], int],
+        random_bytes: Callable[[int], bytes],
+        metrics: Metrics,
+    ) -> None:
+        self._accounts = accounts
+        self._market_data = market_data
+        self._journal = journal
+        self._exchange = exchange
+        self._now = now
+        self._random_bytes = random_bytes
+        self._metrics = metrics
+        self._placing: SingleFlight[tuple[str, str, str], Placement] = SingleFlight()
+        self._cancelling: SingleFlight[tuple[str, str], Cancelled | CancelUnknown] = SingleFlight()
+
+    async def place(self, principal: Principal, command: PlaceOrder) -> Placement:
+        """Place the order, or return what became of it before.
+
+        Raises `BadUserInput`, `UnknownAccount`, `Forbidden`, `UnknownSymbol`, `DataUnavailable`
+        (no market list) and `JournalUnavailable`: then nothing was sent. What the exchange said
+        is in the placement that is returned, and so is that nobody knows what it did.
+        """
+        _check(command)
+        rule = self._accounts.require(principal, Action.ORDERS_PLACE, command.account)
+        await MarketView(self._market_data, self._now).market(command.symbol)
+        identity = (principal.id, command.account, command.client_order_id)
+        placement = await self._placing.join(
+            identity, lambda: self._place(principal, command, rule)
+        )
+        if placement.command.canonical() != command.canonical():
+            raise BadUserInput("clientOrderId", "was used for another command; take a new one")
+        return placement
+
+    async def placement(self, principal: Principal, placement_id: str) -> Placement | None:
+        """A placement of the principal's own; None if it has none of that id."""
+        placement = await self._journal.get(placement_id)
+        if placement is None or placement.principal != principal.id:
+            return None
+        return await self._settled(placement)
+
+    async def placements_of(
+        self, principal: Principal, account: str, order_ids: list[str]
+    ) -> dict[str, Placement]:
+        """The principal's own placements among those that made `order_ids`."""
+        found = await self._journal.of_orders(account, order_ids)
+        return {key: value for key, value in found.items() if value.principal == principal.id}
+
+    async def cancel(
+        self, principal: Principal, account: str, order_id: str
+    ) -> Cancelled | CancelUnknown:
+        """Cancel an open order.
+
+        Raises `BadUserInput`, `UnknownAccount`, `Forbidden`, `NotSent`, and `Refused` (10075: it
+        is not open any more). Callers at once share one request.
+        """
+        if not _ORDER_ID.fullmatch(order_id):
+            raise BadUserInput("orderId", "expected an order's id of letters and digits")
+        self._accounts.require(principal, Action.ORDERS_CANCEL, account)
+        return await self._cancelling.join(
+            (account, order_id), lambda: self._cancel(account, order_id)
+        )
+
+    async def aclose(self) -> None:
+        """Give up on what is under way; what was sent stays SENDING, and its lease lapses."""
+        await self._placing.aclose()
+        await self._cancelling.aclose()
+
+    async def _place(self, principal: Principal, command: PlaceOrder, rule: str) -> Placement:
+        sign = self._accounts.signer(command.account)
+        prepared = await self._exchange.prepare_order(sign, command)
+        placement = self._intent(principal, command, rule, prepared)
+        standing = await self._journal.begin(placement)
+        if standing.id != placement.id:
+            return await self._settled(standing)
+        placement = await self._send(placement, prepared)
+        self._metrics.orders.labels(placement.state.value).inc()
+        _log.info("order.sent", placement=placement.id, state=placement.state.value)
+        return await self._journal.finish(placement)
+
+    def _intent(
+        self, principal: Principal, command: PlaceOrder, rule: str, prepared: PreparedRequest
+    ) -> Placement:
+        now = self._now()
+        return Placement(
+            id=new_placement_id(command.account, self._random_bytes),
+            principal=principal.id,
+            command=command,
+            state=PlacementState.SENDING,
+            created_at=now,
+            updated_at=now,
+            rule=rule,
+            signed_at=prepared.signed_at,
+            window=prepared.window,
+            digest=prepared.digest,
+            lease_until=now + prepared.window + _LEASE_MARGIN_MS,
+        )
+
+    async def _send(self, placement: Placement, prepared: PreparedRequest) -> Placement:
+        try:
+            order = await self._exchange.place(prepared, placement.command)
+        except ExchangeFailure as failure:
+            return self._failed(placement, failure)
+        return replace(
+            placement, state=PlacementState.ACCEPTED, order=order, updated_at=self._now()
+        )
+
+    def _failed(self, placement: Placement, failure: ExchangeFailure) -> Placement:
+        state, rejection = _outcome(failure)
+        return replace(
+            placement,
+            state=state,
+            rejection=rejection,
+            evidence=None if rejection else str(failure),
+            updated_at=self._now(),
+        )
+
+    async def _settled(self, placement: Placement) -> Placement:
+        """Call a placement UNKNOWN whose sender is gone."""
+        if placement.state is not PlacementState.SENDING or self._now() < placement.lease_until:
+            return placement
+        lost = replace(
+            placement,
+            state=PlacementState.UNKNOWN,
+            evidence="the process that sent it never said what became of it",
+            updated_at=self._now(),
+        )
+        return await self._journal.finish(lost)
+
+    async def _cancel(self, account: str, order_id: str) -> Cancelled | CancelUnknown:
+        prepared = await self._exchange.prepare_cancel(self._accounts.signer(account), order_id)
+        outcome: Cancelled | CancelUnknown
+        try:
+            outcome = Cancelled(order_id, await self._exchange.cancel(prepared))
+        except Unclear:
+            outcome = CancelUnknown(order_id, prepared.signed_at + prepared.window)
+        except ExchangeFailure as failure:
+            self._metrics.cancels.labels(type(failure).__name__).inc()
+            raise
+        self._metrics.cancels.labels(type(outcome).__name__).inc()
+        return outcome
+
+
+def rejection_of(failure: Refused | NotSent) -> Rejection:
+    """What a caller is told when nothing stands on the exchange."""
+    match failure:
+        case Refused():
+            return Rejection(
+                code=failure.name,
+                message=str(failure),
+                exchange_code=failure.exchange_code,
+                retryable=failure.retry,
+            )
+        case NotSent():
+            message = f"{failure}; nothing was sent"
+            return Rejection(code=failure.code, message=message, retryable=True)
+
+
+def _outcome(failure: ExchangeFailure) -> tuple[PlacementState, Rejection | None]:
+    match failure:
+        case Refused():
+            return PlacementState.REJECTED, rejection_of(failure)
+        case NotSent():
+            return PlacementState.NOT_SENT, rejection_of(failure)
+        case _:
+            return PlacementState.UNKNOWN, None
+
+
+def _check(command: PlaceOrder) -> None:
+    if not _CLIENT_ORDER_ID.fullmatch(command.client_order_id):
+        raise BadUserInput("clientOrderId", "expected 1 to 64 of A-Z a-z 0-9 . _ -")
+    for name, value in (("price", command.spec.price), ("quantity", command.spec.quantity)):
+        if value <= Decimal(0):
+            raise BadUserInput(f"order.limit.{name}", "must be above zero")

@@ -1,0 +1,227 @@
+"""One upstream connection for all subscribers of public market data.
+
+Topics are counted by their subscribers. Tickers, books and candles conflate to the latest; trades
+never drop: a `Gap` marks what may be missing, and a fresh snapshot follows it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from gateway.domain.errors import ExchangeFailure
+from gateway.domain.market import (
+    CandleInterval,
+    CandleSeries,
+    CandleUpdate,
+    DataSource,
+    MarketKey,
+    MarketKind,
+    OrderBook,
+    Snapshot,
+    Ticker,
+    TopOfBook,
+    Trade,
+    TradeHistory,
+)
+from gateway.domain.streams import Broken, FeedEvent, Gap, Started, Topic, TopicKind, Update
+from gateway.exchange import Feed
+from gateway.services.mailbox import Mailbox
+from gateway.services.market_data import LISTING, MarketData
+from gateway.services.trade_tape import TradeTape
+
+ALL_TICKERS = Topic(TopicKind.ALL_TICKERS)
+_RESYNC_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0)
+
+_KEY_KINDS = {
+    TopicKind.TOP_OF_BOOK: MarketKind.TOP_OF_BOOK,
+    TopicKind.ORDER_BOOK: MarketKind.ORDER_BOOK,
+    TopicKind.CANDLES: MarketKind.CANDLES,
+    TopicKind.TRADES: MarketKind.TRADES,
+}
+
+
+class StreamHub:
+    """Spreads the feed's frames to the mailboxes of the subscribers; never waits for one."""
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        market_data: MarketData,
+        queue_size: int,
+        linger_s: float,
+        now: Callable[[], int],
+    ) -> None:
+        self._feed = feed
+        self._market_data = market_data
+        self._queue_size = queue_size
+        self._linger_s = linger_s
+        self._now = now
+        self._mailboxes: dict[Topic, set[Mailbox[Any]]] = {}
+        self._tapes: dict[Topic, TradeTape] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Ask for every ticker from now on: no ticker is polled while the feed lives."""
+        self._feed.want(ALL_TICKERS)
+
+    async def aclose(self) -> None:
+        """Cancel what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def receive(self, event: FeedEvent) -> None:
+        """Take what the feed tells; the feed calls this for each frame, so it never waits."""
+        snapshot = self._market_data.receive(event)
+        match event:
+            case Update(topic=topic, value=Trade() as trade):
+                if tape := self._tapes.get(topic):
+                    tape.receive(trade)
+            case Update(topic=topic, value=CandleUpdate() as update):
+                told = Snapshot(update, event.time, DataSource.STREAM)
+                self._put(topic, told, update.symbol)
+            case Update(topic=topic, value=value) if snapshot is not None:
+                self._put(topic, snapshot, value.symbol)
+            case Started(topic=topic):
+                if tape := self._tapes.get(topic):
+                    tape.syncing()
+                self._begin(self._resync(topic))
+            case Broken(topics=topics, since=since, reason=reason):
+                for topic in list(self._mailboxes) if topics is None else topics:
+                    self._break(topic, Gap(since, reason))
+
+    async def tickers(self, symbols: Sequence[str]) -> AsyncIterator[Snapshot[Ticker]]:
+        """The tickers of `symbols`, each first as it is known, then whenever it changes."""
+        wanted = frozenset(symbols)
+        with self._joined(ALL_TICKERS) as mailbox:
+            await self._market_data.every_ticker(symbols)
+            for symbol in symbols:
+                yield await self._market_data.read(MarketKey(MarketKind.TICKER, symbol))
+            async for snapshot in mailbox:
+                if snapshot.value.symbol in wanted:
+                    yield snapshot
+
+    def top_of_book(self, symbol: str) -> AsyncIterator[Snapshot[TopOfBook]]:
+        """The best bid and ask: first as it is known, then whenever it changes."""
+        return self._latest(Topic(TopicKind.TOP_OF_BOOK, symbol))
+
+    def order_book(self, symbol: str) -> AsyncIterator[Snapshot[OrderBook]]:
+        """The whole book: first as it is known, then whenever it changes."""
+        return self._latest(Topic(TopicKind.ORDER_BOOK, symbol))
+
+    def candles(
+        self, symbol: str, interval: CandleInterval
+    ) -> AsyncIterator[Snapshot[CandleUpdate]]:
+        """The candle now open: first as it is known, then whenever it changes."""
+        return self._latest(Topic(TopicKind.CANDLES, symbol, interval))
+
+    async def trades(self, symbol: str) -> AsyncIterator[Trade | Gap]:
+        """The last trades, oldest first, then each new one; after a break a `Gap`, then again."""
+        topic = Topic(TopicKind.TRADES, symbol)
+        if not self._market_data.is_live(topic):
+            await self._market_data.read(key_of(topic))  # says so when the exchange is away
+        tape = self._tapes.setdefault(topic, TradeTape())
+        with self._joined(topic, tape.mailboxes) as mailbox:
+            for trade in tape.shown():
+                mailbox.put(trade)
+            async for event in mailbox:
+                yield event
+
+    async def _latest(self, topic: Topic) -> AsyncIterator[Snapshot[Any]]:
+        with self._joined(topic) as mailbox:
+            if (told := _told(await self._market_data.read(key_of(topic)))) is not None:
+                yield told
+            async for snapshot in mailbox:
+                yield snapshot
+
+    @contextmanager
+    def _joined(
+        self, topic: Topic, also: set[Mailbox[Any]] | None = None
+    ) -> Iterator[Mailbox[Any]]:
+        mailbox: Mailbox[Any] = Mailbox(self._queue_size)
+        joined = self._mailboxes.setdefault(topic, set())
+        if also is not None:
+            also.add(mailbox)
+        joined.add(mailbox)
+        self._feed.want(topic)
+        try:
+            yield mailbox
+        finally:
+            joined.discard(mailbox)
+            if also is not None:
+                also.discard(mailbox)
+            if not joined and topic != ALL_TICKERS:
+                self._begin(self._leave_later(topic))
+
+    async def _leave_later(self, topic: Topic) -> None:
+        await asyncio.sleep(self._linger_s)
+        if not self._mailboxes.get(topic):
+            self._feed.unwant(topic)
+            self._mailboxes.pop(topic, None)
+            self._tapes.pop(topic, None)
+            self.receive(Broken(self._now(), "nobody listens", frozenset({topic})))
+
+    def _put(self, topic: Topic, snapshot: Snapshot[Any], slot: str) -> None:
+        for mailbox in self._mailboxes.get(topic, ()):
+            mailbox.put(snapshot, slot)
+
+    def _break(self, topic: Topic, gap: Gap) -> None:
+        if tape := self._tapes.get(topic):
+            tape.broken(gap)
+            return
+        for key in self._keys(topic):
+            self._show(topic, key)
+
+    def _keys(self, topic: Topic) -> list[MarketKey]:
+        if topic == ALL_TICKERS:
+            return self._market_data.known_tickers()
+        return [key_of(topic)]
+
+    def _show(self, topic: Topic, key: MarketKey) -> None:
+        snapshot = self._market_data.shown(key)
+        if snapshot is not None and (told := _told(snapshot)) is not None:
+            self._put(topic, told, key.symbol)
+
+    async def _resync(self, topic: Topic) -> None:
+        for pause in _RESYNC_PAUSES_S:
+            await asyncio.sleep(pause)
+            with suppress(ExchangeFailure):
+                await self._refetch(topic)
+                return
+
+    async def _refetch(self, topic: Topic) -> None:
+        """Read by REST what the topic told nothing of before it started."""
+        if topic == ALL_TICKERS:
+            await self._market_data.refetch(LISTING)
+            for key in self._keys(topic):
+                self._show(topic, key)
+        elif tape := self._tapes.get(topic):
+            history: Snapshot[TradeHistory] = await self._market_data.refetch(key_of(topic))
+            tape.synced(history.value)
+        elif topic in self._mailboxes:
+            await self._market_data.refetch(key_of(topic))
+            self._show(topic, key_of(topic))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def key_of(topic: Topic) -> MarketKey:
+    """The key under which the snapshot of a market's topic is kept."""
+    return MarketKey(_KEY_KINDS[topic.kind], topic.symbol or "", topic.interval)
+
+
+def _told(snapshot: Snapshot[Any]) -> Snapshot[Any] | None:
+    """The snapshot as subscribers are told it: of a candle series, the candle now open."""
+    match snapshot.value:
+        case CandleSeries(symbol=symbol, interval=interval, candles=[*_, last]):
+            return replace(snapshot, value=CandleUpdate(symbol, interval, last))
+        case CandleSeries():
+            return None
+        case _:
+            return snapshot
