@@ -53,21 +53,24 @@ create() {
 install() {
     local file=$1
     echo "Installing $(grep -c == "$file") packages from $file"
-    {
-        pip_install -r requirements/setup.txt &&
-            { uv_install -r "$file" || pip_install -r "$file"; } &&
-            .venv/bin/python -m pip install --no-deps --no-build-isolation --editable .
-    } >>"$log" 2>&1 ||
+    { pip_install -r requirements/setup.txt && { with_uv "$file" || with_pip "$file"; }; } \
+        >>"$log" 2>&1 ||
         fail "cannot install the packages: is the package index in reach? The reason is in $log"
+}
+
+with_uv() {
+    local uv=(.venv/bin/uv pip install --python .venv/bin/python --no-deps)
+    "${uv[@]}" --require-hashes --compile-bytecode -r "$1" &&
+        "${uv[@]}" --no-build-isolation --offline --editable .
+}
+
+with_pip() {
+    pip_install -r "$1" &&
+        .venv/bin/python -m pip install --no-deps --no-build-isolation --editable .
 }
 
 pip_install() {
     .venv/bin/python -m pip install --disable-pip-version-check --retries 1 --timeout 20 \
-        --no-deps --require-hashes "$@"
-}
-
-uv_install() {
-    .venv/bin/uv pip install --python .venv/bin/python --compile-bytecode \
         --no-deps --require-hashes "$@"
 }
 
