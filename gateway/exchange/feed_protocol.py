@@ -75,6 +75,7 @@ class FeedProtocol:
         self._heard: Instant | None = None
         self._audit: _Audit | None = None
         self._audit_at = 0.0
+        self._needs_tick = False
 
     @property
     def wanted(self) -> frozenset[Topic]:
@@ -89,6 +90,11 @@ class FeedProtocol:
     def is_started(self, topic: Topic) -> bool:
         """True while updates of `topic` are passed on."""
         return self._topics.is_started(topic)
+
+    @property
+    def needs_tick(self) -> bool:
+        """True when something was acknowledged since the last `tick`: deadlines may be nearer."""
+        return self._needs_tick
 
     def want(self, topic: Topic) -> None:
         """Ask for `topic`. Raise ValueError for the account's stream without a login."""
@@ -137,6 +143,7 @@ class FeedProtocol:
         """Do what is due: requests, retries, overdue acknowledgements, the audit."""
         if self._heard is None:
             return []
+        self._needs_tick = False
         self._failed(self._topics.overdue(at.monotonic), at)
         events = self._reconcile(at)
         if at.monotonic >= self._audit_at and self._silent_since() is None:
@@ -220,6 +227,7 @@ class FeedProtocol:
         return _gap(topic, heard.wall, at.wall, "a frame could not be read")
 
     def _acknowledged(self, frame: Acknowledgement, at: Instant) -> list[FeedEvent]:
+        self._needs_tick = True
         match frame.method:
             case Method.LIST_SUBSCRIPTIONS:
                 return self._listed(frame, at)
