@@ -2,3 +2,27 @@
 
 Specified by the exchange's own API document; what it leaves out is decided where it matters.
 """
+
+from gateway.exchange.calls import PostForm, PreparedRequest, Retry
+from gateway.exchange.client import ExchangeClient
+from gateway.exchange.clock import ExchangeClock
+from gateway.exchange.error_codes import ERROR_CODES, ExchangeCode
+from gateway.exchange.feed import Feed, FeedCounters
+from gateway.exchange.feed_timing import FeedTiming
+from gateway.exchange.transport import Timeouts, Transport, open_transport
+
+__all__ = [
+    "ERROR_CODES",
+    "ExchangeClient",
+    "ExchangeClock",
+    "ExchangeCode",
+    "Feed",
+    "FeedCounters",
+    "FeedTiming",
+    "PostForm",
+    "PreparedRequest",
+    "Retry",
+    "Timeouts",
+    "Transport",
+    "open_transport",
+]

@@ -1,0 +1,187 @@
+"""How one call is signed, sent, judged, counted and, if it only reads, repeated."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+import stamina
+
+from gateway.domain.errors import ExchangeFailure, NotSent, Refused, Unclear
+from gateway.domain.signing import Sign, SignedText
+from gateway.exchange.clock import ExchangeClock
+from gateway.exchange.error_codes import ERROR_CODES
+from gateway.exchange.parameters import Pairs, as_json, encode
+from gateway.exchange.replies import require_success
+from gateway.exchange.transport import Request, Transport
+from gateway.exchange.wire import SUCCESS, TimeReply, parse
+
+T = TypeVar("T")
+
+PostForm = Literal["query", "json"]
+"""Where a POST carries its signed parameters: in the address, or as JSON pairs in the body."""
+
+_API = "/v3/api"
+_TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How reads are repeated: `attempts` at most, none begun after `timeout` seconds.
+
+    The waits between them grow from `wait` seconds, each with a random part on top.
+    """
+
+    attempts: int = 3
+    timeout: float = 3.0
+    wait: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRequest:
+    """A signed mutation, ready to go out once.
+
+    `signed_at` (ms, by the exchange's clock) and `window` (ms) say until when the exchange may
+    accept it, `digest` (SHA-256 of the signed text, hex) which request it was.
+    """
+
+    endpoint: str
+    signed_at: int
+    window: int
+    digest: str
+    request: Request = field(repr=False)
+
+
+class Calls:
+    """Calls endpoints by their path below /v3/api; `read` turns the body of a success into a value.
+
+    A `read` that raises `ValueError` makes the answer `Unclear`. `on_call` is told the endpoint of
+    every request, and the exchange's code, "unlisted", or why there was no answer.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        clock: ExchangeClock,
+        *,
+        post_form: PostForm,
+        window_ms: int,
+        on_call: Callable[[str, str], None],
+        retry: Retry,
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._post_form = post_form
+        self._window_ms = window_ms
+        self._on_call = on_call
+        self._retry = retry
+
+    async def public(self, path: str, pairs: Pairs, read: Callable[[bytes], T]) -> T:
+        """Read without a signature."""
+        request = _get(path, encode(pairs))
+
+        async def attempt() -> T:
+            return await self.once(request, read)
+
+        return await self._repeated(attempt)
+
+    async def signed(self, path: str, sign: Sign, read: Callable[[bytes], T]) -> T:
+        """Read as an account, signed anew for each attempt."""
+
+        async def attempt() -> T:
+            _, signed = await self._sign(_name(path), sign, ())
+            return await self.once(_get(path, signed.text, signed.header), read)
+
+        return await self._repeated(attempt)
+
+    async def synchronise_clock(self) -> None:
+        """Take one sample of the exchange's time ('Check Server Time')."""
+
+        async def fetch() -> int:
+            return await self.once(_get(_TIME, ""), read_time)
+
+        await self._clock.synchronise(fetch)
+
+    async def prepare(self, path: str, sign: Sign, pairs: Pairs) -> PreparedRequest:
+        """Sign a mutation; raise `NotSent` if the exchange's time cannot be had."""
+        endpoint = _name(path)
+        signed_at, signed = await self._sign(endpoint, sign, pairs)
+        return PreparedRequest(
+            endpoint=endpoint,
+            signed_at=signed_at,
+            window=self._window_ms,
+            digest=hashlib.sha256(signed.text.encode()).hexdigest(),
+            request=self._post(path, signed),
+        )
+
+    def _post(self, path: str, signed: SignedText) -> Request:
+        name, target = _name(path), f"{_API}/{path}"
+        if self._post_form == "query":
+            target = f"{target}?{signed.text}"
+            return Request(name, "POST", target, (signed.header,), changes=True)
+        headers = (signed.header, ("Content-Type", "application/json"))
+        return Request(name, "POST", target, headers, as_json(signed.text), changes=True)
+
+    async def once(self, request: Request, read: Callable[[bytes], T]) -> T:
+        """Send `request` once and count it."""
+        try:
+            value = await self._judged(request, read)
+        except ExchangeFailure as failure:
+            self._on_call(request.endpoint, _label(failure))
+            raise
+        self._on_call(request.endpoint, SUCCESS)
+        return value
+
+    async def _judged(self, request: Request, read: Callable[[bytes], T]) -> T:
+        reply = await self._transport.send(request)
+        require_success(request.endpoint, reply)
+        try:
+            return read(reply.body)
+        except ValueError:
+            raise Unclear(request.endpoint, "unparsable", SUCCESS) from None
+
+    async def _sign(self, endpoint: str, sign: Sign, pairs: Pairs) -> tuple[int, SignedText]:
+        now = await self._exchange_time(endpoint)
+        stamps = (("timestamp", str(now)), ("windowSize", str(self._window_ms)))
+        return now, sign(encode((*pairs, *stamps)))
+
+    async def _exchange_time(self, endpoint: str) -> int:
+        if (now := self._clock.now()) is not None:
+            return now
+        try:
+            await self.synchronise_clock()
+        except ExchangeFailure:
+            # Whatever became of that question, the call it was asked for has not begun.
+            raise NotSent(endpoint, "clock_unknown") from None
+        return await self._exchange_time(endpoint)
+
+    async def _repeated(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        caller = stamina.AsyncRetryingCaller(
+            attempts=self._retry.attempts,
+            timeout=self._retry.timeout,
+            wait_initial=self._retry.wait,
+            wait_jitter=self._retry.wait,
+        )
+        return await caller((NotSent, Unclear), attempt)
+
+
+def read_time(body: bytes) -> int:
+    """Read the answer of 'Check Server Time', in ms."""
+    return parse(body, TimeReply).data
+
+
+def _get(path: str, text: str, *headers: tuple[str, str]) -> Request:
+    query = f"?{text}" if text else ""
+    return Request(_name(path), "GET", f"{_API}/{path}{query}", headers)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _label(failure: ExchangeFailure) -> str:
+    if isinstance(failure, Refused):
+        return failure.exchange_code
+    if isinstance(failure, Unclear) and failure.exchange_code in ERROR_CODES:
+        return failure.exchange_code
+    return failure.cause if isinstance(failure, NotSent | Unclear) else failure.code
