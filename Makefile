@@ -30,13 +30,14 @@ fmt: setup ## format the code, and fix what can be fixed by rule
 	$(bin)/ruff check --fix
 
 schema: setup ## write the published contract from the code
-	$(bin)/narkasa-gateway schema > graphql/schema.graphql
+	$(bin)/narkasa-gateway schema > .tools/schema.graphql
+	mv .tools/schema.graphql graphql/schema.graphql
 
 bench: setup ## compare speed with the textbook way
 	$(bin)/python -m bench
 
-lock: setup ## choose the newest versions that pyproject.toml allows
-	scripts/lock.sh
+lock: setup ## bring the lock files up to pyproject.toml; UPGRADE=--upgrade takes the newest versions
+	scripts/lock.sh $(UPGRADE)
 
 clean: ## remove everything that set-up and runs made
 	rm -rf .venv .tools .dev .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from gateway.settings import example
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 MODULES = sorted((ROOT / "gateway").rglob("*.py"))
 LONGEST_MODULE = 400
@@ -97,6 +99,14 @@ def test_one_package_has_one_version_in_all_locks() -> None:
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
+@pytest.mark.parametrize("dependency", PROJECT["dependencies"])
+def test_every_dependency_is_locked_at_a_version_that_the_project_allows(dependency: str) -> None:
+    wanted = Requirement(dependency)
+    lock = (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8")
+    [version] = re.findall(rf"^{re.escape(wanted.name)}==(\S+)", lock, re.MULTILINE)
+    assert wanted.specifier.contains(version)
+
+
 def test_no_lock_that_records_download_addresses_is_committed() -> None:
     assert Path("uv.lock") not in committed()
 
@@ -113,9 +123,8 @@ def test_the_example_environment_is_what_the_settings_say() -> None:
 
 
 def test_the_chart_installs_the_version_of_the_package() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     chart = yaml.safe_load((ROOT / "helm" / "narkasa-gateway" / "Chart.yaml").read_text())
-    assert chart["appVersion"] == project["version"]
+    assert chart["appVersion"] == PROJECT["version"]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
