@@ -71,9 +71,10 @@ def test_no_committed_file_names_a_path_of_one_machine() -> None:
     assert named == []
 
 
-@pytest.mark.parametrize("text", ["cd /home/ann/gateway", "PATH=/root/x", '"/Users/ann"'])
-def test_a_path_of_one_machine_is_recognised(text: str) -> None:
-    assert MACHINE_PATH.search(text)
+@pytest.mark.parametrize("folder", ["/home", "/root", "/Users"])
+@pytest.mark.parametrize("before", ["cd ", "PATH=", '"', ""])
+def test_a_path_of_one_machine_is_recognised(before: str, folder: str) -> None:
+    assert MACHINE_PATH.search(f"{before}{folder}/ann")
 
 
 @pytest.mark.parametrize("text", ["docs/work/now", "https://x.example/home/page", "~/work/x"])
