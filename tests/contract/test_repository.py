@@ -4,14 +4,17 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from gateway.settings import example
 
@@ -29,6 +32,10 @@ REGISTRY_HOSTS = (
     "deb.debian" + ".org",
 )
 MACHINE_PATH = re.compile(r"(?<![\w.~\-/}])/(?:home|Users|root|work)/\w")
+
+# uvicorn finds these two by their names; pydantic_core is pydantic's other half.
+LOADED_BY_NAME = frozenset({"httptools", "uvloop"})
+SAME_DEPENDENCY = {"pydantic-core": "pydantic"}
 
 BANNED_WORDS = frozenset({"manager", "helper", "util", "data", "info"})
 # Words that the published contract and the field itself use.
@@ -50,6 +57,31 @@ def texts() -> Iterator[tuple[Path, str]]:
         content = ROOT.joinpath(path)
         if content.is_file() and b"\0" not in content.read_bytes():
             yield path, content.read_text(encoding="utf-8")
+
+
+def imported_modules() -> Iterator[str]:
+    for module in MODULES:
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module, "no relative imports"
+                yield node.module
+
+
+def imported_distributions() -> set[str]:
+    tops = {name.partition(".")[0] for name in imported_modules()}
+    providers = packages_distributions()
+    names = {
+        canonicalize_name(provider)
+        for top in tops - sys.stdlib_module_names - {"gateway"}
+        for provider in providers[top]
+    }
+    return {SAME_DEPENDENCY.get(name, name) for name in names}
+
+
+def declared_distributions(*lists: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for each in lists for text in each}
 
 
 def banned_words(name: str) -> set[str]:
@@ -106,6 +138,16 @@ def test_every_dependency_is_locked_at_a_version_that_the_project_allows(depende
     lock = (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8")
     [version] = re.findall(rf"^{re.escape(wanted.name)}==(\S+)", lock, re.MULTILINE)
     assert wanted.specifier.contains(version)
+
+
+def test_every_import_is_a_dependency_that_the_project_declares() -> None:
+    optional = PROJECT["optional-dependencies"]["dev-server"]
+    assert imported_distributions() <= declared_distributions(PROJECT["dependencies"], optional)
+
+
+def test_every_dependency_that_the_project_declares_is_imported() -> None:
+    unused = declared_distributions(PROJECT["dependencies"]) - imported_distributions()
+    assert unused == LOADED_BY_NAME
 
 
 def test_no_lock_that_records_download_addresses_is_committed() -> None:
