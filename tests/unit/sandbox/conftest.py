@@ -1,0 +1,45 @@
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from gateway.sandbox import RunningSandbox, SandboxConfig, serve
+from gateway.sandbox.engine import Engine
+from tests.unit.sandbox.clients import ANN, BOB, Trader, build_engine
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return build_engine(ANN, BOB)
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[RunningSandbox]:
+    """A sandbox without a market maker and without a past: it does only what it is told."""
+    config = SandboxConfig(
+        port=0,
+        accounts=(ANN, BOB),
+        market_maker=False,
+        history=False,
+        control=True,
+        disabled_markets=frozenset({"HOTTRY"}),
+        stream_queue=50,
+    )
+    async with serve(config) as running:
+        yield running
+
+
+@pytest.fixture
+async def http(sandbox: RunningSandbox) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def ann(http: httpx.AsyncClient) -> Trader:
+    return Trader(http, ANN.keys[0].api_key, ANN.keys[0].api_secret)
+
+
+@pytest.fixture
+def bob(http: httpx.AsyncClient) -> Trader:
+    return Trader(http, BOB.keys[0].api_key, BOB.keys[0].api_secret)

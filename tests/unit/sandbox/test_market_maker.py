@@ -1,0 +1,88 @@
+from decimal import Decimal
+from random import Random
+
+import pytest
+
+from gateway.sandbox import Account
+from gateway.sandbox.engine import Engine
+from gateway.sandbox.events import Event, OrderStatus, Side
+from gateway.sandbox.market_maker import HOUSE_ACCOUNTS, HOUSE_BALANCE, MarketMaker
+from gateway.sandbox.markets import ASSETS
+from tests.unit.sandbox.clients import ANN, NOW, build_engine, place
+
+HOUSE = [Account(name, (), dict.fromkeys(ASSETS, HOUSE_BALANCE)) for name in HOUSE_ACCOUNTS]
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return build_engine(ANN, *HOUSE)
+
+
+@pytest.fixture
+def maker(engine: Engine) -> MarketMaker:
+    made = MarketMaker(engine, Random(7))
+    made.open(NOW)
+    return made
+
+
+def run(maker: MarketMaker, ticks: int) -> None:
+    for number in range(ticks):
+        maker.tick(NOW + number * 500)
+
+
+def test_every_market_has_several_levels_on_both_sides(engine: Engine, maker: MarketMaker) -> None:
+    run(maker, 10)
+    for book in engine.books.values():
+        assert len(book.bids.levels(20)) >= 10
+        assert len(book.asks.levels(20)) >= 10
+
+
+def test_prices_move_and_trades_print_in_every_market(engine: Engine, maker: MarketMaker) -> None:
+    run(maker, 100)
+    for symbol, tape in engine.tapes.items():
+        assert len({trade.price for trade in tape.trades}) > 3
+        opening = engine.markets[symbol].opening_price
+        assert opening * Decimal("0.9") < tape.last < opening * Decimal("1.1")
+
+
+def test_an_order_that_crosses_the_spread_fills_at_once(engine: Engine, maker: MarketMaker) -> None:
+    run(maker, 5)
+    assert place(engine, "ann", Side.BUY, "54200", "0.01").status is OrderStatus.FILLED
+    assert place(engine, "ann", Side.SELL, "53700", "0.01").status is OrderStatus.FILLED
+
+
+def test_an_order_that_rests_near_the_market_gets_filled(
+    engine: Engine, maker: MarketMaker
+) -> None:
+    best = engine.books["BTCUSDT"].bids.best()
+    assert best is not None
+    order = place(engine, "ann", Side.BUY, str(best.price), "0.01")
+    assert order.status is OrderStatus.NEW
+    run(maker, 300)
+    assert engine.open_orders("ann") == []
+    assert engine.ledger.balance("ann", "BTC").total > ANN.balances["BTC"]
+
+
+def test_it_finds_back_when_a_client_drove_the_price_away(
+    engine: Engine, maker: MarketMaker
+) -> None:
+    while best := engine.books["XRPTRY"].asks.best():
+        place(engine, "ann", Side.BUY, str(best.price), str(best.quantity), "XRPTRY")
+    place(engine, "ann", Side.BUY, "40", "1000", "XRPTRY")
+    run(maker, 5)
+    assert max(trade.price for trade in engine.tapes["XRPTRY"].trades) == 40
+    run(maker, 150)
+    assert 4 < engine.tapes["XRPTRY"].last < 5
+    assert len(engine.books["XRPTRY"].bids.levels(20)) >= 10
+
+
+def test_the_same_seed_trades_the_same() -> None:
+    def events(seed: int) -> list[Event]:
+        engine = build_engine(*HOUSE)
+        maker = MarketMaker(engine, Random(seed))
+        maker.open(NOW)
+        run(maker, 20)
+        return engine.take_events()
+
+    assert events(1) == events(1)
+    assert events(1) != events(2)

@@ -1,0 +1,102 @@
+import json
+
+import pytest
+
+from gateway.sandbox.authentication import Authenticator
+from gateway.sandbox.stream_protocol import StreamProtocol, Topic
+from tests.unit.sandbox.clients import ANN, DOCUMENT_KEY, DOCUMENT_SECRET, Json, hmac_hex
+
+
+@pytest.fixture
+def protocol() -> StreamProtocol:
+    return StreamProtocol({"BTCTRY", "BTCUSDT"}, Authenticator([ANN]))
+
+
+def say(protocol: StreamProtocol, method: str, *params: Json) -> Json:
+    return protocol.receive(json.dumps({"method": method, "params": params}))
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        {"type": "allTickers"},
+        {"type": "ticker", "symbol": "BTCTRY"},
+        {"type": "candles", "symbol": "BTCTRY", "interval": "m5"},
+        {"type": "orderBook", "symbol": "BTCTRY"},
+        {"type": "depth", "symbol": "BTCTRY"},
+        {"type": "trade", "symbol": "BTCTRY"},
+    ],
+)
+def test_every_documented_topic_is_acknowledged_listed_and_taken_back(
+    protocol: StreamProtocol, topic: dict[str, str]
+) -> None:
+    success = {"status": "success"}
+    assert say(protocol, "SUBSCRIBE", topic) == [{"method": "SUBSCRIBE", **success, **topic}]
+    listed = {"method": "LIST_SUBSCRIPTIONS", **success}
+    assert say(protocol, "LIST_SUBSCRIPTIONS") == [{**listed, "result": [topic]}]
+    assert say(protocol, "UNSUBSCRIBE", topic) == [{"method": "UNSUBSCRIBE", **success, **topic}]
+    assert say(protocol, "LIST_SUBSCRIPTIONS") == [{**listed, "result": []}]
+
+
+def test_several_params_get_one_acknowledgement_each(protocol: StreamProtocol) -> None:
+    wrong = {"type": "depth", "symbol": "NOPE"}
+    replies = say(protocol, "SUBSCRIBE", {"type": "allTickers"}, wrong)
+    assert [reply["status"] for reply in replies] == ["success", "failed"]
+    assert list(protocol.topics) == [Topic("allTickers")]
+
+
+def test_subscribing_twice_is_one_subscription(protocol: StreamProtocol) -> None:
+    say(protocol, "SUBSCRIBE", {"type": "allTickers"}, {"type": "allTickers"})
+    assert list(protocol.topics) == [Topic("allTickers")]
+
+
+@pytest.mark.parametrize(
+    ("topic", "message"),
+    [
+        ({"type": "depth", "symbol": "NOPE"}, "Invalid symbol"),
+        ({"type": "depth"}, "Invalid symbol"),
+        ({"type": "nope", "symbol": "BTCTRY"}, "Invalid Request"),
+        ({"type": "candles", "symbol": "BTCTRY"}, "Invalid Request"),
+        ({"type": "candles", "symbol": "BTCTRY", "interval": "m2"}, "Invalid Request"),
+        ({"type": "depth", "symbol": "BTCTRY", "interval": "m1"}, "Invalid Request"),
+        ({"type": "allTickers", "symbol": "BTCTRY"}, "Invalid Request"),
+    ],
+)
+def test_a_topic_that_does_not_exist_fails_and_says_why(
+    protocol: StreamProtocol, topic: dict[str, str], message: str
+) -> None:
+    expected = {"method": "SUBSCRIBE", "status": "failed", **topic, "message": message}
+    assert say(protocol, "SUBSCRIBE", topic) == [expected]
+    assert not protocol.topics
+
+
+def test_a_signed_key_binds_the_connection_to_its_account(protocol: StreamProtocol) -> None:
+    signature = hmac_hex(DOCUMENT_SECRET, DOCUMENT_KEY)
+    message = {"method": "USER_STREAMS", "apiKey": DOCUMENT_KEY, "signature": signature}
+    assert protocol.receive(json.dumps(message)) == [
+        {"method": "USER_STREAMS", "status": "success"}
+    ]
+    assert protocol.account_id == "ann"
+
+
+@pytest.mark.parametrize("fields", [{}, {"apiKey": DOCUMENT_KEY, "signature": "00"}])
+def test_a_wrong_login_is_unauthorized(protocol: StreamProtocol, fields: dict[str, str]) -> None:
+    reply = {"method": "USER_STREAMS", "status": "failed", "message": "Unauthorized Access"}
+    assert protocol.receive(json.dumps({"method": "USER_STREAMS", **fields})) == [reply]
+    assert protocol.account_id is None
+
+
+def test_a_heartbeat_is_tolerated_without_a_reply(protocol: StreamProtocol) -> None:
+    assert protocol.receive('{"data":"ping"}') == []
+
+
+@pytest.mark.parametrize(
+    "message", ["", "nonsense", "[]", '{method: "SUBSCRIBE"}', '{"params": 5}', b"\xff"]
+)
+def test_garbage_fails_and_harms_nothing(protocol: StreamProtocol, message: str | bytes) -> None:
+    assert protocol.receive(message) == [{"status": "failed", "message": "Invalid Request"}]
+
+
+def test_an_unknown_method_fails_by_its_name(protocol: StreamProtocol) -> None:
+    failed = {"method": "DANCE", "status": "failed", "message": "Invalid Request"}
+    assert say(protocol, "DANCE") == [failed]
