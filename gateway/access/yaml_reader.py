@@ -59,7 +59,7 @@ def _text(content: bytes) -> str:
 def _clever(text: str) -> Iterable[Fault]:
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if getattr(event, "anchor", None) is not None:
             yield Fault(line, "anchors and aliases are not allowed")
         if isinstance(event, yaml.CollectionStartEvent):

@@ -131,6 +131,10 @@ class OrderJournal:
             if not len(self._spool):
                 _log.info("journal.caught_up")
 
+    async def caught_up(self) -> None:
+        """Wait until `run` has written everything: a graceful stop gives it some seconds."""
+        await self._spool.empty()
+
     def pending(self) -> int:
         """How many records wait in memory to be written."""
         return len(self._spool)
@@ -270,9 +274,13 @@ def _account_of(placement_id: str) -> str:
 
 
 def _key(account: str, *parts: str) -> str:
-    # The braces make the account the hash slot; quoting keeps parts from running together.
-    quoted = ":".join(quote(part, safe="") for part in parts)
-    return f"ngw:1:journal:{{{quote(account, safe='')}}}:{quoted}"
+    # The braces make the account the hash slot.
+    return f"ngw:1:journal:{{{_quoted(account)}}}:" + ":".join(map(_quoted, parts))
+
+
+def _quoted(part: str) -> str:
+    # Keeps parts from running together. An id may come from anyone, half a surrogate pair in it.
+    return quote(part, safe="", errors="surrogatepass")
 
 
 def _record_key(principal: str, account: str, client_order_id: str) -> str:

@@ -42,8 +42,12 @@ class CorruptEntry(ValueError):
 def key_name(key: MarketKey) -> str:
     """The Redis key of `key`; the 1 is the version of the format."""
     parts = (key.kind, key.symbol, key.interval, key.start, key.end)
-    texts = ("" if part is None else quote(str(part), safe="") for part in parts)
-    return "ngw:1:market:" + ":".join(texts)
+    return "ngw:1:market:" + ":".join("" if part is None else _quoted(part) for part in parts)
+
+
+def _quoted(part: str | int) -> str:
+    # Keeps parts from running together. A symbol may come from anyone, half a surrogate in it.
+    return quote(str(part), safe="", errors="surrogatepass")
 
 
 def encode(value: MarketValue, as_of: int, version: Version) -> bytes:

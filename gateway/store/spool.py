@@ -15,6 +15,8 @@ class Spool:
         self._queue: deque[Placement] = deque()
         self._latest: dict[str, Placement] = {}
         self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -26,6 +28,7 @@ class Spool:
         self._queue.append(placement)
         self._latest[placement.id] = placement
         self._filled.set()
+        self._emptied.clear()
         return True
 
     async def first(self) -> Placement:
@@ -40,6 +43,11 @@ class Spool:
             del self._latest[written.id]
         if not self._queue:
             self._filled.clear()
+            self._emptied.set()
+
+    async def empty(self) -> None:
+        """Wait until nothing waits any more."""
+        await self._emptied.wait()
 
     def get(self, placement_id: str) -> Placement | None:
         """The latest waiting record of a placement."""

@@ -1,0 +1,117 @@
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from gateway.store.redis import BadStoreUrl, StoreUnavailable, attempt, open_redis, reach
+from tests.unit.store.examples import open_patient, open_quick
+from tests.valkey import ValkeyServer
+
+pytestmark = pytest.mark.anyio
+
+PASSWORD = "hunter2/?#"
+
+
+async def test_it_speaks_over_a_unix_socket_and_over_tcp(valkey: ValkeyServer) -> None:
+    for url in (valkey.url, valkey.tcp_url):
+        async with open_patient(url) as redis:
+            assert await redis.ping()
+
+
+async def test_a_server_that_is_not_there_is_unavailable_and_its_cause_has_a_name() -> None:
+    async with open_quick("redis://127.0.0.1:1") as redis:
+        with pytest.raises(StoreUnavailable) as raised:
+            await attempt(redis.ping)
+    assert raised.value.cause == "ConnectionError"
+    assert str(raised.value) == "the store is away (ConnectionError)"
+
+
+async def test_a_silent_server_is_unavailable(own_valkey: ValkeyServer) -> None:
+    async with open_quick(own_valkey.url) as redis:
+        await redis.ping()
+        own_valkey.pause()
+        with pytest.raises(StoreUnavailable) as raised:
+            await attempt(redis.ping)
+    assert raised.value.cause == "TimeoutError"
+
+
+async def test_a_command_is_tried_once_unless_more_is_asked_for() -> None:
+    calls = []
+
+    async def fail() -> None:
+        calls.append(1)
+        raise RedisConnectionError
+
+    with pytest.raises(StoreUnavailable):
+        await attempt(fail)
+    assert len(calls) == 1
+    with pytest.raises(StoreUnavailable):
+        await attempt(fail, tries=2)
+    assert len(calls) == 3
+
+
+async def test_the_library_itself_never_sends_a_command_again(own_valkey: ValkeyServer) -> None:
+    async with open_quick(own_valkey.url) as redis:
+        await redis.ping()
+        own_valkey.pause()
+        with pytest.raises(StoreUnavailable):
+            await attempt(lambda: redis.incr("n"))
+        own_valkey.resume()
+        assert await redis.get("n") == b"1"
+
+
+async def test_an_idle_connection_that_a_restart_cut_is_replaced_unnoticed(
+    own_valkey: ValkeyServer,
+) -> None:
+    async with open_patient(own_valkey.url) as redis:
+        await redis.set("k", "v")
+        await asyncio.to_thread(own_valkey.stop)
+        await asyncio.to_thread(own_valkey.start)
+        assert await attempt(lambda: redis.get("k")) == b"v"
+
+
+async def test_reach_tells_before_a_command_leaves(own_valkey: ValkeyServer) -> None:
+    async with open_quick(own_valkey.url) as redis:
+        await attempt(lambda: reach(redis))
+        await asyncio.to_thread(own_valkey.stop)
+        with pytest.raises(StoreUnavailable):
+            await attempt(lambda: reach(redis))
+
+
+async def test_no_error_carries_what_the_server_said() -> None:
+    said = f"unknown command 'HELLO', with args beginning with: 'AUTH' '{PASSWORD}'"
+
+    async def fail() -> None:
+        raise ResponseError(said)
+
+    with pytest.raises(StoreUnavailable) as raised:
+        await attempt(fail)
+    assert raised.value.__context__ is None
+    assert raised.value.__cause__ is None
+    assert PASSWORD not in repr(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"redis://:{PASSWORD}@host:6379", f"http://:{PASSWORD}@host", "redis://h:port", "hunter2"],
+    ids=["unquoted", "scheme", "port", "no-url"],
+)
+async def test_a_bad_address_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(BadStoreUrl) as raised:
+        async with open_quick(url):
+            pass
+    assert "hunter2" not in str(raised.value) + repr(raised.value)
+    assert raised.value.__cause__ is None
+
+
+async def test_a_password_shows_neither_in_the_client_nor_in_a_failure() -> None:
+    async with open_redis(
+        "redis://user:hunter2@127.0.0.1:1",
+        connect_timeout=1,
+        command_timeout=1,
+        max_connections=1,
+    ) as redis:
+        with pytest.raises(StoreUnavailable) as raised:
+            await attempt(redis.ping)
+        assert "hunter2" not in repr(redis) + repr(redis.connection_pool) + repr(raised.value)
