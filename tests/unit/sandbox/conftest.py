@@ -13,20 +13,36 @@ def engine() -> Engine:
     return build_engine(ANN, BOB)
 
 
+# Without a market maker and without a past, a sandbox does only what it is told.
+CONFIG = SandboxConfig(
+    port=0,
+    accounts=(ANN, BOB),
+    market_maker=False,
+    history=False,
+    control=True,
+    disabled_markets=frozenset({"HOTTRY"}),
+)
+
+
 @pytest.fixture
 async def sandbox() -> AsyncIterator[RunningSandbox]:
-    """A sandbox without a market maker and without a past: it does only what it is told."""
-    config = SandboxConfig(
-        port=0,
-        accounts=(ANN, BOB),
-        market_maker=False,
-        history=False,
-        control=True,
-        disabled_markets=frozenset({"HOTTRY"}),
-        stream_queue=50,
-    )
-    async with serve(config) as running:
+    async with serve(CONFIG) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def still_http() -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a sandbox that many tests share because none of them changes anything."""
+    async with (
+        serve(CONFIG) as running,
+        httpx.AsyncClient(base_url=running.url, trust_env=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def still_ann(still_http: httpx.AsyncClient) -> Trader:
+    return Trader(still_http, ANN.keys[0].api_key, ANN.keys[0].api_secret)
 
 
 @pytest.fixture

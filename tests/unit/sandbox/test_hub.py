@@ -1,0 +1,44 @@
+from gateway.sandbox.authentication import Authenticator
+from gateway.sandbox.engine import Engine
+from gateway.sandbox.events import Side
+from gateway.sandbox.exchange import Exchange
+from gateway.sandbox.hub import StreamHub
+from tests.unit.sandbox.clients import NOW, place
+
+SUBSCRIBE = '{"method": "SUBSCRIBE", "params": [{"type": "depth", "symbol": "BTCUSDT"}]}'
+
+
+def build_hub(engine: Engine, queue_size: int) -> StreamHub:
+    return StreamHub(Exchange(engine, Authenticator([]), lambda: NOW), queue_size)
+
+
+def move(engine: Engine, hub: StreamHub, times: int) -> None:
+    for _ in range(times):
+        place(engine, "ann", Side.BUY, "50000", "0.001")
+        hub.publish(engine.take_events())
+
+
+def test_a_subscriber_that_falls_behind_is_cut_and_the_others_are_not(engine: Engine) -> None:
+    hub = build_hub(engine, queue_size=5)
+    slow, quick = hub.join(), hub.join()
+    for subscriber in (slow, quick):
+        hub.receive(subscriber, SUBSCRIBE)
+    move(engine, hub, 4)
+    assert not slow.cut.is_set()
+    quick.frames.get_nowait()
+    move(engine, hub, 1)
+    assert slow.cut.is_set()
+    assert not quick.cut.is_set()
+    assert slow.frames.qsize() == 5
+
+
+def test_one_operation_sends_one_depth_frame_however_often_the_book_changed(
+    engine: Engine,
+) -> None:
+    hub = build_hub(engine, queue_size=50)
+    subscriber = hub.join()
+    hub.receive(subscriber, SUBSCRIBE)
+    for price in ("50000", "50001", "50002"):
+        place(engine, "ann", Side.BUY, price, "0.001")
+    hub.publish(engine.take_events())
+    assert subscriber.frames.qsize() == 2

@@ -1,0 +1,80 @@
+"""The HTTP edge: unknown paths, and every fault over real sockets."""
+
+import httpx
+import pytest
+
+from tests.unit.sandbox.clients import Json, Trader
+
+pytestmark = pytest.mark.anyio
+
+BUY = "v3/api/market/limit-buy"
+
+
+async def set_fault(http: httpx.AsyncClient, **fault: Json) -> None:
+    (await http.post("/control/faults", json=fault)).raise_for_status()
+
+
+async def open_orders(trader: Trader) -> Json:
+    return (await trader.call("GET", "market/user-orders"))["orders"]
+
+
+@pytest.mark.parametrize("path", ["/", "/v3/api/nope", "/v3/api/ping/", "/v3"])
+async def test_an_unknown_path_is_not_found(still_http: httpx.AsyncClient, path: str) -> None:
+    reply = await still_http.get(path)
+    assert reply.status_code == 404
+    assert reply.json() == {"code": "90001", "msg": "Invalid Request"}
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
+async def test_an_endpoint_answers_to_its_method_only(
+    still_http: httpx.AsyncClient, method: str
+) -> None:
+    assert (await still_http.request(method, "/v3/api/ping")).status_code == 404
+
+
+async def test_a_request_dropped_before_executing_has_no_effect(
+    http: httpx.AsyncClient, ann: Trader
+) -> None:
+    await set_fault(http, endpoint=BUY, outcome="drop-before", count=1)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await ann.limit("buy", "50000", "1")
+    assert await open_orders(ann) == []
+
+
+async def test_a_request_dropped_after_executing_has_its_effect(
+    http: httpx.AsyncClient, ann: Trader
+) -> None:
+    await set_fault(http, endpoint=BUY, outcome="drop-after", count=1)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await ann.limit("buy", "50000", "1")
+    assert len(await open_orders(ann)) == 1
+
+
+@pytest.mark.parametrize(("outcome", "orders"), [("code-90000-before", 0), ("code-90000-after", 1)])
+async def test_an_unexpected_error_may_come_before_or_after_executing(
+    http: httpx.AsyncClient, ann: Trader, outcome: str, orders: int
+) -> None:
+    await set_fault(http, endpoint=BUY, outcome=outcome, count=1)
+    reply = await ann.limit("buy", "50000", "1")
+    assert reply == {"code": "90000", "msg": "Unexpected Error"}
+    assert len(await open_orders(ann)) == orders
+
+
+async def test_an_outage_answers_html(http: httpx.AsyncClient) -> None:
+    await set_fault(http, outcome="html-500", count=1)
+    reply = await http.get("/v3/api/ping")
+    assert reply.status_code == 500
+    assert reply.headers["content-type"].startswith("text/html")
+    assert (await http.get("/v3/api/ping")).json()["data"] == "PONG"
+
+
+@pytest.mark.parametrize(("delay", "orders"), [("delayMs", 0), ("replyDelayMs", 1)])
+async def test_a_delay_may_come_before_or_after_executing(
+    http: httpx.AsyncClient, ann: Trader, delay: str, orders: int
+) -> None:
+    await set_fault(http, endpoint=BUY, count=1, **{delay: 60_000})
+    impatient = httpx.AsyncClient(base_url=http.base_url, timeout=0.3, trust_env=False)
+    async with impatient:
+        with pytest.raises(httpx.ReadTimeout):
+            await Trader(impatient, ann.key, ann.secret).limit("buy", "50000", "1")
+    assert len(await open_orders(ann)) == orders

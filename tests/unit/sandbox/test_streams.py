@@ -1,0 +1,228 @@
+"""The streams over real sockets."""
+
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import httpx
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
+
+from gateway.sandbox import RunningSandbox, SandboxConfig, serve
+from tests.unit.sandbox.clients import Json, Trader, ask, next_frame, now_ms, subscribe
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def stream(sandbox: RunningSandbox) -> AsyncIterator[ClientConnection]:
+    async with connect(sandbox.stream_url, proxy=None) as connection:
+        yield connection
+
+
+async def quiet_until_listed(stream: ClientConnection) -> None:
+    """Nothing is on its way before the reply to a question asked now."""
+    assert (await ask(stream, {"method": "LIST_SUBSCRIPTIONS"}))["method"] == "LIST_SUBSCRIPTIONS"
+
+
+async def log_in(stream: ClientConnection, trader: Trader) -> None:
+    await stream.send(trader.login_frame())
+    assert await next_frame(stream) == {"method": "USER_STREAMS", "status": "success"}
+
+
+async def take_frames(stream: ClientConnection, count: int) -> list[Json]:
+    return [await next_frame(stream) for _ in range(count)]
+
+
+async def test_the_handshake_offers_no_compression(stream: ClientConnection) -> None:
+    assert stream.response is not None
+    assert "Sec-WebSocket-Extensions" not in stream.response.headers
+
+
+async def test_subscribing_sends_no_snapshot(stream: ClientConnection) -> None:
+    await subscribe(stream, {"type": "depth", "symbol": "BTCUSDT"}, {"type": "allTickers"})
+    await quiet_until_listed(stream)
+
+
+async def test_a_heartbeat_and_garbage_keep_the_connection(stream: ClientConnection) -> None:
+    await stream.send('{"data":"ping"}')
+    await stream.send("garbage")
+    assert (await next_frame(stream))["status"] == "failed"
+    await stream.send(b"\x00\x01")
+    assert (await next_frame(stream))["status"] == "failed"
+    await quiet_until_listed(stream)
+
+
+async def test_depth_frames_hold_the_whole_book(stream: ClientConnection, ann: Trader) -> None:
+    await subscribe(stream, {"type": "depth", "symbol": "BTCUSDT"})
+    await ann.limit("buy", "50000", "1")
+    await ann.limit("buy", "49999.5", "0.25")
+    _, frame = await take_frames(stream, 2)
+    bids = [
+        {"price": 50_000, "amount": 1, "count": 1},
+        {"price": Decimal("49999.5"), "amount": Decimal("0.25"), "count": 1},
+    ]
+    depth = {"bids": bids, "asks": []}
+    assert frame == {"type": "depth", "symbol": "BTCUSDT", "depth": depth}
+
+
+async def test_top_of_book_frames_come_only_when_it_moves(
+    stream: ClientConnection, ann: Trader
+) -> None:
+    await subscribe(stream, {"type": "orderBook", "symbol": "BTCUSDT"})
+    await ann.limit("buy", "50000", "1")
+    await ann.limit("buy", "49999", "1")
+    await ann.limit("sell", "50001", "0.5")
+    first, second = await take_frames(stream, 2)
+    bid = {"type": "orderBook", "symbol": "BTCUSDT", "bidPrice": 50_000, "bidAmount": 1}
+    assert first == {**bid, "askPrice": None, "askAmount": None}
+    assert second == {**bid, "askPrice": 50_001, "askAmount": Decimal("0.5")}
+
+
+async def test_a_trade_reaches_trade_candle_and_ticker_streams(
+    stream: ClientConnection, ann: Trader, bob: Trader
+) -> None:
+    market = {"symbol": "BTCUSDT"}
+    await ann.limit("sell", "50000", "1")
+    await subscribe(
+        stream,
+        {"type": "trade", **market},
+        {"type": "candles", **market, "interval": "m5"},
+        {"type": "allTickers"},
+        {"type": "ticker", **market},
+    )
+    await bob.limit("buy", "50000", "0.5")
+    trade, candle, all_tickers, ticker = await take_frames(stream, 4)
+    time = trade.pop("time")
+    assert time <= now_ms()
+    half = Decimal("0.5")
+    assert trade == {"type": "trade", **market, "amount": half, "price": 50_000, "tradeType": 1}
+    kline = candle["kline"]
+    assert candle == {"type": "candles", **market, "interval": "m5", "kline": kline}
+    assert kline.pop("openTime") % 300_000 == 0
+    assert kline.pop("closeTime") == time
+    assert kline == {**dict.fromkeys(("open", "low", "high", "close"), 50_000), "volume": half}
+    assert all_tickers.pop("openTime") <= time
+    assert all_tickers.pop("changePercent") == 0
+    assert {**all_tickers, "type": "ticker"} == ticker
+    assert ticker == {
+        "type": "ticker",
+        **market,
+        "changeAmount": 0,
+        "firstBid": None,
+        "firstAsk": 50_000,
+        **dict.fromkeys(("open", "high", "low", "avg", "last"), 50_000),
+        "volume": 25_000,
+        "volumeQty": half,
+        "tradeCount": 1,
+    }
+
+
+async def test_other_markets_and_ended_subscriptions_are_silent(
+    stream: ClientConnection, ann: Trader
+) -> None:
+    await subscribe(stream, {"type": "depth", "symbol": "XRPUSDT"})
+    await subscribe(stream, {"type": "depth", "symbol": "BTCUSDT"})
+    topic = {"type": "depth", "symbol": "BTCUSDT"}
+    await ask(stream, {"method": "UNSUBSCRIBE", "params": [topic]})
+    await ann.limit("buy", "50000", "1")
+    await quiet_until_listed(stream)
+
+
+async def test_an_account_hears_of_its_orders_and_balances(
+    stream: ClientConnection, ann: Trader
+) -> None:
+    await log_in(stream, ann)
+    placed = (await ann.limit("buy", "50000", "1"))["order"]
+    update, available, reserved = await take_frames(stream, 3)
+    assert update == {
+        "type": "orderUpdate",
+        "order": {
+            "status": "NEW",
+            "market": "BTCUSDT",
+            "orderType": 0,
+            "side": 0,
+            "price": 50_000,
+            "amount": 1,
+            "filledAmount": 0,
+            "stopType": 0,
+            "targetPrice": 0,
+            "orderId": placed["orderId"],
+            "time": placed["time"],
+        },
+    }
+    assert available == {"type": "balanceUpdate", "symbol": "USDT", "available": 950_000}
+    assert reserved == {"type": "reservedUpdate", "symbol": "USDT", "reserved": 50_000}
+
+
+async def test_a_resting_order_tells_its_fills_and_its_end(
+    stream: ClientConnection, ann: Trader, bob: Trader
+) -> None:
+    order_id = (await ann.limit("sell", "50000", "1"))["order"]["orderId"]
+    await log_in(stream, ann)
+    await bob.limit("buy", "50000", "0.25")
+    filled, *balances = await take_frames(stream, 3)
+    assert filled["order"]["status"] == "PARTIALLY_FILLED"
+    assert filled["order"]["filledAmount"] == Decimal("0.25")
+    assert {frame["type"] for frame in balances} == {"reservedUpdate", "balanceUpdate"}
+    await ann.call("POST", "market/cancel-order", orderId=order_id)
+    assert (await next_frame(stream))["order"]["status"] == "CANCELLED"
+
+
+async def test_an_account_hears_nothing_of_others(
+    stream: ClientConnection, ann: Trader, bob: Trader
+) -> None:
+    await log_in(stream, ann)
+    await bob.limit("buy", "50000", "0.25")
+    await quiet_until_listed(stream)
+
+
+async def test_cut_streams_break_off_without_a_closing_handshake(
+    stream: ClientConnection, http: httpx.AsyncClient
+) -> None:
+    await quiet_until_listed(stream)
+    await http.post("/control/streams", json={"action": "cut"})
+    with pytest.raises(ConnectionClosedError) as caught:
+        await stream.recv()
+    assert caught.value.rcvd is None
+
+
+async def test_muted_streams_stay_open_and_say_nothing(
+    stream: ClientConnection, http: httpx.AsyncClient, ann: Trader
+) -> None:
+    await subscribe(stream, {"type": "depth", "symbol": "BTCUSDT"})
+    await http.post("/control/streams", json={"action": "mute"})
+    await stream.send(json.dumps({"method": "LIST_SUBSCRIPTIONS"}))
+    # The transport's own answer shows that the message before it has been read.
+    await (await stream.ping())
+    await ann.limit("buy", "50000", "1")
+    state = (await http.post("/control/streams", json={"action": "unmute"})).json()
+    topics = [{"type": "depth", "symbol": "BTCUSDT"}]
+    assert state == {"muted": False, "connections": [{"account": None, "topics": topics}]}
+    await quiet_until_listed(stream)
+
+
+async def test_a_connection_that_ends_is_forgotten(
+    sandbox: RunningSandbox, http: httpx.AsyncClient
+) -> None:
+    async with connect(sandbox.stream_url, proxy=None) as connection:
+        await quiet_until_listed(connection)
+        assert len((await http.get("/control/streams")).json()["connections"]) == 1
+    assert (await http.get("/control/streams")).json()["connections"] == []
+
+
+async def test_a_message_beyond_the_limit_closes_the_connection(stream: ClientConnection) -> None:
+    await stream.send("x" * 70_000)
+    with pytest.raises(ConnectionClosedError) as caught:
+        await stream.recv()
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1009
+
+
+async def test_the_market_maker_feeds_the_streams() -> None:
+    config = SandboxConfig(port=0, history=False, tick_seconds=0.01)
+    async with serve(config) as lively, connect(lively.stream_url, proxy=None) as connection:
+        await subscribe(connection, {"type": "allTickers"})
+        seen = {(await next_frame(connection))["symbol"] for _ in range(40)}
+        assert len(seen) == 15
