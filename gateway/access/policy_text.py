@@ -128,7 +128,7 @@ class _PolicyReader:
         if node is None or identity is None:
             return None
         if not _ID.fullmatch(identity):
-            self._faults.add(line_of(node), f"a {what} id is 1 to 64 of A-Z a-z 0-9 . _ -")
+            self._faults.add(line_of(node), f"{what} id: expected 1 to 64 of A-Z a-z 0-9 . _ -")
         self._once(f"{what} id", identity, node, shown=f"{what} {identity[:64]!r}")
         return identity
 

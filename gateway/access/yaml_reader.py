@@ -39,7 +39,9 @@ def compose(content: bytes) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 0
-        raise BadPolicy((Fault(line, f"not valid YAML: {error.problem}"),)) from None
+        # What it quotes at length may be a token in the wrong place.
+        problem = re.sub(r"'[^']{25,}'", "'…'", str(error.problem))
+        raise BadPolicy((Fault(line, f"not valid YAML: {problem}"),)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise BadPolicy((Fault(line, f"not valid YAML: {error.reason}"),)) from None
