@@ -1,0 +1,117 @@
+"""`narkasa-gateway check`: every fault of the configuration at once."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from gateway.access.faults import BadPolicy
+from gateway.access.policy_file import PolicyFile
+from gateway.custody import FaultyCredentials, Keyring, load_keyring
+from gateway.settings import PREFIX, Settings, SettingsFault, load_settings
+from gateway.store.redis import BadStoreUrl, StoreUnavailable, attempt, open_redis, reach
+
+_POLICY_FILE = f"{PREFIX}POLICY_FILE"
+
+
+def check(environ: Mapping[str, str], *, connect: bool) -> int:
+    """Print each fault on a line of standard error: 2; or that there is none: 0.
+
+    With `connect`, a Redis that cannot be reached is a fault as well.
+    """
+    faults = _Faults(environ)
+    faults.look(connect=connect)
+    for warning in faults.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    for problem in faults.problems:
+        typer.echo(problem, err=True)
+    if faults.problems:
+        return 2
+    typer.echo("configuration is sound")
+    return 0
+
+
+class _Faults:
+    """Looks at each part for itself, so that a fault in one hides none in another."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+        self.warnings: tuple[str, ...] = ()
+
+    def look(self, *, connect: bool) -> None:
+        settings = self._settings()
+        declared = self._declared_accounts()
+        keyring = self._keyring()
+        if declared is not None and keyring is not None:
+            self.problems += _unmatched(declared, keyring)
+        if settings is not None:
+            self.problems += asyncio.run(_store_problems(settings, connect=connect))
+
+    def _settings(self) -> Settings | None:
+        try:
+            return load_settings(self._environ)
+        except SettingsFault as fault:
+            self.problems += fault.problems
+            return None
+
+    def _declared_accounts(self) -> tuple[str, ...] | None:
+        path = self._environ.get(_POLICY_FILE)
+        if not path:
+            return None
+        try:
+            return PolicyFile(Path(path), _wall_ms).current.accounts
+        except BadPolicy as bad:
+            self.problems += [f"{path}: {line}" for line in str(bad).splitlines()]
+            return None
+
+    def _keyring(self) -> Keyring | None:
+        folder = self._environ.get(f"{PREFIX}CREDENTIALS_DIR")
+        text = self._environ.get(f"{PREFIX}CREDENTIALS")
+        if not folder and not text:
+            return None
+        try:
+            loaded = load_keyring(Path(folder) if folder else None, text or None)
+        except FaultyCredentials as faulty:
+            self.problems += faulty.faults
+            return None
+        self.warnings = loaded.warnings
+        return loaded.keyring
+
+
+def _unmatched(declared: tuple[str, ...], keyring: Keyring) -> Iterator[str]:
+    held = set(keyring.accounts)
+    for account in declared:
+        if account not in held:
+            yield f"account {account!r}: the policy declares it, but it has no credentials"
+    for account in sorted(held.difference(declared)):
+        yield f"account {account!r}: it has credentials, but the policy does not declare it"
+
+
+async def _store_problems(settings: Settings, *, connect: bool) -> list[str]:
+    addresses = {
+        f"{PREFIX}CACHE_REDIS_URL": settings.cache_redis_url,
+        f"{PREFIX}STATE_REDIS_URL": settings.state_redis_url,
+    }
+    timeout = settings.redis_timeout_s
+    problems = []
+    for name, address in addresses.items():
+        try:
+            async with open_redis(
+                address.get_secret_value(),
+                connect_timeout=timeout,
+                command_timeout=timeout,
+                max_connections=1,
+            ) as redis:
+                if connect:
+                    await attempt(partial(reach, redis))
+        except (BadStoreUrl, StoreUnavailable) as problem:
+            problems.append(f"{name}: {problem}")
+    return problems
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000

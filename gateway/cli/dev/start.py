@@ -1,0 +1,43 @@
+"""Where `dev` meets the real terminal, clock and randomness."""
+
+import os
+import secrets
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+
+import typer
+
+from gateway.cli.dev import tether
+from gateway.cli.dev.run import Surroundings, run
+
+
+def start(*, die_with_parent: bool) -> int:
+    """Run in the current directory and give the exit status.
+
+    With `die_with_parent`, the end of the parent process is as good as a Ctrl-C.
+    """
+    if die_with_parent:
+        tether.tie(os.getppid(), signal.SIGTERM)
+    folder = Path.cwd()
+    return run(
+        Surroundings(
+            environ=os.environ,
+            folder=folder,
+            program=_program(folder),
+            clock=time.monotonic,
+            random_bytes=secrets.token_bytes,
+            say=typer.echo,
+        )
+    )
+
+
+def _program(folder: Path) -> str:
+    """The command line's program as one would type it in `folder`."""
+    script = Path(sys.argv[0]).absolute()
+    if script.suffix == ".py":
+        return f"{shlex.quote(sys.executable)} -m gateway.cli"
+    inside = script.is_relative_to(folder)
+    return shlex.quote(str(script.relative_to(folder) if inside else script))

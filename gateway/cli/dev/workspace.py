@@ -1,0 +1,137 @@
+"""The folder `.dev` of one run: fresh secrets, the policy, the logs, and `env` to source."""
+
+import contextlib
+import fcntl
+import json
+import shlex
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.access.policy import Action
+from gateway.access.tokens import hash_token, new_token
+from gateway.cli.dev import private
+
+ACCOUNT = "demo"
+OUTSIDER = "outsider"
+APP = "demo-app"
+FUNDS = {"USDT": "100000", "TRY": "1000000", "BTC": "5", "ETH": "50"}
+
+
+class AlreadyRunning(Exception):
+    """Another run holds the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.folder = folder
+
+    def __str__(self) -> str:
+        """Name the folder."""
+        return f"another 'narkasa-gateway dev' is running in {self.folder.parent}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """An exchange account's API key and secret; they show in no repr."""
+
+    api_key: str = field(repr=False)
+    api_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What one run makes up: a key pair for each sandbox account, and the app's token."""
+
+    demo: KeyPair
+    outsider: KeyPair
+    token: str = field(repr=False)
+
+
+def make_secrets(random_bytes: Callable[[int], bytes]) -> Secrets:
+    """Make new key pairs, as long as the exchange's, and a new token."""
+    demo, outsider = (KeyPair(random_bytes(32).hex(), random_bytes(32).hex()) for _ in range(2))
+    return Secrets(demo, outsider, new_token(random_bytes))
+
+
+class Workspace:
+    """The folder's files, by purpose."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.env_file = self.folder / "env"
+        self.policy_file = self.folder / "policy.yaml"
+        self.accounts_file = self.folder / "sandbox-accounts.json"
+        self.credentials = self.folder / "credentials"
+        self.logs = self.folder / "logs"
+        self.store = self.folder / "valkey"
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the folder for this process, empty but for what stays; `env` goes at the end.
+
+        Raises `AlreadyRunning`. A process that is killed lets go of the folder as well.
+        """
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder.chmod(0o700)
+        with private.create(self.folder / "lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise AlreadyRunning(self.folder) from error
+            self._clear()
+            try:
+                yield
+            finally:
+                self.env_file.unlink(missing_ok=True)
+
+    def _clear(self) -> None:
+        self.env_file.unlink(missing_ok=True)
+        for folder in (self.credentials, self.logs, self.store):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+
+    def write(self, secrets: Secrets) -> None:
+        """Write what the servers are started with: accounts, credentials, policy."""
+        pairs = {ACCOUNT: secrets.demo, OUTSIDER: secrets.outsider}
+        private.write(self.accounts_file, _accounts(pairs))
+        place = self.credentials / ACCOUNT
+        place.mkdir(mode=0o700)
+        private.write(place / "api-key", secrets.demo.api_key)
+        private.write(place / "api-secret", secrets.demo.api_secret)
+        private.write(self.policy_file, _policy(secrets.token))
+
+    def write_env(self, variables: Mapping[str, str]) -> None:
+        """Write `env`, for other terminals to source."""
+        lines = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+        private.write(self.env_file, "".join(lines))
+
+
+def _accounts(pairs: Mapping[str, KeyPair]) -> str:
+    accounts = [
+        {
+            "id": name,
+            "keys": [{"apiKey": pair.api_key, "apiSecret": pair.api_secret}],
+            "balances": FUNDS,
+        }
+        for name, pair in pairs.items()
+    ]
+    return json.dumps({"accounts": accounts}, indent=2)
+
+
+def _policy(token: str) -> str:
+    of_account = ", ".join(action for action in Action if action.of_account)
+    public = ", ".join(action for action in Action if not action.of_account)
+    return f"""\
+# Written by 'narkasa-gateway dev' and replaced at its next start. The gateway follows changes.
+version: 1
+accounts: [{ACCOUNT}]
+principals:
+  - id: {APP}
+    kind: app
+    tokens:
+      - {{sha256: {hash_token(token)}}}
+    grants:
+      - {{id: {APP}-market, actions: [{public}]}}
+      - {{id: {APP}-{ACCOUNT}, account: {ACCOUNT}, actions: [{of_account}]}}
+"""

@@ -1,0 +1,33 @@
+"""`narkasa-gateway policy`: look at a policy file, and make tokens for one."""
+
+import secrets
+import time
+from pathlib import Path
+
+import typer
+
+from gateway.access.faults import BadPolicy
+from gateway.access.policy_file import PolicyFile
+from gateway.access.tokens import hash_token, new_token
+
+
+def check(file: Path) -> int:
+    """Print the faults of `file`, or that it is sound; the exit status is 2 or 0."""
+    try:
+        policy = PolicyFile(file, _wall_ms).current
+    except BadPolicy as bad:
+        typer.echo(f"{file}:\n{bad}", err=True)
+        return 2
+    typer.echo(f"{file} is sound (accounts: {', '.join(policy.accounts) or 'none'})")
+    return 0
+
+
+def print_new_token() -> None:
+    """Print a new token and its hash; the token is kept nowhere."""
+    token = new_token(secrets.token_bytes)
+    typer.echo(f"Token, shown this once:\n\n  {token}\n")
+    typer.echo(f"Under 'tokens' in the policy file:\n\n  - {{sha256: {hash_token(token)}}}")
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
