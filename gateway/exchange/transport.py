@@ -202,6 +202,7 @@ def _pool(tls: ssl.SSLContext, connections: int, *, fresh: bool) -> AiohttpTrans
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls, limit=connections, force_close=fresh),
             cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("Content-Type",),
             middlewares=(_once,),
             trust_env=False,
         )

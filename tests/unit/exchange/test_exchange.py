@@ -1,0 +1,20 @@
+import gateway.exchange
+
+
+def test_the_public_surface_is_this_and_no_more() -> None:
+    assert gateway.exchange.__all__ == [
+        "ERROR_CODES",
+        "ExchangeClient",
+        "ExchangeClock",
+        "ExchangeCode",
+        "Feed",
+        "FeedCounters",
+        "FeedTiming",
+        "PostForm",
+        "PreparedRequest",
+        "Retry",
+        "Timeouts",
+        "Transport",
+        "open_transport",
+    ]
+    assert all(hasattr(gateway.exchange, name) for name in gateway.exchange.__all__)

@@ -1,0 +1,287 @@
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from gateway.domain.account import Balance
+from gateway.domain.market import (
+    Candle,
+    CandleInterval,
+    Market,
+    MarketRules,
+    OrderSide,
+    PriceLevel,
+    Ticker,
+    TopOfBook,
+    Trade,
+)
+from gateway.domain.money import NotADecimal
+from gateway.domain.orders import Order, OrderStatus, OrderType, StopDirection
+from gateway.exchange import mapping, wire
+
+D = Decimal
+T = TypeVar("T")
+SAMPLES = Path(__file__).parents[2] / "payloads" / "rest"
+ORDER_ID = "ce82ac3aed3e8b1cecc6fcd36ddc49936866c49bfa4f4f32fbfc12a005e995c9b3b52e2b"
+
+
+def sample(name: str, shape: type[T]) -> T:
+    return wire.parse((SAMPLES / f"{name}.json").read_bytes(), shape)
+
+
+def row(shape: type[T], text: str) -> T:
+    return wire.parse(text, shape)
+
+
+def test_the_listing_keeps_the_exchanges_order() -> None:
+    (first,) = sample("markets", wire.MarketsReply).markets
+    second = row(
+        wire.MarketRow,
+        '{"symbol":"AB","name":"a","firstSymbol":"A","secondSymbol":"B","last":1}',
+    )
+    assert mapping.map_listing([first, second]).markets == (
+        Market("BTCTRY", "Bitcoin", "BTC", "TRY"),
+        Market("AB", "a", "A", "B"),
+    )
+
+
+TICKER = Ticker(
+    symbol="BTCTRY",
+    last=D(60000),
+    bid=D(59999),
+    ask=D(60001),
+    open=D(59502),
+    high=D(61000),
+    low=D(59000),
+    average=D(60002),
+    change=D(498),
+    change_percent=D("0.83"),
+    base_volume=D(2),
+    quote_volume=D(120004),
+    trade_count=23,
+    open_time=1577738760005,
+)
+
+
+def test_volume_is_in_the_quote_asset_where_the_base_quantity_stands_beside_it() -> None:
+    assert mapping.map_ticker(sample("24h", wire.TickerReply).market) == TICKER
+
+
+def test_volume_is_in_the_base_asset_where_it_stands_alone() -> None:
+    (market,) = sample("markets", wire.MarketsReply).markets
+    ticker = mapping.map_ticker(market)
+    assert (ticker.base_volume, ticker.quote_volume) == (D(2), None)
+
+
+def test_what_a_ticker_leaves_out_stays_as_it_was_last_known() -> None:
+    bare = row(wire.TickerRow, '{"symbol":"BTCTRY","last":7}')
+    assert mapping.map_ticker(bare).change_percent is None
+    kept = mapping.map_ticker(bare, TICKER)
+    assert kept == Ticker(
+        "BTCTRY", D(7), change_percent=TICKER.change_percent, open_time=TICKER.open_time
+    )
+
+
+def test_what_a_ticker_says_replaces_what_was_known() -> None:
+    said = row(wire.TickerRow, '{"symbol":"BTCTRY","last":7,"changePercent":0,"openTime":0}')
+    ticker = mapping.map_ticker(said, TICKER)
+    assert (ticker.change_percent, ticker.open_time) == (D(0), 0)
+
+
+def test_rules_are_what_orders_must_obey() -> None:
+    assert mapping.map_rules(sample("info", wire.RulesReply).info) == MarketRules(
+        symbol="BTCTRY",
+        price_precision=0,
+        quantity_precision=6,
+        total_precision=0,
+        min_total=D(10),
+        min_quantity=D("0.000001"),
+        maker_fee_percent=D("0.2"),
+        taker_fee_percent=D("0.2"),
+        enabled=True,
+        order_enabled=True,
+        cancel_enabled=True,
+    )
+
+
+def test_the_one_commission_stands_for_maker_and_taker_when_these_are_missing() -> None:
+    info = sample("info", wire.RulesReply).info
+    info.commission, info.commission_maker, info.commission_taker = D("0.3"), None, D(0)
+    rules = mapping.map_rules(info)
+    assert (rules.maker_fee_percent, rules.taker_fee_percent) == (D("0.3"), D(0))
+
+
+def test_a_candle_lies_on_the_grid_of_its_interval() -> None:
+    (candle,) = sample("candles", wire.CandlesReply).candles
+    assert mapping.map_candle(candle, CandleInterval.M5) == Candle(
+        open_time=1577738700000,
+        close_time=1577739000000,
+        open=D(48657),
+        high=D(48999),
+        low=D(48000),
+        close=D(48980),
+        volume=D(2),
+    )
+
+
+def test_candles_run_from_the_oldest_to_the_newest_each_time_once() -> None:
+    rows = [
+        row(
+            wire.CandleRow,
+            f'{{"openTime":{time},"open":1,"high":1,"low":1,"close":{close},"volume":0}}',
+        )
+        for time, close in ((120_005, 3), (60_000, 1), (120_000, 4))
+    ]
+    series = mapping.map_candles("BTCTRY", CandleInterval.M1, rows)
+    assert [(one.open_time, one.close) for one in series.candles] == [
+        (60_000, D(1)),
+        (120_000, D(4)),
+    ]
+
+
+@pytest.mark.parametrize("interval", CandleInterval)
+def test_an_interval_has_one_name_at_the_exchange(interval: CandleInterval) -> None:
+    name = mapping.interval_name(interval)
+    assert name in {"m1", "m3", "m5", "m15", "m30", "h1", "h2", "h4", "d1"}
+    assert mapping.map_interval(name) is interval
+
+
+def test_a_book_has_its_best_prices_first_whatever_order_they_came_in() -> None:
+    book = sample("depth", wire.BookReply).book
+    book.bids.reverse()
+    book.asks.reverse()
+    mapped = mapping.map_order_book("BTCTRY", book)
+    assert [level.price for level in mapped.bids] == [47002, 47001, 47000]
+    assert [level.price for level in mapped.asks] == [47003, 47004, 47005]
+    assert mapped.bids[0] == PriceLevel(D(47002), D("0.0446"), 4)
+
+
+def test_the_top_of_the_book_is_its_best_prices() -> None:
+    assert mapping.map_top_of_book("BTCTRY", sample("orderbook", wire.BookReply).book) == TopOfBook(
+        "BTCTRY", PriceLevel(D(47002), D("0.0446")), PriceLevel(D(47003), D("0.23"))
+    )
+
+
+def test_an_empty_side_of_a_book_has_no_top() -> None:
+    empty = wire.BookRow(bids=[], asks=[])
+    assert mapping.map_top_of_book("BTCTRY", empty) == TopOfBook("BTCTRY", None, None)
+
+
+def test_the_taker_sold_when_the_buyer_was_the_maker() -> None:
+    rows = sample("trades", wire.TradesReply).trades
+    assert mapping.map_trades("BTCTRY", rows).trades == (
+        Trade("BTCTRY", D(47003), D("0.23"), OrderSide.SELL, 1577891201415),
+    )
+    assert mapping.map_taker_side(1) is OrderSide.BUY
+
+
+def test_trades_run_from_the_newest_to_the_oldest() -> None:
+    rows = [wire.TradeRow(D(1), D(1), time, 0) for time in (2, 3, 1)]
+    assert [trade.time for trade in mapping.map_trades("BTCTRY", rows).trades] == [3, 2, 1]
+
+
+def test_what_the_exchange_calls_reserved_is_held() -> None:
+    text = '{"symbol":"BTC","total":3,"available":1,"reserved":2,"maxLength":8}'
+    assert mapping.map_balance(row(wire.BalanceRow, text)) == Balance("BTC", D(3), D(1), D(2), 8)
+    (bare,) = sample("wallet", wire.WalletReply).wallet
+    assert mapping.map_balance(bare) == Balance("TRY", D(0), D(0), D(0))
+
+
+LIMIT_BUY = Order(
+    order_id=ORDER_ID,
+    symbol="BTCUSDT",
+    side=OrderSide.BUY,
+    type=OrderType.LIMIT,
+    status=OrderStatus.NEW,
+    time=1578405048608,
+    price=D(9500),
+    quantity=D("0.001"),
+    filled_quantity=D(0),
+)
+ORDERS = {
+    "limit-buy": LIMIT_BUY,
+    "limit-sell": replace(LIMIT_BUY, side=OrderSide.SELL),
+    "market-sell": replace(
+        LIMIT_BUY,
+        order_id=None,
+        side=OrderSide.SELL,
+        type=OrderType.MARKET,
+        status=OrderStatus.FILLED,
+        price=None,
+        filled_quantity=D("0.001"),
+    ),
+    "stop-limit-buy": replace(
+        LIMIT_BUY,
+        type=OrderType.STOP_LIMIT,
+        filled_quantity=None,
+        stop_price=D(9525),
+        stop_direction=StopDirection.GREATER,
+    ),
+    "fast-buy": replace(
+        LIMIT_BUY,
+        order_id=None,
+        type=OrderType.FAST,
+        status=OrderStatus.FILLED,
+        price=None,
+        quantity=None,
+        filled_quantity=None,
+        quote_total=D(100),
+        filled_total=D(100),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_an_order_placed_is_read_as_it_was_accepted(name: str) -> None:
+    assert mapping.map_order(sample(name, wire.OrderReply).order) == ORDERS[name]
+
+
+def open_order(**fields: object) -> Order:
+    (listed,) = sample("user-orders", wire.OrdersReply).orders
+    for name, value in fields.items():
+        setattr(listed, name, value)
+    return mapping.map_order(listed)
+
+
+def test_a_listed_order_is_new_until_something_of_it_is_filled() -> None:
+    listed = open_order()
+    assert listed.status is OrderStatus.NEW
+    assert (listed.side, listed.type, listed.price) == (OrderSide.SELL, OrderType.LIMIT, D(47016))
+    assert open_order(filled_amount=D("0.1")).status is OrderStatus.PARTIALLY_FILLED
+
+
+def test_a_target_belongs_to_stop_orders_only() -> None:
+    assert open_order(stop_type=1).stop_price is None
+    stopping = open_order(order_type=2, target_price=D(9), stop_type=0)
+    assert stopping.type is OrderType.STOP_LIMIT
+    assert (stopping.stop_price, stopping.stop_direction) == (D(9), StopDirection.LESS)
+    assert open_order(order_type=2, target_price=D(9)).stop_direction is None
+
+
+def test_a_price_of_zero_stands_for_none() -> None:
+    assert open_order(order_type=1, price=D(0)).price is None
+
+
+def test_an_order_cancelled_with_all_others_is_cancelled() -> None:
+    assert open_order(status="CANCELLED_ALL").status is OrderStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"side": 2}, {"order_type": "ICEBERG"}, {"status": "SLEEPING"}, {"side": ""}],
+    ids=str,
+)
+def test_a_name_without_a_meaning_is_not_guessed_at(fields: dict[str, object]) -> None:
+    with pytest.raises(wire.Unparsable):
+        open_order(**fields)
+
+
+@pytest.mark.parametrize("text", ["1E+999999999", "1E-99", '"NaN"', '"-Infinity"', "1" * 37])
+def test_no_decimal_passes_that_could_not_be_written_out(text: str) -> None:
+    level = row(wire.LevelRow, f'{{"price":{text},"amount":1}}')
+    with pytest.raises(NotADecimal):
+        mapping.map_level(level)
+    with pytest.raises(NotADecimal):
+        open_order(filled_amount=level.price)
