@@ -210,6 +210,35 @@ async def test_outcomes_are_written_in_the_order_they_were_reached(
     assert [entry["event"] for entry in logs] == ["journal.caught_up"]
 
 
+async def test_an_outcome_waits_behind_those_that_wait_already(own_valkey: ValkeyServer) -> None:
+    async with journal_of(own_valkey) as (journal, _):
+        begun = await journal.begin(placement())
+        await asyncio.to_thread(own_valkey.stop)
+        await journal.finish(in_state(begun, S.UNKNOWN))
+        await asyncio.to_thread(own_valkey.start)
+        outcome = await journal.finish(in_state(begun, S.IN_DOUBT))
+        assert journal.pending() == 2
+        async with writing(journal):
+            await journal.caught_up()
+    assert await stored(own_valkey, begun.id) == outcome
+
+
+async def test_an_outcome_outlives_the_caller_that_brings_it(own_valkey: ValkeyServer) -> None:
+    async with journal_of(own_valkey) as (journal, _):
+        outcome = accepted(await journal.begin(placement()))
+        own_valkey.pause()
+        finishing = asyncio.create_task(journal.finish(outcome))
+        await asyncio.sleep(0.05)
+        finishing.cancel()
+        with suppress(asyncio.CancelledError):
+            await finishing
+        assert journal.pending() == 1
+        own_valkey.resume()
+        async with writing(journal):
+            await journal.caught_up()
+    assert await stored(own_valkey, outcome.id) == outcome
+
+
 async def test_what_may_not_follow_what_waits_is_refused(own_valkey: ValkeyServer) -> None:
     async with journal_of(own_valkey) as (journal, _):
         begun = await journal.begin(placement())
