@@ -81,9 +81,10 @@ class OrderJournal:
     async def begin(self, placement: Placement) -> Placement:
         """Record an intent, unless one stands for its principal, account and client order id.
 
-        Returns the record that stands: the intent is the caller's to send only when the `id` is
-        its own. Raises `JournalUnavailable` when that is not certain; then nothing may be sent,
-        and should the record have been written after all, it becomes NOT_SENT.
+        Returns the record that stands: the intent is the caller's to send only when that equals
+        `placement`, whose id must be fresh. Raises `JournalUnavailable` when that is not certain;
+        then nothing may be sent, and should the record have been written after all, it becomes
+        NOT_SENT.
         """
         if _account_of(placement.id) != placement.command.account:
             message = "the placement's id must come from new_placement_id"
