@@ -5,7 +5,7 @@ from decimal import Decimal
 from random import Random
 
 from gateway.sandbox.markets import Market
-from gateway.sandbox.tape import DAY_MS, HOUR_MS, MINUTE_MS, Candle, CandleSeries, Tape
+from gateway.sandbox.tape import DAY_MS, HOUR_MS, MINUTE_MS, Candle, Tape
 
 _HOURLY_SPAN = 40 * DAY_MS
 _MINUTELY_SPAN = 25 * HOUR_MS
@@ -13,6 +13,7 @@ _HOURLY_SPREAD = 0.004
 _MINUTELY_SPREAD = 0.0006
 
 # Each interval is folded from the longest one that divides it: far fewer steps than from m1.
+# The minutes start on an hour, where the invented hours end, so nothing is counted twice.
 _FOLDED_FROM = {
     "m3": "m1",
     "m5": "m1",
@@ -42,14 +43,8 @@ def invent_history(tape: Tape, market: Market, rng: Random, now: int) -> None:
     for candle in reversed(minutes):
         tape.series["m1"].absorb(candle)
     for name, source in _FOLDED_FROM.items():
-        _fold(tape.series[name], tape.series[source])
-
-
-def _fold(series: CandleSeries, source: CandleSeries) -> None:
-    known = series.candles[-1].open_time if series.candles else -1
-    for candle in source.candles:
-        if candle.open_time > known:
-            series.absorb(candle)
+        for candle in tape.series[source].candles:
+            tape.series[name].absorb(candle)
 
 
 def _walk_back(

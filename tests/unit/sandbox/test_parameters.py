@@ -50,6 +50,11 @@ def test_a_signed_query_counts_beside_a_body() -> None:
     assert read("x=1&signature=s", "application/json", b'{"a": 2}').values == {"x": "1"}
 
 
+def test_of_two_signed_places_the_query_counts() -> None:
+    body = b'{"a": 2, "signature": "t"}'
+    assert read("x=1&signature=s", "application/json", body).signature == "s"
+
+
 @pytest.mark.parametrize(
     "body", ["[1]", "{", '{"a": {"b": 1}}', '{"a": [1]}', '"text"', '{"signature": {}}']
 )

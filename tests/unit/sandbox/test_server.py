@@ -90,10 +90,20 @@ async def test_served_in_a_loop_it_gives_its_port_back() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_stream_that_reads_nothing_does_not_hold_up_the_end() -> None:
-    config = SandboxConfig(port=0, history=False, tick_seconds=0.001)
-    async with serve(config) as sandbox:
-        connection = await connect(sandbox.stream_url, proxy=None, max_queue=1)
-        await subscribe(connection, *({"type": "depth", "symbol": s} for s in ("BTCTRY", "ETHTRY")))
-        await asyncio.sleep(0.5)
-    connection.transport.abort()
+async def test_a_request_that_is_held_up_does_not_hold_up_the_end() -> None:
+    config = SandboxConfig(port=0, history=False, control=True)
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        async with serve(config) as sandbox:
+            fault = {"endpoint": "v3/api/ping", "delayMs": 600_000}
+            await client.post(f"{sandbox.url}/control/faults", json=fault)
+            held_up = asyncio.create_task(client.get(f"{sandbox.url}/v3/api/ping"))
+            await wait_until_received(client, f"{sandbox.url}/control/requests", "v3/api/ping")
+        assert (await held_up).status_code == 500
+
+
+async def wait_until_received(client: httpx.AsyncClient, requests_url: str, path: str) -> None:
+    for _ in range(200):
+        if path in (await client.get(requests_url)).json()["counts"]:
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail(f"{path} has not been received")
