@@ -52,6 +52,11 @@ class Fleet:
             self._stopping = self._interrupted = True
             self._task.cancel()
 
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """What was started, in that order."""
+        return tuple(self._servers)
+
     async def start(self, program: Program) -> Server:
         """Start `program` and wait until it serves; raise `ServerFailed` if any server does not."""
         server = await Server.start(program)

@@ -86,8 +86,8 @@ class Server:
         """Wait until the program serves; raise `ServerFailed` when that takes too long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
-                while not await asyncio.to_thread(self._program.ready):
-                    await asyncio.sleep(0.05)
+                while not await asyncio.to_thread(self._program.ready):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)  # another process has no event to wait for
                 return
         reason = f"is not ready in {_PATIENCE_S:g} s"
         raise self._failure(reason)

@@ -1,0 +1,160 @@
+"""The folder of a run: private, fresh each time, and held by one process."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from gateway.access.policy import Action, Policy
+from gateway.access.policy_file import PolicyFile
+from gateway.cli.dev.workspace import AlreadyRunning, Secrets, Workspace, make_secrets
+from gateway.custody import load_keyring
+from gateway.sandbox.config import load_accounts
+from tests.processes import eventually
+
+
+def counting_bytes() -> "Iterator[bytes]":
+    for number in count(1):
+        yield bytes([number]) * 32
+
+
+def secrets() -> Secrets:
+    source = counting_bytes()
+    return make_secrets(lambda _length: next(source))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / ".dev")
+
+
+def test_every_file_and_folder_is_for_its_owner_only(workspace: Workspace) -> None:
+    workspace.folder.mkdir(mode=0o755)
+    with workspace.claimed():
+        workspace.write(secrets())
+        workspace.write_env({"GATEWAY_TOKEN": "t"})
+        for path in (workspace.folder, *workspace.folder.rglob("*")):
+            assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_the_secrets_of_a_run_are_all_different_and_in_no_repr() -> None:
+    made = secrets()
+    texts = {
+        made.token,
+        *(made.demo.api_key, made.demo.api_secret),
+        *(made.outsider.api_key, made.outsider.api_secret),
+    }
+    assert len(texts) == 5
+    assert not any(text in repr(made) for text in texts)
+
+
+def test_the_sandbox_knows_both_accounts_with_their_funds(workspace: Workspace) -> None:
+    with workspace.claimed():
+        workspace.write(secrets())
+        demo, outsider = load_accounts(workspace.accounts_file)
+    funds = {"USDT": "100000", "TRY": "1000000", "BTC": "5", "ETH": "50"}
+    for account in (demo, outsider):
+        assert {asset: str(value) for asset, value in account.balances.items()} == funds
+    assert (demo.account_id, outsider.account_id) == ("demo", "outsider")
+    assert outsider.keys[0].api_key == secrets().outsider.api_key
+
+
+def test_the_gateway_holds_the_demo_account_alone(workspace: Workspace) -> None:
+    with workspace.claimed():
+        workspace.write(secrets())
+        loaded = load_keyring(workspace.credentials)
+    assert loaded.warnings == ()
+    assert loaded.keyring.accounts == ("demo",)
+    assert {secrets().demo.api_key, secrets().demo.api_secret} < loaded.keyring.secrets()
+
+
+def policy_of(workspace: Workspace) -> Policy:
+    with workspace.claimed():
+        workspace.write(secrets())
+        return PolicyFile(workspace.policy_file, lambda: 0).current
+
+
+def test_the_app_may_do_everything_on_the_account(workspace: Workspace) -> None:
+    policy = policy_of(workspace)
+    app = policy.authenticate(secrets().token)
+    assert app is not None
+    for action in Action:
+        account = "demo" if action.of_account else None
+        assert policy.decide(app.id, action, account).allowed, action
+
+
+def test_the_policy_file_does_not_hold_the_token_itself(workspace: Workspace) -> None:
+    with workspace.claimed():
+        workspace.write(secrets())
+        assert secrets().token not in workspace.policy_file.read_text()
+
+
+def test_env_can_be_sourced_whatever_a_value_holds(workspace: Workspace) -> None:
+    with workspace.claimed():
+        workspace.write_env({"PLAIN": "http://127.0.0.1:8000", "ODD": "a b'c$d\"e"})
+        shown = subprocess.run(
+            ["/bin/sh", "-c", '. "$1"; env', "sh", workspace.env_file],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        ).stdout.splitlines()
+    assert "PLAIN=http://127.0.0.1:8000" in shown
+    assert "ODD=a b'c$d\"e" in shown
+
+
+def test_env_goes_at_the_end_and_what_a_killed_run_left_goes_at_the_start(
+    workspace: Workspace,
+) -> None:
+    workspace.folder.mkdir()
+    workspace.env_file.write_text("export GATEWAY_TOKEN=old")
+    workspace.logs.mkdir()
+    (workspace.logs / "gateway.log").write_text("old")
+    with workspace.claimed():
+        assert not workspace.env_file.exists()
+        assert not list(workspace.logs.iterdir())
+        workspace.write_env({"GATEWAY_TOKEN": "new"})
+    assert not workspace.env_file.exists()
+
+
+def test_a_second_run_in_the_same_folder_is_refused(workspace: Workspace) -> None:
+    with workspace.claimed():
+        workspace.write_env({"GATEWAY_TOKEN": "first"})
+        second = Workspace(workspace.folder)
+        with pytest.raises(AlreadyRunning, match=str(workspace.folder.parent)), second.claimed():
+            pass
+        assert "first" in workspace.env_file.read_text()
+
+
+def test_a_killed_run_lets_go_of_the_folder(workspace: Workspace) -> None:
+    holder = (
+        "import sys, time; from pathlib import Path;"
+        "from gateway.cli.dev.workspace import Workspace\n"
+        "with Workspace(Path(sys.argv[1])).claimed(): print('held', flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", holder, os.fspath(workspace.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(AlreadyRunning), workspace.claimed():
+            pass
+        process.kill()
+
+    def claims() -> bool:
+        with workspace.claimed():
+            return True
+
+    assert eventually(claims)
+
+
+def test_the_accounts_file_is_what_the_sandbox_documents(workspace: Workspace) -> None:
+    with workspace.claimed():
+        workspace.write(secrets())
+        first = json.loads(workspace.accounts_file.read_text())["accounts"][0]
+    assert first.keys() == {"id", "keys", "balances"}
