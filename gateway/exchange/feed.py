@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.uri import parse_uri
 
 from gateway.domain.signing import LoginFrame
@@ -145,7 +145,8 @@ class Feed:
     async def run(self, on_event: Callable[[FeedEvent], None]) -> None:
         """Keep the connection up until cancelled, and hand each event to `on_event` as it comes.
 
-        `on_event` must not block. What it raises is logged and counted, and the feed goes on.
+        `on_event` must not block. What it raises is logged and counted, and the feed goes on. When
+        cancelled, it closes the connection with code 1000, within `close_within`.
         """
         failures = 0
         while True:
@@ -153,11 +154,11 @@ class Feed:
             began = self._monotonic()
             ending = await self._connection(on_event)
             self._counters.ended(ending)
-            if ending is Ending.IDLE:
-                continue
-            stayed_up = self._monotonic() - began >= self._timing.stayed_up_after
-            failures = 1 if stayed_up else failures + 1
-            await self._sleep(self._backoff(failures))
+            if self._monotonic() - began >= self._timing.stayed_up_after:
+                failures = 0
+            if ending is not Ending.IDLE:
+                failures += 1
+                await self._sleep(self._backoff(failures))
 
     def _backoff(self, failures: int) -> float:
         base, cap = self._timing.backoff_base, self._timing.backoff_cap
@@ -174,7 +175,7 @@ class Feed:
     async def _connection(self, on_event: Callable[[FeedEvent], None]) -> Ending:
         try:
             socket = await self._open()
-        except (OSError, InvalidHandshake, ValueError) as fault:
+        except (OSError, WebSocketException, ValueError) as fault:
             _log.warning("exchange stream unreachable", cause=type(fault).__name__)
             return Ending.UNREACHABLE
         self._up()

@@ -190,6 +190,24 @@ def test_topics_of_a_nameless_failure_are_asked_for_again_one_by_one() -> None:
     assert [frame["params"] for frame in bench.sent()] == [[NAMES[ALL]], [NAMES[TICKER]]]
 
 
+def test_a_nameless_failure_of_a_subscribe_is_not_the_login_s() -> None:
+    bench = Bench()
+    for topic in (ALL, ACCOUNT):
+        bench.protocol.want(topic)
+    bench.protocol.connected(bench.at)
+    bench.receive('{"method":"SUBSCRIBE","status":"failed","message":"no"}')
+    assert bench.refused == {TopicKind.ALL_TICKERS: 1}
+
+
+def test_a_stray_end_of_a_topic_that_is_being_requested_changes_nothing() -> None:
+    bench = Bench()
+    bench.protocol.want(ALL)
+    bench.protocol.connected(bench.at)
+    bench.sent()
+    assert bench.receive(ack(ALL, "UNSUBSCRIBE")) == []
+    assert bench.sent() == []
+
+
 def test_a_request_without_an_acknowledgement_fails_and_is_repeated() -> None:
     bench = Bench()
     bench.protocol.want(ALL)
@@ -283,6 +301,21 @@ def test_frames_after_the_end_of_a_connection_say_nothing() -> None:
     assert bench.sent() == []
 
 
+def test_what_was_not_sent_on_one_connection_is_not_sent_on_the_next() -> None:
+    bench = Bench()
+    bench.protocol.want(ALL)
+    bench.protocol.connected(bench.at)
+    bench.protocol.disconnected("closed")
+    assert bench.sent() == []
+
+
+def test_an_audit_of_one_connection_does_not_make_the_next_one_mute() -> None:
+    bench = audited(ALL)
+    bench.protocol.disconnected("closed")
+    bench.protocol.connected(bench.at)
+    assert not bench.protocol.is_mute(bench.now + FeedTiming().mute_after)
+
+
 def test_an_audit_is_sent_at_its_time() -> None:
     bench = Bench().started(ALL)
     bench.after(FeedTiming().audit_every - 1)
@@ -324,6 +357,17 @@ def test_a_topic_that_an_audit_names_without_being_confirmed_is_ended() -> None:
     bench = audited(ALL)
     assert bench.receive(listing(ALL, BOOK)) == []
     assert bench.sent() == [{"method": "UNSUBSCRIBE", "params": [NAMES[BOOK]]}]
+
+
+def test_a_topic_that_an_audit_ended_is_asked_for_only_after_its_end() -> None:
+    bench = audited(ALL)
+    bench.receive(listing(ALL, BOOK))
+    bench.sent()
+    bench.protocol.want(BOOK)
+    bench.after(0)
+    assert bench.sent() == []
+    bench.receive(ack(BOOK, "UNSUBSCRIBE"))
+    assert bench.sent() == [{"method": "SUBSCRIBE", "params": [NAMES[BOOK]]}]
 
 
 def test_a_topic_confirmed_after_the_audit_was_sent_is_not_missed() -> None:
