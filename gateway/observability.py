@@ -4,7 +4,8 @@ import base64
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Literal, TextIO
 from urllib.parse import quote
 
@@ -116,6 +117,13 @@ def trace_id(traceparent: str | None, random_bytes: Callable[[int], bytes]) -> s
     return found[1] if found and found[1].strip("0") else random_bytes(16).hex()
 
 
+@contextmanager
+def bind_trace(trace: str) -> Iterator[None]:
+    """Put the trace id on every log line written inside."""
+    with structlog.contextvars.bound_contextvars(trace_id=trace):
+        yield
+
+
 _LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -142,7 +150,13 @@ class Metrics:
         self.feed_malformed = self._counter(
             "feed_malformed", "Stream frames that were withheld", "feed", "reason"
         )
-        self.feed_connects = self._counter("feed_connects", "Connections of a stream", "feed")
+        self.feed_refusals = self._counter(
+            "feed_refusals", "Topics that the exchange did not confirm", "feed", "topic"
+        )
+        self.feed_endings = self._counter(
+            "feed_endings", "Ends of a stream's connection, by what ended it", "feed", "ending"
+        )
+        self.feed_connected = self._gauge("feed_connected", "1 while a stream is connected", "feed")
         self.subscriptions = self._gauge("subscriptions", "Open GraphQL subscriptions", "field")
         self.subscription_groups = self._gauge(
             "subscription_groups", "Executions that the open subscriptions share"
@@ -156,7 +170,9 @@ class Metrics:
         self.journal_spooled = self._gauge(
             "journal_spooled", "Order outcomes that wait to be written to the journal"
         )
-        self.policy_faults = self._counter("policy_faults", "Policy files that were refused")
+        self.policy_refused = self._gauge(
+            "policy_refused", "1 while the policy file is bad and an older one is in force"
+        )
         self.graphql_requests = self._counter(
             "graphql_requests",
             "GraphQL requests, by kind and by the code of the outcome",

@@ -202,13 +202,16 @@ class Settings(BaseModel):
     cache_entries: Count = Field(
         5000, description="Pieces of market data kept in process memory at most"
     )
-    answer_entries: Count = Field(
-        1000, description="Answers on public data kept in process memory at most"
+    answer_bytes: int = Field(
+        33_554_432, ge=0, description="Bytes of answers on public data kept in memory at most"
     )
 
     max_body_bytes: Count = Field(65_536, description="Size of a request's body at most")
     max_query_depth: Count = Field(8, description="Depth of a GraphQL document at most")
     max_query_aliases: Count = Field(15, description="Aliases in a GraphQL document at most")
+    max_query_fields: Count = Field(
+        1000, description="Fields in a GraphQL document at most, fragments written out"
+    )
     max_query_tokens: Count = Field(1000, description="Tokens in a GraphQL document at most")
     document_entries: Count = Field(
         500, description="Parsed and validated documents kept in process memory at most"

@@ -8,7 +8,7 @@
     ├── UnknownSymbol
     ├── UnknownAccount
     ├── JournalUnavailable     no order is sent without its record
-    ├── DataUnavailable        nothing to show within the hard lifetime
+    ├── SourceUnavailable        nothing to show within the hard lifetime
     └── ExchangeFailure
         ├── NotSent            it never left: nothing can have happened
         ├── Refused            the exchange said no
@@ -134,7 +134,7 @@ class JournalUnavailable(GatewayError):
 
 
 @dataclass(eq=False)
-class DataUnavailable(GatewayError):
+class SourceUnavailable(GatewayError):
     """The exchange is away, and what was known of `what` is past its hard lifetime."""
 
     code = "EXCHANGE_UNAVAILABLE"

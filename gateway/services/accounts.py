@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from gateway.access import Action, Policy, Principal
+from gateway.access.policy import Action, Policy, Principal
 from gateway.domain.account import Balance
 from gateway.domain.errors import Forbidden, UnknownAccount
 from gateway.domain.orders import Order
@@ -58,7 +58,10 @@ class Accounts:
     async def balances(self, account: str) -> tuple[Balance, ...]:
         """What the account holds; callers at once share one request."""
         sign = self.signer(account)
-        return await self._reads.join((account, "balances"), lambda: self._exchange.balances(sign))
+        held: tuple[Balance, ...] = await self._reads.join(
+            (account, "balances"), lambda: self._exchange.balances(sign)
+        )
+        return held
 
     async def open_orders(self, account: str, symbol: str | None = None) -> tuple[Order, ...]:
         """The account's open orders, of one market if `symbol` is given."""

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 from gateway.domain.errors import (
     BadUserInput,
-    DataUnavailable,
     ExchangeFailure,
     Refused,
+    SourceUnavailable,
     UnknownSymbol,
 )
 from gateway.domain.market import (
@@ -38,7 +38,7 @@ from gateway.observability import Metrics
 from gateway.services.market_memory import MarketMemory, fed_key
 from gateway.services.single_flight import SingleFlight
 from gateway.settings import Lifetime
-from gateway.store import CacheWrite, MarketCache
+from gateway.store.market_cache import CacheWrite, MarketCache
 
 LISTING = MarketKey(MarketKind.LISTING)
 MAX_CANDLES = 1000
@@ -99,7 +99,7 @@ class MarketData:
     async def read(self, key: MarketKey) -> Snapshot[Any]:
         """Return the value of `key`, stale rather than late.
 
-        Raises `DataUnavailable` when the exchange is away and nothing within the hard lifetime is
+        Raises `SourceUnavailable` when the exchange is away and nothing within the hard lifetime is
         known, and what the exchange refused (`Refused`, `UnknownSymbol`).
         """
         if (snapshot := self._memory.fresh(key)) is not None:
@@ -163,7 +163,7 @@ class MarketData:
         except ExchangeFailure:
             shown = self._memory.shown(key)
             if shown is None:
-                raise DataUnavailable(_in_words(key)) from None
+                raise SourceUnavailable(_in_words(key)) from None
             return shown
 
     async def _load(self, key: MarketKey) -> Snapshot[Any]:

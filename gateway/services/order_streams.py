@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from gateway.domain.errors import DataUnavailable, ExchangeFailure
+from gateway.domain.errors import ExchangeFailure, SourceUnavailable
 from gateway.domain.orders import Order
 from gateway.domain.signing import Sign
 from gateway.domain.streams import Broken, FeedEvent, Gap, Started, Topic, TopicKind, Update
@@ -68,7 +68,7 @@ class OrderStream:
                 self._deliver(Gap(since, reason))
 
     async def events(self) -> AsyncIterator[Order | Gap]:
-        """Yield the open orders, then every change; raises `DataUnavailable` without a stream."""
+        """Yield the open orders, then every change; raises `SourceUnavailable` without a stream."""
         mailbox: Mailbox[Order | Gap] = Mailbox(self._queue_size)
         self._feed.want(ACCOUNT)
         try:
@@ -88,7 +88,8 @@ class OrderStream:
             async with asyncio.timeout(_START_WITHIN_S):
                 await self._whole.wait()
         except TimeoutError:
-            raise DataUnavailable(f"the orders of account {self._account}") from None
+            what = f"the orders of account {self._account}"
+            raise SourceUnavailable(what) from None
 
     async def _reread(self) -> None:
         for pause in _REREAD_PAUSES_S:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import structlog
 
-from gateway.access import Action, Principal
+from gateway.access.policy import Action, Principal
 from gateway.domain.errors import (
     BadUserInput,
     ExchangeFailure,
@@ -25,7 +25,7 @@ from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.market_data import MarketData, MarketView
 from gateway.services.single_flight import SingleFlight
-from gateway.store import OrderJournal, new_placement_id
+from gateway.store.journal import OrderJournal, new_placement_id
 
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +77,7 @@ class Orders:
     async def place(self, principal: Principal, command: PlaceOrder) -> Placement:
         """Place the order, or return what became of it before.
 
-        Raises `BadUserInput`, `UnknownAccount`, `Forbidden`, `UnknownSymbol`, `DataUnavailable`
+        Raises `BadUserInput`, `UnknownAccount`, `Forbidden`, `UnknownSymbol`, `SourceUnavailable`
         (no market list) and `JournalUnavailable`: then nothing was sent. What the exchange said
         is in the placement that is returned, and so is that nobody knows what it did.
         """

@@ -94,6 +94,11 @@ class MarketCache:
         self._count = count
         self._wall_ms = wall_ms
 
+    @property
+    def available(self) -> bool:
+        """False while Redis counts as away."""
+        return not self._breaker.open
+
     async def read(self, keys: Sequence[MarketKey]) -> list[Stored | None]:
         """What stands under each of `keys`, in their order, in one round trip."""
         if not keys:

@@ -1,0 +1,446 @@
+"""The composition root: builds every part once, keeps the loops running, drains at the end."""
+
+import asyncio
+import os
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from gateway.access.policy import Policy
+from gateway.access.policy_file import PolicyFile
+from gateway.custody import Keyring, load_keyring
+from gateway.domain.errors import ExchangeFailure
+from gateway.domain.signing import LoginFrame
+from gateway.exchange import (
+    ExchangeClient,
+    ExchangeClock,
+    Feed,
+    FeedCounters,
+    FeedTiming,
+    Timeouts,
+    open_transport,
+)
+from gateway.observability import Metrics, Redactor, configure_logging
+from gateway.schema import build_schema
+from gateway.schema.context import Services
+from gateway.schema.documents import Documents
+from gateway.schema.execution import Execution
+from gateway.schema.limits import DocumentLimits
+from gateway.schema.operation_groups import OperationGroups
+from gateway.services.accounts import Accounts
+from gateway.services.exchange_status import ExchangeStatus
+from gateway.services.market_data import MarketData
+from gateway.services.market_memory import MarketMemory
+from gateway.services.order_streams import OrderStream
+from gateway.services.orders import Orders
+from gateway.services.streams import StreamHub
+from gateway.settings import Settings
+from gateway.store.breaker import Breaker
+from gateway.store.journal import OrderJournal
+from gateway.store.market_cache import MarketCache
+from gateway.store.redis import open_redis
+from gateway.web.graphql_http import GraphQLOverHttp
+from gateway.web.graphql_ws import SocketLimits
+from gateway.web.health import Check, Health
+from gateway.web.kept_answers import KeptAnswers
+from gateway.web.parts import GraphQLParts
+from gateway.web.routes import web_application
+from gateway.web.sockets import Sockets
+
+_log = structlog.get_logger(__name__)
+
+_RESTART_PAUSE_S = 1.0
+_DAY_MS = 86_400_000
+_WEBSOCKET_BYTES = 65_536
+_REDIS_CONNECTIONS = 32
+
+Loop = Callable[[], Awaitable[None]]
+
+
+def wall_ms() -> int:
+    """The machine's time in ms since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What everything is built from."""
+
+    settings: Settings
+    keyring: Keyring
+    policy_file: PolicyFile
+    metrics: Metrics
+
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self.policy_file.current
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The exchange's side: its client, its clock, its public stream, each account's orders."""
+
+    exchange: ExchangeClient
+    clock: ExchangeClock
+    feed: Feed
+    order_streams: dict[str, OrderStream]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The Redis side."""
+
+    cache: MarketCache
+    journal: OrderJournal
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The running service."""
+
+    graphql: GraphQLOverHttp
+    sockets: Sockets
+    health: Health
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Raises `BadPolicy` and `FaultyCredentials` when the policy file or the credentials are no good.
+    """
+    redact = Redactor()
+    configure_logging(settings.log_level, settings.log_format, redact)
+    given = Given(
+        settings=settings,
+        keyring=_keyring(settings, redact),
+        policy_file=PolicyFile(settings.policy_file, wall_ms),
+        metrics=Metrics(),
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(given))
+
+
+def _keyring(settings: Settings, redact: Redactor) -> Keyring:
+    text = settings.credentials
+    loaded = load_keyring(
+        settings.credentials_dir, None if text is None else text.get_secret_value()
+    )
+    redact.learn(loaded.keyring.secrets())
+    for warning in loaded.warnings:
+        _log.warning("credentials.exposed", problem=warning)
+    return loaded.keyring
+
+
+async def _serve(given: Given) -> None:
+    async with open_gateway(given) as gateway:
+        application = web_application(
+            graphql=gateway.graphql,
+            sockets=gateway.sockets,
+            health=gateway.health,
+            allowed_origins=given.settings.allowed_origins,
+        )
+        await DrainingServer(_server_config(given.settings, application), gateway).serve()
+
+
+class DrainingServer(uvicorn.Server):
+    """Tells the peers of open WebSockets that it goes away, before it closes anything."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, then let the requests under way end, within the grace of the settings."""
+        _log.info("gateway.stopping")
+        self._gateway.health.stopping = True
+        await self._gateway.sockets.drain()
+        await super().shutdown(sockets)
+
+
+def _server_config(settings: Settings, application: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        host=settings.host,
+        port=settings.port,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="websockets-sansio",
+        ws_max_size=_WEBSOCKET_BYTES,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_s)),
+    )
+
+
+@asynccontextmanager
+async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
+    """Build every part, run its loops, and take all of it down again in the reverse order."""
+    settings = given.settings
+    async with AsyncExitStack() as stack:
+        upstream = await _upstream(stack, given)
+        stores = await _stores(stack, given)
+        services = _services(given, upstream, stores)
+        for part in (services.orders, services.accounts, services.streams):
+            stack.push_async_callback(part.aclose)
+        gateway, groups = _edges(given, upstream, stores, services)
+        stack.push_async_callback(groups.aclose)
+        for name, loop in _loops(given, upstream, stores, services, gateway).items():
+            stack.push_async_callback(_stop, asyncio.create_task(_kept_up(name, loop)))
+        stack.push_async_callback(_caught_up, stores.journal, settings.shutdown_grace_s)
+        services.streams.start()
+        for warning in await stores.journal.inspect():
+            _log.warning("journal.not_durable", problem=warning)
+        yield gateway
+
+
+async def _upstream(stack: AsyncExitStack, given: Given) -> Upstream:
+    settings, metrics, keyring = given.settings, given.metrics, given.keyring
+    transport = await stack.enter_async_context(
+        open_transport(
+            settings.exchange_rest_url,
+            timeouts=Timeouts(
+                connect=settings.exchange_connect_timeout_s, read=settings.exchange_read_timeout_s
+            ),
+            connections=settings.exchange_connections,
+        )
+    )
+    clock = ExchangeClock(wall_ms, time.monotonic)
+    exchange = ExchangeClient(
+        transport,
+        clock,
+        post_form=settings.exchange_post_form,
+        window_ms=settings.order_window_ms,
+        on_call=lambda endpoint, code: metrics.upstream_requests.labels(endpoint, code).inc(),
+    )
+    order_streams = {
+        account: OrderStream(
+            account=account,
+            feed=_feed(given, "account", keyring.login_frame(account)),
+            exchange=exchange,
+            sign=keyring.signer(account),
+            queue_size=settings.stream_queue,
+            linger_s=settings.feed_linger_s,
+        )
+        for account in keyring.accounts
+    }
+    return Upstream(exchange, clock, _feed(given, "public"), order_streams)
+
+
+def _feed(
+    given: Given, name: Literal["public", "account"], login: LoginFrame | None = None
+) -> Feed:
+    settings, metrics = given.settings, given.metrics
+    return Feed(
+        settings.exchange_ws_url,
+        wall_ms=wall_ms,
+        monotonic=time.monotonic,
+        rng=random.SystemRandom(),
+        timing=FeedTiming(
+            audit_every=settings.feed_audit_s,
+            mute_after=settings.feed_mute_s,
+            backoff_cap=settings.feed_backoff_cap_s,
+        ),
+        login=login,
+        only_while_wanted=login is not None,
+        counters=FeedCounters(
+            malformed=lambda reason: metrics.feed_malformed.labels(name, reason.value).inc(),
+            refused=lambda topic: metrics.feed_refusals.labels(name, topic.value).inc(),
+            ended=lambda ending: metrics.feed_endings.labels(name, ending.value).inc(),
+        ),
+    )
+
+
+async def _stores(stack: AsyncExitStack, given: Given) -> Stores:
+    settings, metrics = given.settings, given.metrics
+    open_with = partial(
+        open_redis,
+        connect_timeout=settings.redis_timeout_s,
+        command_timeout=settings.redis_timeout_s,
+        max_connections=_REDIS_CONNECTIONS,
+    )
+    cache = MarketCache(
+        await stack.enter_async_context(open_with(settings.cache_redis_url.get_secret_value())),
+        breaker=Breaker(failures=3, pause_s=1.0, clock=time.monotonic),
+        count=lambda fault: metrics.cache_failures.labels(fault.value).inc(),
+        wall_ms=wall_ms,
+    )
+    journal = OrderJournal(
+        await stack.enter_async_context(open_with(settings.state_redis_url.get_secret_value())),
+        keep_ms=settings.journal_retention_days * _DAY_MS,
+        spool_limit=settings.journal_spool,
+    )
+    metrics.journal_spooled.set_function(journal.pending)
+    return Stores(cache, journal)
+
+
+def _services(given: Given, upstream: Upstream, stores: Stores) -> Services:
+    settings, metrics, keyring = given.settings, given.metrics, given.keyring
+    market_data = MarketData(
+        exchange=upstream.exchange,
+        cache=stores.cache,
+        memory=MarketMemory(
+            lifetime=settings.lifetime, now=wall_ms, capacity=settings.cache_entries
+        ),
+        lifetime=settings.lifetime,
+        now=wall_ms,
+        metrics=metrics,
+    )
+    accounts = Accounts(
+        policy=given.policy,
+        signers={account: keyring.signer(account) for account in keyring.accounts},
+        exchange=upstream.exchange,
+        streams=upstream.order_streams,
+    )
+    return Services(
+        market_data=market_data,
+        streams=StreamHub(
+            feed=upstream.feed,
+            market_data=market_data,
+            queue_size=settings.stream_queue,
+            linger_s=settings.feed_linger_s,
+            now=wall_ms,
+        ),
+        accounts=accounts,
+        orders=Orders(
+            accounts=accounts,
+            market_data=market_data,
+            journal=stores.journal,
+            exchange=upstream.exchange,
+            now=wall_ms,
+            random_bytes=os.urandom,
+            metrics=metrics,
+        ),
+        exchange=ExchangeStatus(
+            exchange=upstream.exchange, clock=upstream.clock, feed=upstream.feed
+        ),
+        policy=given.policy,
+        now=wall_ms,
+    )
+
+
+def _edges(
+    given: Given, upstream: Upstream, stores: Stores, services: Services
+) -> tuple[Gateway, OperationGroups]:
+    settings, metrics = given.settings, given.metrics
+    schema = build_schema()
+    limits = DocumentLimits(
+        depth=settings.max_query_depth,
+        aliases=settings.max_query_aliases,
+        fields=settings.max_query_fields,
+        tokens=settings.max_query_tokens,
+    )
+    execution = Execution(schema)
+    parts = GraphQLParts(
+        services=services,
+        documents=Documents(schema, limits, settings.document_entries),
+        execution=execution,
+        groups=OperationGroups(execution, metrics),
+        metrics=metrics,
+        random_bytes=os.urandom,
+    )
+    gateway = Gateway(
+        graphql=GraphQLOverHttp(
+            parts,
+            KeptAnswers(services.market_data, settings.answer_bytes),
+            max_body=settings.max_body_bytes,
+            max_requests=settings.max_requests,
+        ),
+        sockets=Sockets(
+            parts,
+            SocketLimits(
+                init_s=settings.connection_init_s,
+                subscriptions=settings.max_subscriptions_per_connection,
+                outbox=settings.stream_queue,
+            ),
+            allowed_origins=settings.allowed_origins,
+            most=settings.max_connections,
+            most_of_principal=settings.max_connections_per_principal,
+        ),
+        health=Health(_checks(given, upstream, stores), metrics.registry),
+    )
+    return gateway, parts.groups
+
+
+def _checks(given: Given, upstream: Upstream, stores: Stores) -> dict[str, Check]:
+    def unusable() -> str | None:
+        missing = set(given.policy().accounts).difference(given.keyring.accounts)
+        return f"no credentials for {', '.join(sorted(missing))}" if missing else None
+
+    feed = upstream.feed
+    given.metrics.policy_refused.set_function(lambda: given.policy_file.problem is not None)
+    given.metrics.feed_connected.labels("public").set_function(lambda: feed.state.connected)
+    return {
+        "policy": lambda: given.policy_file.problem,
+        "accounts": unusable,
+        "cache": lambda: None if stores.cache.available else "the cache Redis is away",
+        "journal": lambda: (
+            f"{waiting} order outcomes wait to be written: the state Redis is away"
+            if (waiting := stores.journal.pending())
+            else None
+        ),
+        "feed": lambda: None if feed.state.connected else "the exchange's stream is not connected",
+        "clock": lambda: None if upstream.clock.now() else "the exchange's time is not known",
+    }
+
+
+def _loops(
+    given: Given, upstream: Upstream, stores: Stores, services: Services, gateway: Gateway
+) -> dict[str, Loop]:
+    settings = given.settings
+
+    async def follow_policy() -> None:
+        await given.policy_file.watch(settings.policy_reload_s, lambda _: None)
+
+    async def follow_clock() -> None:
+        while True:
+            with suppress(ExchangeFailure):
+                await upstream.exchange.synchronise_clock()
+            await asyncio.sleep(settings.clock_sync_s)
+
+    async def recheck_sockets() -> None:
+        while True:
+            await asyncio.sleep(settings.policy_reload_s)
+            await gateway.sockets.recheck()
+
+    return {
+        "journal": stores.journal.run,
+        "market-data": services.market_data.run,
+        "feed": lambda: upstream.feed.run(services.streams.receive),
+        **{f"account-{name}": stream.run for name, stream in upstream.order_streams.items()},
+        "policy": follow_policy,
+        "clock": follow_clock,
+        "sockets": recheck_sockets,
+    }
+
+
+async def _kept_up(name: str, loop: Loop) -> None:
+    """Run a loop for ever: a fault in it is logged, and it starts again."""
+    while True:
+        try:
+            await loop()
+        except Exception:  # noqa: BLE001  # whatever it is: logged, and the loop goes on
+            _log.exception("loop.failed", loop=name)
+        await asyncio.sleep(_RESTART_PAUSE_S)
+
+
+async def _caught_up(journal: OrderJournal, within_s: float) -> None:
+    """Give the outcomes that wait in memory a last chance to reach the journal."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await journal.caught_up()
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

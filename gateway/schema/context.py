@@ -1,0 +1,83 @@
+"""What a resolver works with: the caller, the services, and what the answer depends on."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from gateway.access.policy import Action, Policy, Principal
+from gateway.domain.errors import Forbidden
+from gateway.domain.orders import Placement
+from gateway.domain.streams import FeedState
+from gateway.services.accounts import Accounts
+from gateway.services.exchange_status import ExchangeStatus
+from gateway.services.market_data import MarketData, MarketView
+from gateway.services.orders import Orders
+from gateway.services.streams import StreamHub
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases, built once for the process."""
+
+    market_data: MarketData
+    streams: StreamHub
+    accounts: Accounts
+    orders: Orders
+    exchange: ExchangeStatus
+    policy: Callable[[], Policy]
+    now: Callable[[], int]
+
+
+Need: TypeAlias = tuple[Action, str | None]
+"""An action, and the account that it concerns."""
+
+
+def permit(services: Services, principal: Principal, need: Need) -> None:
+    """Raise `Forbidden` or `UnknownAccount` unless the policy grants the principal `need`."""
+    action, account = need
+    if account is not None:
+        services.accounts.require(principal, action, account)
+        return
+    decision = services.policy().decide(principal.id, action)
+    if not decision.allowed:
+        raise Forbidden(action, decision.rule)
+
+
+@dataclass(slots=True)
+class Context:
+    """One operation's context. `slot` names what the next event of a stream takes the place of."""
+
+    services: Services
+    principal: Principal
+    trace_id: str
+    markets: MarketView = field(init=False)
+    placements: DataLoader[tuple[str, str], Placement | None] = field(init=False)
+    needs: list[Need] = field(default_factory=list)
+    slot: Hashable | None = None
+
+    def __post_init__(self) -> None:
+        self.markets = MarketView(self.services.market_data, self.services.now)
+        self.placements = DataLoader(self._placements, cache=False)
+
+    def require(self, need: Need) -> None:
+        """Raise unless the caller may; remember what the answer needed."""
+        self.needs.append(need)
+        permit(self.services, self.principal, need)
+
+    async def _placements(self, keys: list[tuple[str, str]]) -> list[Placement | None]:
+        found: dict[tuple[str, str], Placement] = {}
+        for account in {account for account, _ in keys}:
+            ids = [order_id for owner, order_id in keys if owner == account]
+            placed = await self.services.orders.placements_of(self.principal, account, ids)
+            found |= {(account, order_id): value for order_id, value in placed.items()}
+        return [found.get(key) for key in keys]
+
+
+Info: TypeAlias = strawberry.Info[Context, None]
+"""What strawberry hands to a resolver."""
+
+
+__all__ = ["Context", "FeedState", "Info", "Need", "Services", "permit"]

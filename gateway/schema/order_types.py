@@ -1,0 +1,293 @@
+"""The GraphQL types of orders and placements, and the results of the mutations."""
+
+from decimal import Decimal
+from typing import Annotated
+
+import strawberry
+
+from gateway.domain import orders as domain
+from gateway.domain.errors import GatewayError, NotSent, Refused
+from gateway.domain.market import OrderSide
+from gateway.domain.orders import OrderStatus, OrderType, PlacementState, StopDirection
+from gateway.schema.context import Info
+from gateway.schema.described import described
+from gateway.schema.market_types import Gap
+from gateway.schema.scalars import Timestamp
+from gateway.services.orders import rejection_of
+
+strawberry.enum(OrderType, description="The exchange's order types.")
+strawberry.enum(
+    OrderStatus,
+    description="Where an order stands. CLOSED_UNKNOWN: gone, filled or cancelled nobody can tell.",
+)
+strawberry.enum(StopDirection, description="On which side of the last price the stop price lies.")
+strawberry.enum(PlacementState, description="What became of an order intent.")
+
+
+@strawberry.type(description="An order as the exchange tells it; null where it is silent.")
+class Order:
+    """One order of an account."""
+
+    account: strawberry.Private[str]
+    order_id: strawberry.ID | None = described("The exchange's id.")
+    symbol: str = described("The market.")
+    side: OrderSide = described("Which way it goes.")
+    type: OrderType = described("Its type.")
+    status: OrderStatus = described("Where it stands.")
+    price: Decimal | None = described("Its price, in the quote asset.")
+    quantity: Decimal | None = described("Its quantity, in the base asset.")
+    quote_total: Decimal | None = described("Its total, in the quote asset.")
+    filled_quantity: Decimal | None = described("How much of the quantity is filled.")
+    filled_total: Decimal | None = described("How much of the total is filled.")
+    stop_price: Decimal | None = described("The last price that brings it into the book.")
+    stop_direction: StopDirection | None = described("From which side that price must be reached.")
+    time: Timestamp = described("When it was placed.")
+
+    @strawberry.field(description="The journal's record, when you placed it through this gateway.")
+    async def placement(self, info: Info) -> "Placement | None":
+        """Look the order up in the journal."""
+        if self.order_id is None:
+            return None
+        found = await info.context.placements.load((self.account, self.order_id))
+        return None if found is None else Placement.of(found)
+
+    @classmethod
+    def of(cls, order: domain.Order, account: str) -> "Order":
+        """Show an order of an account."""
+        return cls(
+            account=account,
+            order_id=None if order.order_id is None else strawberry.ID(order.order_id),
+            symbol=order.symbol,
+            side=order.side,
+            type=order.type,
+            status=order.status,
+            price=order.price,
+            quantity=order.quantity,
+            quote_total=order.quote_total,
+            filled_quantity=order.filled_quantity,
+            filled_total=order.filled_total,
+            stop_price=order.stop_price,
+            stop_direction=order.stop_direction,
+            time=Timestamp(order.time),
+        )
+
+
+OrderEvent = Annotated[
+    Order | Gap, strawberry.union("OrderEvent", description="An order as it now is, or a gap.")
+]
+
+
+@strawberry.interface(
+    description=(
+        "An expected failure. code is stable; message is for people; exchangeCode is the "
+        "exchange's own, when it spoke."
+    )
+)
+class Problem:
+    """An expected failure."""
+
+    code: str = described("Stable; docs/errors.md lists them.")
+    message: str = described("For people.")
+    exchange_code: str | None = described("The exchange's own code, when it spoke.")
+    retryable: bool = described("True when trying again can help.")
+
+
+@strawberry.type(description="Nothing stands on the exchange.")
+class OrderRejected(Problem):
+    """Nothing stands on the exchange."""
+
+    rule: str | None = described("The policy or market rule that refused.")
+
+    @classmethod
+    def of(cls, rejection: domain.Rejection) -> "OrderRejected":
+        """Show a rejection."""
+        return cls(
+            code=rejection.code,
+            message=rejection.message,
+            exchange_code=rejection.exchange_code,
+            retryable=rejection.retryable,
+            rule=rejection.rule,
+        )
+
+    @classmethod
+    def because(cls, error: GatewayError) -> "OrderRejected":
+        """Show an error that kept the order from being sent."""
+        return cls(
+            code=error.code,
+            message=str(error),
+            exchange_code=None,
+            retryable=error.retryable,
+            rule=getattr(error, "rule", None),
+        )
+
+
+@strawberry.type(description="An order intent and what became of it.")
+class Placement:
+    """The journal's record."""
+
+    placed: strawberry.Private[domain.Placement]
+    id: strawberry.ID = described("The gateway's id of the intent.")
+    account: strawberry.ID = described("The account.")
+    client_order_id: str = described("The caller's id, unique for caller and account.")
+    state: PlacementState = described("What became of it.")
+    created_at: Timestamp = described("When the gateway recorded the intent.")
+    updated_at: Timestamp = described("When the state last changed.")
+    symbol: str = described("The market.")
+    side: OrderSide = described("Which way it goes.")
+    type: OrderType = described("The order's type.")
+    evidence: str | None = described("What is known of an unclear outcome.")
+    resolve_by: Timestamp | None = described("By when an unclear outcome will be clear, if ever.")
+    new_id_safe: bool = described(
+        "True when sending the same command under a new clientOrderId cannot double the order."
+    )
+
+    @strawberry.field(description="The order as the exchange acknowledged it.")
+    def order(self) -> Order | None:
+        """Show the order, if there is one."""
+        order = self.placed.order
+        return None if order is None else Order.of(order, self.placed.command.account)
+
+    @strawberry.field(description="Why nothing stands on the exchange.")
+    def problem(self) -> OrderRejected | None:
+        """Show the rejection, if there is one."""
+        rejection = self.placed.rejection
+        return None if rejection is None else OrderRejected.of(rejection)
+
+    @classmethod
+    def of(cls, placement: domain.Placement) -> "Placement":
+        """Show a placement."""
+        command = placement.command
+        return cls(
+            placed=placement,
+            id=strawberry.ID(placement.id),
+            account=strawberry.ID(command.account),
+            client_order_id=command.client_order_id,
+            state=placement.state,
+            created_at=Timestamp(placement.created_at),
+            updated_at=Timestamp(placement.updated_at),
+            symbol=command.symbol,
+            side=command.side,
+            type=command.type,
+            evidence=placement.evidence,
+            resolve_by=None,
+            new_id_safe=placement.state.new_id_safe,
+        )
+
+
+@strawberry.type(description="The exchange has the order.")
+class OrderAccepted:
+    """The exchange has the order."""
+
+    order: Order = described("The order.")
+    placement: Placement = described("The journal's record.")
+
+
+@strawberry.type(
+    description=(
+        "The outcome is not known yet: follow placement; never resend under a new id unless "
+        "newIdSafe."
+    )
+)
+class OrderPending:
+    """Nobody knows yet."""
+
+    placement: Placement = described("The journal's record.")
+
+
+PlaceOrderResult = Annotated[
+    OrderAccepted | OrderRejected | OrderPending,
+    strawberry.union("PlaceOrderResult", description="What became of the order."),
+]
+
+
+def place_order_result(placement: domain.Placement) -> OrderAccepted | OrderRejected | OrderPending:
+    """Show what became of a placement."""
+    if placement.order is not None:
+        order = Order.of(placement.order, placement.command.account)
+        return OrderAccepted(order=order, placement=Placement.of(placement))
+    if placement.rejection is not None:
+        return OrderRejected.of(placement.rejection)
+    return OrderPending(placement=Placement.of(placement))
+
+
+@strawberry.type(description="The exchange cancelled the order.")
+class OrderCancelled:
+    """The exchange cancelled the order."""
+
+    order_id: strawberry.ID = described("The order.")
+    order: Order | None = described("The order as the exchange showed it, if it did.")
+
+
+@strawberry.type(description="The order was not cancelled.")
+class CancelRejected(Problem):
+    """The order was not cancelled."""
+
+    @classmethod
+    def because(cls, error: GatewayError) -> "CancelRejected":
+        """Show why."""
+        if isinstance(error, Refused | NotSent):
+            rejection = rejection_of(error)
+            return cls(
+                code=rejection.code,
+                message=rejection.message,
+                exchange_code=rejection.exchange_code,
+                retryable=rejection.retryable,
+            )
+        return cls(
+            code=error.code, message=str(error), exchange_code=None, retryable=error.retryable
+        )
+
+
+@strawberry.type(description="Nobody knows whether the order was cancelled: look at open orders.")
+class CancelPending:
+    """Nobody knows whether the order was cancelled."""
+
+    order_id: strawberry.ID = described("The order.")
+    resolve_by: Timestamp = described("After this the exchange can no longer carry the cancel out.")
+
+
+CancelOrderResult = Annotated[
+    OrderCancelled | CancelRejected | CancelPending,
+    strawberry.union("CancelOrderResult", description="What became of the cancel."),
+]
+
+
+@strawberry.input(description="Buy or sell a quantity at a price or better.")
+class LimitSpecInput:
+    """A limit order."""
+
+    price: Decimal = described("In the quote asset, above zero.")
+    quantity: Decimal = described("In the base asset, above zero.")
+
+
+@strawberry.input(one_of=True, description="The order's type and terms: exactly one member.")
+class OrderSpecInput:
+    """The order's terms."""
+
+    limit: LimitSpecInput | None = strawberry.field(
+        default=strawberry.UNSET, description="A limit order."
+    )
+
+
+@strawberry.input(
+    description=(
+        "clientOrderId: [A-Za-z0-9._-]{1,64}, unique for the caller and account; the same id and "
+        "command again gives the recorded outcome."
+    )
+)
+class PlaceOrderInput:
+    """The command to place one order."""
+
+    account: strawberry.ID = described("The account.")
+    client_order_id: str = described("Yours to choose, and to use once.")
+    symbol: str = described("The market.")
+    side: OrderSide = described("Which way it goes.")
+    order: OrderSpecInput = described("Type and terms.")
+
+
+@strawberry.input(description="Which order to cancel.")
+class CancelOrderInput:
+    """The command to cancel one order."""
+
+    account: strawberry.ID = described("The account.")
+    order_id: strawberry.ID = described("The exchange's id of the order.")

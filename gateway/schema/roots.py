@@ -1,0 +1,247 @@
+"""The root types: every query, mutation and subscription."""
+
+from collections.abc import AsyncIterator
+
+import strawberry
+
+from gateway.access.policy import Action
+from gateway.domain import market as domain
+from gateway.domain import orders as domain_orders
+from gateway.domain.errors import BadUserInput, GatewayError, UnknownAccount
+from gateway.domain.market import CandleInterval
+from gateway.domain.streams import Gap as DomainGap
+from gateway.schema.account_types import Account, Exchange, Grant, Viewer
+from gateway.schema.context import Info
+from gateway.schema.market_types import (
+    MAX_LEVELS,
+    CandleUpdate,
+    Gap,
+    Market,
+    OrderBook,
+    Ticker,
+    TopOfBook,
+    Trade,
+    TradeEvent,
+    within,
+)
+from gateway.schema.order_types import (
+    CancelOrderInput,
+    CancelOrderResult,
+    CancelPending,
+    CancelRejected,
+    Order,
+    OrderCancelled,
+    OrderEvent,
+    OrderRejected,
+    Placement,
+    PlaceOrderInput,
+    PlaceOrderResult,
+    place_order_result,
+)
+from gateway.schema.requires import RequiresDirective, reads_account_argument, reads_market
+from gateway.schema.scalars import Timestamp
+from gateway.services.orders import Cancelled
+
+
+@strawberry.type(description="What can be read.")
+class Query:
+    """What can be read."""
+
+    @strawberry.field(
+        description="How the exchange is doing, as far as the gateway can tell.",
+        extensions=[reads_market()],
+    )
+    async def exchange(self, info: Info) -> Exchange:
+        """Ask the exchange for its time."""
+        return Exchange.of(await info.context.services.exchange.read())
+
+    @strawberry.field(
+        description="All markets, or those named, or those priced in one asset.",
+        extensions=[reads_market()],
+    )
+    async def markets(
+        self, info: Info, symbols: list[str] | None = None, quote_asset: str | None = None
+    ) -> list[Market]:
+        """List markets."""
+        chosen = await _chosen(info, symbols)
+        chosen = [market for market in chosen if quote_asset in (None, market.quote_asset)]
+        await info.context.markets.prepare_tickers([market.symbol for market in chosen])
+        return [Market.of(market) for market in chosen]
+
+    @strawberry.field(
+        description="null with an UNKNOWN_SYMBOL error when there is no such market.",
+        extensions=[reads_market()],
+    )
+    async def market(self, info: Info, symbol: str) -> Market | None:
+        """Find one market."""
+        return Market.of(await info.context.markets.market(symbol))
+
+    @strawberry.field(description="The accounts that the caller may see.")
+    def accounts(self, info: Info) -> list[Account]:
+        """List accounts."""
+        visible = info.context.services.accounts.visible(info.context.principal)
+        return [Account(id=strawberry.ID(account)) for account in visible]
+
+    @strawberry.field(
+        description=(
+            "null with an UNKNOWN_ACCOUNT error when there is none or the caller may not know "
+            "of it."
+        )
+    )
+    def account(self, info: Info, id: strawberry.ID) -> Account | None:  # noqa: A002  # contract
+        """Find one account."""
+        if id not in info.context.services.accounts.visible(info.context.principal):
+            raise UnknownAccount(id)
+        return Account(id=id)
+
+    @strawberry.field(description="An order intent of the caller's own; null if there is none.")
+    async def placement(self, info: Info, id: strawberry.ID) -> Placement | None:  # noqa: A002  # contract
+        """Find one placement."""
+        found = await info.context.services.orders.placement(info.context.principal, id)
+        return None if found is None else Placement.of(found)
+
+    @strawberry.field(description="Who is calling, and what the policy allows them.")
+    def viewer(self, info: Info) -> Viewer:
+        """Tell the caller who they are."""
+        principal = info.context.principal
+        grants = info.context.services.policy().grants(principal.id)
+        return Viewer(
+            principal=strawberry.ID(principal.id),
+            kind=principal.kind.value,
+            grants=[Grant.of(grant) for grant in grants],
+            limits=[],
+        )
+
+
+@strawberry.type(description="What can be done.")
+class Mutation:
+    """What can be done; whether the policy allows it is part of the result."""
+
+    @strawberry.mutation(
+        description="Place an order, at most once; the same id and command replays the outcome.",
+        directives=[RequiresDirective(action=Action.ORDERS_PLACE.value)],
+    )
+    async def place_order(self, info: Info, input: PlaceOrderInput) -> PlaceOrderResult:  # noqa: A002  # contract
+        """Place an order."""
+        try:
+            placement = await info.context.services.orders.place(
+                info.context.principal, _command(input)
+            )
+        except GatewayError as error:
+            return OrderRejected.because(error)
+        return place_order_result(placement)
+
+    @strawberry.mutation(
+        description="Cancel an open order.",
+        directives=[RequiresDirective(action=Action.ORDERS_CANCEL.value)],
+    )
+    async def cancel_order(self, info: Info, input: CancelOrderInput) -> CancelOrderResult:  # noqa: A002  # contract
+        """Cancel an order."""
+        try:
+            outcome = await info.context.services.orders.cancel(
+                info.context.principal, input.account, input.order_id
+            )
+        except GatewayError as error:
+            return CancelRejected.because(error)
+        order_id = strawberry.ID(outcome.order_id)
+        if isinstance(outcome, Cancelled):
+            order = None if outcome.order is None else Order.of(outcome.order, input.account)
+            return OrderCancelled(order_id=order_id, order=order)
+        return CancelPending(order_id=order_id, resolve_by=Timestamp(outcome.resolve_by))
+
+
+@strawberry.type(description="What can be followed.")
+class Subscription:
+    """What can be followed. Each stream starts with what is known."""
+
+    @strawberry.subscription(
+        description="All markets when symbols is null; conflated to the latest.",
+        extensions=[reads_market()],
+    )
+    async def tickers(self, info: Info, symbols: list[str] | None = None) -> AsyncIterator[Ticker]:
+        """Follow tickers."""
+        chosen = [market.symbol for market in await _chosen(info, symbols)]
+        async for snapshot in info.context.services.streams.tickers(chosen):
+            info.context.slot = snapshot.value.symbol
+            yield Ticker.of(snapshot)
+
+    @strawberry.subscription(
+        description="The best bid and ask; conflated to the latest.", extensions=[reads_market()]
+    )
+    async def top_of_book(self, info: Info, symbol: str) -> AsyncIterator[TopOfBook]:
+        """Follow the top of a book."""
+        market = await info.context.markets.market(symbol)
+        async for snapshot in info.context.services.streams.top_of_book(market.symbol):
+            info.context.slot = symbol
+            yield TopOfBook.of(snapshot)
+
+    @strawberry.subscription(
+        description="The whole book to a depth of 1 to 100 levels; conflated to the latest.",
+        extensions=[reads_market()],
+    )
+    async def order_book(
+        self, info: Info, symbol: str, depth: int | None = 20
+    ) -> AsyncIterator[OrderBook]:
+        """Follow a book."""
+        levels = within("depth", depth, MAX_LEVELS)
+        market = await info.context.markets.market(symbol)
+        async for snapshot in info.context.services.streams.order_book(market.symbol):
+            info.context.slot = symbol
+            yield OrderBook.of(snapshot, levels)
+
+    @strawberry.subscription(
+        description="The candle now open; conflated to the latest.", extensions=[reads_market()]
+    )
+    async def candles(
+        self, info: Info, symbol: str, interval: CandleInterval
+    ) -> AsyncIterator[CandleUpdate]:
+        """Follow the newest candle."""
+        market = await info.context.markets.market(symbol)
+        async for snapshot in info.context.services.streams.candles(market.symbol, interval):
+            info.context.slot = snapshot.value.candle.open_time
+            yield CandleUpdate.of(snapshot)
+
+    @strawberry.subscription(
+        description=(
+            "The last trades, then each new one; never conflated: a Gap says that something may "
+            "be missing."
+        ),
+        extensions=[reads_market()],
+    )
+    async def trades(self, info: Info, symbol: str) -> AsyncIterator[TradeEvent]:
+        """Follow trades."""
+        market = await info.context.markets.market(symbol)
+        async for event in info.context.services.streams.trades(market.symbol):
+            yield Gap.of(event) if isinstance(event, DomainGap) else Trade.of(event)
+
+    @strawberry.subscription(
+        description=(
+            "The open orders, then each change; never conflated: a Gap says that something may "
+            "be missing, and all open orders follow it."
+        ),
+        extensions=[reads_account_argument()],
+    )
+    async def orders(self, info: Info, account: strawberry.ID) -> AsyncIterator[OrderEvent]:
+        """Follow an account's orders."""
+        async for event in info.context.services.accounts.orders(account):
+            yield Gap.of(event) if isinstance(event, DomainGap) else Order.of(event, account)
+
+
+async def _chosen(info: Info, symbols: list[str] | None) -> list[domain.Market]:
+    """The markets named, in the order named; all for None; `UnknownSymbol` for a wrong name."""
+    if symbols is None:
+        return list(await info.context.markets.markets())
+    return [await info.context.markets.market(symbol) for symbol in dict.fromkeys(symbols)]
+
+
+def _command(given: PlaceOrderInput) -> domain_orders.PlaceOrder:
+    limit = given.order.limit
+    if not limit:
+        raise BadUserInput("order", "give exactly one order, such as 'limit'")
+    return domain_orders.PlaceOrder(
+        account=given.account,
+        client_order_id=given.client_order_id,
+        symbol=given.symbol,
+        side=given.side,
+        spec=domain_orders.LimitSpec(price=limit.price, quantity=limit.quantity),
+    )

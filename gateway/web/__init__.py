@@ -1,0 +1,1 @@
+"""The edges: GraphQL over HTTP and WebSocket, health, metrics."""

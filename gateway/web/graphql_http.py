@@ -1,0 +1,197 @@
+"""GraphQL over HTTP (the GraphQL-over-HTTP specification): POST, and GET for queries."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from graphql import OperationType
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.access.policy import Action, Principal
+from gateway.domain.errors import BadUserInput, GatewayError, RateLimited, Unauthenticated
+from gateway.observability import bind_trace, trace_id
+from gateway.schema.context import Context
+from gateway.schema.documents import DocumentFault, Operation
+from gateway.schema.errors import body as error_body
+from gateway.schema.errors import code_of, failure
+from gateway.web.authentication import authenticate, bearer_token
+from gateway.web.kept_answers import KeptAnswers
+from gateway.web.parts import GraphQLParts
+
+JSON = "application/json"
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+
+
+class GraphQLRequest(msgspec.Struct):
+    """A request's members, as the specification names them."""
+
+    query: str
+    variables: dict[str, Any] | None = None
+    operationName: str | None = None  # noqa: N815  # the name on the wire
+    extensions: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRefusal(Exception):
+    """The request is refused before GraphQL sees it, with this status."""
+
+    status: int
+    error: GatewayError
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
+    operation: str
+    code: str
+
+
+_REQUESTS = msgspec.json.Decoder(GraphQLRequest)
+_VARIABLES = msgspec.json.Decoder(dict[str, Any])
+
+
+class GraphQLOverHttp:
+    """The ASGI application at /graphql.
+
+    `max_requests` bounds what one principal may have under way, `max_body` a body's bytes.
+    """
+
+    def __init__(
+        self, parts: GraphQLParts, answers: KeptAnswers, *, max_body: int, max_requests: int
+    ) -> None:
+        self._services = parts.services
+        self._documents = parts.documents
+        self._execution = parts.execution
+        self._metrics = parts.metrics
+        self._random_bytes = parts.random_bytes
+        self._answers = answers
+        self._max_body = max_body
+        self._max_requests = max_requests
+        self._under_way: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        began = time.perf_counter()
+        request = Request(scope, receive)
+        trace = trace_id(request.headers.get("traceparent"), self._random_bytes)
+        headers = {"x-trace-id": trace, "cache-control": "no-store", "vary": "accept"}
+        media_type = JSON
+        try:
+            with bind_trace(trace):
+                media_type = _media_type(request.headers.get("accept", "*/*"))
+                answer = await self._answer(request, trace, media_type)
+        except HttpRefusal as refusal:
+            refused = failure(refusal.error)
+            headers |= dict(refusal.headers)
+            answer = _Answer(
+                refusal.status, msgspec.json.encode(refused), "none", refusal.error.code
+            )
+        except ClientDisconnect:
+            return
+        self._metrics.graphql_requests.labels(answer.operation, answer.code).inc()
+        self._metrics.graphql_seconds.labels(answer.operation).observe(time.perf_counter() - began)
+        response = Response(answer.body, answer.status, headers, media_type)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, trace: str, media_type: str) -> _Answer:
+        principal = self._principal(request)
+        text = await self._text(request)
+        if self._services.policy().decide(principal.id, Action.MARKET_READ).allowed:
+            kept = self._answers.find(text)
+            self._metrics.answers.labels("no" if kept is None else "yes").inc()
+            if kept is not None:
+                return _Answer(200, kept, "query", "OK")
+        if self._under_way[principal.id] >= self._max_requests:
+            limited = RateLimited("requests under way", retry_after=1)
+            raise HttpRefusal(429, limited, (("retry-after", "1"),))
+        self._under_way[principal.id] += 1
+        try:
+            return await self._execute(request, text, principal, trace, media_type)
+        finally:
+            self._under_way[principal.id] -= 1
+
+    def _principal(self, request: Request) -> Principal:
+        try:
+            token = bearer_token(request.headers.get("authorization"))
+            return authenticate(self._services.policy, token)
+        except Unauthenticated as error:
+            raise HttpRefusal(401, error, (("www-authenticate", "Bearer"),)) from None
+
+    async def _text(self, request: Request) -> bytes:
+        """The bytes that make the request: the body, or the query string of a GET."""
+        if request.method == "GET":
+            return b"?" + bytes(request.scope["query_string"])
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != JSON:
+            raise HttpRefusal(415, BadUserInput("Content-Type", f"send {JSON}"))
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self._max_body:
+                problem = f"is over {self._max_body} bytes"
+                raise HttpRefusal(413, BadUserInput("body", problem), (("connection", "close"),))
+        return bytes(body)
+
+    async def _execute(
+        self, request: Request, text: bytes, principal: Principal, trace: str, media_type: str
+    ) -> _Answer:
+        asked = _read_get(request) if request.method == "GET" else _read_post(text)
+        refused = 400 if media_type == GRAPHQL_RESPONSE else 200
+        try:
+            operation = self._documents.operation(asked.query, asked.operationName)
+        except DocumentFault as fault:
+            response = error_body(fault.errors, trace)
+            return _Answer(refused, msgspec.json.encode(response), "none", code_of(response))
+        _check_method(request.method, operation)
+        context = Context(self._services, principal, trace)
+        response = await self._execution.execute(operation, asked.variables, context)
+        body = msgspec.json.encode(response)
+        code = code_of(response)
+        if operation.public and code == "OK":
+            self._answers.keep(text, body, context.markets.used)
+        status = 200 if "data" in response else refused
+        return _Answer(status, body, operation.type.value, code)
+
+
+def _media_type(accept: str) -> str:
+    """The response's media type for an Accept header; raises `HttpRefusal` when none will do."""
+    ranges = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    if GRAPHQL_RESPONSE in ranges:
+        return GRAPHQL_RESPONSE
+    if not {JSON, "*/*", "application/*", ""}.isdisjoint(ranges):
+        return JSON
+    raise HttpRefusal(406, BadUserInput("Accept", f"must allow {GRAPHQL_RESPONSE} or {JSON}"))
+
+
+def _read_post(text: bytes) -> GraphQLRequest:
+    try:
+        return _REQUESTS.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        problem = 'expected a JSON object: {"query": "…", "variables": {…}, "operationName": "…"}'
+        raise HttpRefusal(400, BadUserInput("body", problem)) from None
+
+
+def _read_get(request: Request) -> GraphQLRequest:
+    given = request.query_params
+    if "query" not in given:
+        raise HttpRefusal(400, BadUserInput("query", "name a document: /graphql?query=…"))
+    try:
+        variables = _VARIABLES.decode(given["variables"]) if given.get("variables") else None
+    except (msgspec.MsgspecError, RecursionError):
+        raise HttpRefusal(400, BadUserInput("variables", "expected a JSON object")) from None
+    return GraphQLRequest(given["query"], variables, given.get("operationName") or None)
+
+
+def _check_method(method: str, operation: Operation) -> None:
+    if operation.type is OperationType.SUBSCRIPTION:
+        problem = "subscribe over a WebSocket (graphql-transport-ws)"
+        raise HttpRefusal(400, BadUserInput("query", problem))
+    if operation.type is OperationType.MUTATION and method == "GET":
+        refusal = BadUserInput("method", "send a mutation by POST")
+        raise HttpRefusal(405, refusal, (("allow", "POST"),))

@@ -1,0 +1,314 @@
+"""GraphQL over WebSocket: the graphql-transport-ws protocol.
+
+Close codes are the protocol's: 4400 a message that is none, 4401 subscribing before the
+connection is acknowledged, 4403 the token is not (any longer) good, 4406 another subprotocol,
+4408 connection_init came too late, 4409 an id twice, 4429 connection_init twice.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+from graphql import OperationType
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from gateway.access.policy import Action, Principal
+from gateway.domain.errors import BadUserInput, GatewayError, RateLimited, Unauthenticated
+from gateway.observability import trace_id
+from gateway.schema.context import Context, permit
+from gateway.schema.documents import DocumentFault, Operation
+from gateway.schema.errors import failure, shown
+from gateway.schema.operation_groups import Member, OperationGroup
+from gateway.web.authentication import authenticate, token_of_init
+from gateway.web.outbox import Outbox, OutboxFull
+from gateway.web.parts import GraphQLParts
+
+SUBPROTOCOL = "graphql-transport-ws"
+_LONGEST_ID = 128
+
+BAD_MESSAGE, UNACKNOWLEDGED, FORBIDDEN, BAD_SUBPROTOCOL = 4400, 4401, 4403, 4406
+INIT_LATE, ID_TWICE, INIT_TWICE, TRY_LATER = 4408, 4409, 4429, 1013
+
+
+class _Message(msgspec.Struct):
+    type: Literal["connection_init", "ping", "pong", "subscribe", "complete"]
+    id: str | None = None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Subscribe(msgspec.Struct):
+    query: str
+    variables: msgspec.Raw = msgspec.Raw(b"null")
+    operationName: str | None = None  # noqa: N815  # the name on the wire
+
+
+_MESSAGES = msgspec.json.Decoder(_Message)
+_SUBSCRIBES = msgspec.json.Decoder(_Subscribe)
+_VARIABLES = msgspec.json.Decoder(dict[str, Any] | None)
+
+
+class SocketRefusal(Exception):
+    """The connection must close: with `code`, and `reason` for people."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Give both."""
+        return f"{self.code} {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """The most that one connection may have; `init_s` in seconds."""
+
+    init_s: float
+    subscriptions: int
+    outbox: int
+
+
+@dataclass(eq=False, slots=True)
+class _Stream:
+    """A subscription: its group, and itself as the group's member."""
+
+    group: OperationGroup
+    member: Member
+    operation: Operation
+
+
+class Connection:
+    """One WebSocket, from connection_init to its end."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        parts: GraphQLParts,
+        limits: SocketLimits,
+        admit: Callable[["Connection", Principal], None],
+    ) -> None:
+        self._socket = socket
+        self._parts = parts
+        self._limits = limits
+        self._admit = admit
+        self._outbox = Outbox(socket.send_text, limits.outbox)
+        self._streams: dict[str, _Stream] = {}
+        self._calls: dict[str, asyncio.Task[None]] = {}
+        self._token: str | None = None
+        self.principal: Principal | None = None
+        self._trace = trace_id(socket.headers.get("traceparent"), parts.random_bytes)
+
+    async def run(self) -> None:
+        """Serve the connection until either side ends it."""
+        writer = asyncio.create_task(self._outbox.run())
+        reader = asyncio.create_task(self._read())
+        try:
+            await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
+            await self._close_because(reader if reader.done() else writer)
+        finally:
+            for task in (writer, reader, *self._calls.values()):
+                task.cancel()
+            for stream_id in list(self._streams):
+                self._leave(stream_id)
+            await asyncio.gather(writer, reader, *self._calls.values(), return_exceptions=True)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection from this side."""
+        with suppress(RuntimeError, WebSocketDisconnect):  # it may be closed already
+            await self._socket.close(code, reason)
+
+    def still_permitted(self) -> bool:
+        """Ask the policy again; end the streams that it allows no more. False: close it all."""
+        if self._token is None or self.principal is None:
+            return True
+        if self._parts.services.policy().authenticate(self._token) != self.principal:
+            return False
+        for stream_id, stream in list(self._streams.items()):
+            try:
+                self._permit(stream)
+            except GatewayError as error:
+                self._fail(stream_id, failure(error)["errors"])
+        return True
+
+    def _permit(self, stream: _Stream) -> None:
+        assert self.principal is not None  # noqa: S101  # streams exist only after connection_init
+        context = stream.group.context
+        needs = [(Action.MARKET_READ, None)] if stream.operation.public else context.needs
+        for need in needs:
+            permit(self._parts.services, self.principal, need)
+
+    async def _close_because(self, ended: asyncio.Task[None]) -> None:
+        error = None if ended.cancelled() else ended.exception()
+        match error:
+            case SocketRefusal(code=code, reason=reason):
+                await self.close(code, reason)
+            case None | WebSocketDisconnect() | RuntimeError() | OSError():
+                return  # the peer is gone
+            case _:
+                raise error
+
+    async def _read(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.init_s):
+                await self._initialise()
+        except TimeoutError:
+            raise SocketRefusal(INIT_LATE, "Connection initialisation timeout") from None
+        while True:
+            self._handle(await self._receive())
+
+    async def _initialise(self) -> None:
+        while self.principal is None:
+            message = await self._receive()
+            match message.type:
+                case "connection_init":
+                    self._authenticate(message.payload)
+                    self._put({"type": "connection_ack"}, "ack")
+                case "subscribe":
+                    raise SocketRefusal(UNACKNOWLEDGED, "Unauthorized")
+                case _:
+                    self._heartbeat(message)
+
+    def _authenticate(self, payload: msgspec.Raw) -> None:
+        try:
+            given = msgspec.json.decode(payload)
+            token = token_of_init(given, self._socket.headers.get("authorization"))
+            principal = authenticate(self._parts.services.policy, token)
+        except (Unauthenticated, msgspec.MsgspecError):
+            raise SocketRefusal(FORBIDDEN, "Forbidden: the token is missing or unknown") from None
+        self._admit(self, principal)
+        self._token, self.principal = token, principal
+
+    async def _receive(self) -> _Message:
+        frame = await self._socket.receive()
+        if frame["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(frame.get("code", 1005))
+        try:
+            return _MESSAGES.decode(frame.get("text") or frame.get("bytes") or b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise SocketRefusal(BAD_MESSAGE, "Invalid message") from None
+
+    def _handle(self, message: _Message) -> None:
+        match message.type:
+            case "connection_init":
+                raise SocketRefusal(INIT_TWICE, "Too many initialisation requests")
+            case "subscribe":
+                self._subscribe(message)
+            case "complete":
+                self._end(message.id or "")
+            case _:
+                self._heartbeat(message)
+
+    def _heartbeat(self, message: _Message) -> None:
+        if message.type == "ping":
+            self._put({"type": "pong"}, "pong")
+
+    def _subscribe(self, message: _Message) -> None:
+        stream_id = message.id or ""
+        if not 0 < len(stream_id) <= _LONGEST_ID:
+            raise SocketRefusal(BAD_MESSAGE, f"subscribe needs an id of 1 to {_LONGEST_ID}")
+        if stream_id in self._streams or stream_id in self._calls:
+            raise SocketRefusal(ID_TWICE, f"Subscriber for {stream_id} already exists")
+        try:
+            asked = _SUBSCRIBES.decode(message.payload)
+        except msgspec.MsgspecError:
+            raise SocketRefusal(BAD_MESSAGE, "subscribe needs a payload with a query") from None
+        try:
+            self._begin(stream_id, asked)
+        except DocumentFault as fault:
+            self._fail(stream_id, [shown(error, self._trace) for error in fault.errors])
+        except GatewayError as error:
+            self._fail(stream_id, failure(error)["errors"])
+
+    def _begin(self, stream_id: str, asked: _Subscribe) -> None:
+        assert self.principal is not None  # noqa: S101  # connection_init came first
+        if len(self._streams) + len(self._calls) >= self._limits.subscriptions:
+            raise RateLimited("subscriptions on one connection", retry_after=1)
+        operation = self._parts.documents.operation(asked.query, asked.operationName)
+        try:
+            variables = _VARIABLES.decode(asked.variables)
+        except msgspec.MsgspecError:
+            raise BadUserInput("variables", "expected a JSON object") from None
+        context = Context(self._parts.services, self.principal, self._trace)
+        if operation.type is OperationType.SUBSCRIPTION:
+            self._join(stream_id, operation, variables, context, asked)
+        else:
+            call = self._call(stream_id, operation, variables, context)
+            self._calls[stream_id] = asyncio.create_task(call)
+
+    def _join(
+        self,
+        stream_id: str,
+        operation: Operation,
+        variables: dict[str, Any] | None,
+        context: Context,
+        asked: _Subscribe,
+    ) -> None:
+        if operation.public:
+            permit(self._parts.services, context.principal, (Action.MARKET_READ, None))
+        prefix = _next_prefix(stream_id)
+        member = Member(
+            deliver=lambda payload, slot: self._deliver(stream_id, prefix, payload, slot),
+            fail=lambda errors: self._fail(stream_id, errors),
+            complete=lambda: self._complete(stream_id),
+        )
+        key = (asked.query, asked.operationName, msgspec.json.encode(variables, order="sorted"))
+        group = self._parts.groups.find(operation, variables, context, key)
+        self._streams[stream_id] = _Stream(group, member, operation)
+        self._parts.metrics.subscriptions.labels(operation.field).inc()
+        group.join(member)
+
+    async def _call(
+        self,
+        call_id: str,
+        operation: Operation,
+        variables: dict[str, Any] | None,
+        context: Context,
+    ) -> None:
+        try:
+            response = await self._parts.execution.execute(operation, variables, context)
+            payload = msgspec.json.encode(response)
+            self._deliver(call_id, _next_prefix(call_id), payload, ("answer", call_id))
+            self._put({"id": call_id, "type": "complete"}, ("end", call_id))
+        finally:
+            self._calls.pop(call_id, None)
+
+    def _deliver(self, stream_id: str, prefix: str, payload: bytes, slot: Hashable | None) -> None:
+        place = None if slot is None else (stream_id, slot)
+        try:
+            self._outbox.put(f"{prefix}{payload.decode()}}}", place)
+        except OutboxFull:
+            self._parts.metrics.slow_streams.inc()
+            slow = RateLimited("events that wait for a slow subscriber", retry_after=1)
+            self._fail(stream_id, failure(slow)["errors"])
+
+    def _fail(self, stream_id: str, errors: list[dict[str, Any]]) -> None:
+        self._put({"id": stream_id, "type": "error", "payload": errors}, ("end", stream_id))
+        self._leave(stream_id)
+
+    def _complete(self, stream_id: str) -> None:
+        self._put({"id": stream_id, "type": "complete"}, ("end", stream_id))
+        self._leave(stream_id)
+
+    def _end(self, stream_id: str) -> None:
+        """The peer wants no more."""
+        if (call := self._calls.get(stream_id)) is not None:
+            call.cancel()
+        self._leave(stream_id)
+
+    def _leave(self, stream_id: str) -> None:
+        stream = self._streams.pop(stream_id, None)
+        if stream is not None:
+            self._parts.metrics.subscriptions.labels(stream.operation.field).dec()
+            stream.group.leave(stream.member)
+
+    def _put(self, message: dict[str, Any], slot: Hashable) -> None:
+        self._outbox.put(msgspec.json.encode(message).decode(), slot)
+
+
+def _next_prefix(stream_id: str) -> str:
+    quoted = msgspec.json.encode(stream_id).decode()
+    return f'{{"id":{quoted},"type":"next","payload":'

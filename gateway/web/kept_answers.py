@@ -1,0 +1,66 @@
+"""Answers on public data, kept as bytes for as long as they are exactly right."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.domain.market import MarketKey, Snapshot
+from gateway.services.market_data import MarketData
+
+_LONGEST_REQUEST = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    body: bytes
+    used: tuple[tuple[MarketKey, Snapshot[Any]], ...]
+
+
+class KeptAnswers:
+    """Finds the answer to a request by the request's bytes.
+
+    An answer remembers the snapshots that it was computed from, and holds until one of them
+    changes or is not fresh any more. So no lifetime is guessed, and none is too long.
+    `capacity` bounds the bytes of requests and answers together.
+    """
+
+    def __init__(self, market_data: MarketData, capacity: int) -> None:
+        self._market_data = market_data
+        self._capacity = capacity
+        self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._size = 0
+
+    def find(self, request: bytes) -> bytes | None:
+        """The answer to equal bytes if it still holds."""
+        answer = self._answers.get(request)
+        if answer is None:
+            return None
+        fresh = self._market_data.fresh
+        for key, snapshot in answer.used:
+            if fresh(key) is not snapshot:
+                self._drop(request)
+                return None
+        self._answers.move_to_end(request)
+        return answer.body
+
+    def keep(
+        self, request: bytes, body: bytes, used: Iterable[tuple[MarketKey, Snapshot[Any]]]
+    ) -> None:
+        """Keep an answer, unless what it was computed from has aged or changed already."""
+        snapshots = dict(used)
+        fresh = self._market_data.fresh
+        if len(request) > _LONGEST_REQUEST or not snapshots:
+            return
+        if any(fresh(key) is not snapshot for key, snapshot in snapshots.items()):
+            return
+        self._drop(request)
+        self._answers[request] = _Answer(body, tuple(snapshots.items()))
+        self._size += len(request) + len(body)
+        while self._size > self._capacity:
+            self._drop(next(iter(self._answers)))
+
+    def _drop(self, request: bytes) -> None:
+        answer = self._answers.pop(request, None)
+        if answer is not None:
+            self._size -= len(request) + len(answer.body)

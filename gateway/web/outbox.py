@@ -1,0 +1,43 @@
+"""What waits to be written to one WebSocket, within a bound."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from itertools import count
+
+_LATEST = object()
+
+
+class OutboxFull(Exception):
+    """The peer reads too slowly for what it asked for."""
+
+
+class Outbox:
+    """Frames for one peer, in order, written by one task.
+
+    A frame with a slot takes the place of the one that still waits in that slot. Frames without a
+    slot are never dropped: `put` raises `OutboxFull` when `capacity` of them wait.
+    """
+
+    def __init__(self, send: Callable[[str], Awaitable[None]], capacity: int) -> None:
+        self._send = send
+        self._capacity = capacity
+        self._waiting: OrderedDict[Hashable, str] = OrderedDict()
+        self._arrived = asyncio.Event()
+        self._count = count()
+
+    def put(self, frame: str, slot: Hashable | None = None) -> None:
+        """Leave a frame; never waits."""
+        if slot is None and len(self._waiting) >= self._capacity:
+            raise OutboxFull
+        self._waiting[next(self._count) if slot is None else (_LATEST, slot)] = frame
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Write what is left here, until cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                _, frame = self._waiting.popitem(last=False)
+                await self._send(frame)

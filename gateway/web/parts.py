@@ -1,0 +1,22 @@
+"""What the edges of GraphQL share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.observability import Metrics
+from gateway.schema.context import Services
+from gateway.schema.documents import Documents
+from gateway.schema.execution import Execution
+from gateway.schema.operation_groups import OperationGroups
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLParts:
+    """What every request and every connection works with."""
+
+    services: Services
+    documents: Documents
+    execution: Execution
+    groups: OperationGroups
+    metrics: Metrics
+    random_bytes: Callable[[int], bytes]
