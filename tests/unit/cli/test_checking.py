@@ -1,0 +1,113 @@
+"""`check` tells every fault at once, and a sound configuration in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.checking import check
+from tests.valkey import ValkeyServer
+
+POLICY = "version: 1\naccounts: [{accounts}]\nprincipals: []\n"
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A sound configuration of one account, demo."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY.format(accounts="demo"))
+    folder = tmp_path / "credentials" / "demo"
+    folder.mkdir(parents=True)
+    for name in ("api-key", "api-secret"):
+        (folder / name).write_text("made-up")
+        (folder / name).chmod(0o600)
+    return {
+        "NGW_POLICY_FILE": str(policy),
+        "NGW_CREDENTIALS_DIR": str(folder.parent),
+        "NGW_CACHE_REDIS_URL": "unix:///nonexistent/cache.sock",
+        "NGW_STATE_REDIS_URL": "unix:///nonexistent/state.sock",
+    }
+
+
+def problems(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err.splitlines()
+
+
+def test_a_sound_configuration_is_one_line(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(environ, connect=False) == 0
+    assert capsys.readouterr() == ("configuration is sound\n", "")
+
+
+def test_faults_of_settings_policy_and_credentials_are_told_at_once(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(environ["NGW_POLICY_FILE"]).write_text("version: 2\naccounts: []\nprincipals: []\n")
+    (Path(environ["NGW_CREDENTIALS_DIR"]) / "demo" / "api-key").write_text("")
+    assert check(environ | {"NGW_PORT": "none", "NGW_PROT": "1"}, connect=False) == 2
+    told = problems(capsys)
+    for start in ("NGW_PORT: ", "NGW_PROT: ", environ["NGW_POLICY_FILE"] + ": line 1"):
+        assert any(line.startswith(start) for line in told), (start, told)
+    assert any("api-key" in line for line in told)
+    assert len(told) == 4
+
+
+def test_an_empty_environment_is_told_to_lack_what_it_lacks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert check({}, connect=False) == 2
+    names = {line.partition(":")[0] for line in problems(capsys)}
+    assert names == {
+        "NGW_CREDENTIALS_DIR",
+        "NGW_POLICY_FILE",
+        "NGW_CACHE_REDIS_URL",
+        "NGW_STATE_REDIS_URL",
+    }
+
+
+def test_accounts_must_be_declared_and_have_credentials_both(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(environ["NGW_POLICY_FILE"]).write_text(POLICY.format(accounts="other"))
+    assert check(environ, connect=False) == 2
+    assert problems(capsys) == [
+        "account 'other': the policy declares it, but it has no credentials",
+        "account 'demo': it has credentials, but the policy does not declare it",
+    ]
+
+
+def test_credentials_open_to_others_are_a_warning_and_no_fault(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (Path(environ["NGW_CREDENTIALS_DIR"]) / "demo" / "api-secret").chmod(0o644)
+    assert check(environ, connect=False) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "configuration is sound\n"
+    assert captured.err.startswith("warning: ")
+
+
+def test_no_secret_is_in_what_is_told(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = "redis://user:pass-word@127.0.0.1:none/0"
+    texts = {
+        "NGW_CACHE_REDIS_URL": address,
+        "NGW_STATE_REDIS_URL": address,
+        "NGW_CREDENTIALS": '{"demo": {"api_key": "the key", "api_secret": "the secret"}}',
+    }
+    assert check(environ | texts, connect=False) == 2
+    told = "\n".join(problems(capsys))
+    assert not any(secret in told for secret in ("pass-word", "the key", "the secret"))
+    assert "NGW_CACHE_REDIS_URL: expected redis://" in told
+
+
+def test_redis_is_asked_only_when_that_is_wanted(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str], valkey: ValkeyServer
+) -> None:
+    environ |= {"NGW_STATE_REDIS_URL": valkey.url}
+    assert check(environ, connect=True) == 2
+    assert problems(capsys) == ["NGW_CACHE_REDIS_URL: the store is away (ConnectionError)"]
+    environ |= {"NGW_CACHE_REDIS_URL": valkey.url}
+    assert check(environ, connect=True) == 0

@@ -1,0 +1,136 @@
+"""The commands as a user meets them: a real process each."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The command line in an environment of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "gateway.cli", *arguments],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "100"} | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert run("--version").stdout == f"{project['version']}\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (),
+        *(("serve",), ("check",), ("dev",), ("sandbox",), ("schema",)),
+        *(("policy", "check"), ("policy", "new-token")),
+        *(("watch", topic) for topic in ("tickers", "top", "book", "candles", "trades", "orders")),
+    ],
+    ids=" ".join,
+)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert "Usage: " in done.stdout
+
+
+def test_help_loads_nothing_that_a_command_needs() -> None:
+    heavy = {"strawberry", "fastapi", "redis", "httpx", "uvicorn", "websockets", "pydantic"}
+    script = f"""
+import sys
+from gateway.cli import commands
+print({heavy} & sys.modules.keys())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=20
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_serve_prints_each_fault_of_the_settings_on_a_line() -> None:
+    done = run("serve", NGW_PORT="none", NGW_PROT="1")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    told = {line.partition(":")[0] for line in done.stderr.splitlines()}
+    assert told == {
+        "NGW_CREDENTIALS_DIR",
+        "NGW_POLICY_FILE",
+        "NGW_CACHE_REDIS_URL",
+        "NGW_STATE_REDIS_URL",
+        "NGW_PORT",
+        "NGW_PROT",
+    }
+
+
+def test_serve_prints_each_fault_of_a_policy_on_a_line(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 2\naccounts: ['a b']\nprincipals: []\n")
+    done = run(
+        "serve",
+        NGW_POLICY_FILE=str(policy),
+        NGW_CREDENTIALS='{"demo": {"api_key": "key", "api_secret": "secret"}}',
+        NGW_CACHE_REDIS_URL="unix:///nonexistent",
+        NGW_STATE_REDIS_URL="unix:///nonexistent",
+    )
+    assert done.returncode == 2
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["line 1", "line 2"]
+
+
+def test_serve_prints_a_fault_of_the_credentials(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\naccounts: [demo]\nprincipals: []\n")
+    done = run(
+        "serve",
+        NGW_POLICY_FILE=str(policy),
+        NGW_CREDENTIALS_DIR="/nonexistent",
+        NGW_CACHE_REDIS_URL="unix:///nonexistent",
+        NGW_STATE_REDIS_URL="unix:///nonexistent",
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("/nonexistent: cannot be read")
+
+
+def test_sandbox_without_accounts_shows_what_such_a_file_looks_like() -> None:
+    done = run("sandbox")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert '{"accounts": [{"id": ' in line
+
+
+def test_sandbox_says_what_is_wrong_with_an_accounts_file(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.json"
+    file.write_text('{"accounts": [{"id": 1}]}')
+    done = run("sandbox", "--accounts", str(file))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{file}: ")
+
+
+def test_sandbox_answers_control_to_this_machine_only(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.json"
+    file.write_text('{"accounts": []}')
+    done = run("sandbox", "--accounts", str(file), "--control", "--host", "0.0.0.0")  # noqa: S104
+    assert (done.returncode, done.stderr) == (2, "control needs a loopback host, not 0.0.0.0\n")
+
+
+def test_watch_without_a_gateway_says_what_to_set(tmp_path: Path) -> None:
+    done = run("watch", "tickers", GATEWAY_URL="http://127.0.0.1:1")
+    assert done.returncode == 2
+    assert done.stderr.startswith("GATEWAY_TOKEN not set")
+
+
+def test_watch_of_a_gateway_that_is_not_there_fails() -> None:
+    done = run("watch", "tickers", GATEWAY_URL="http://127.0.0.1:1", GATEWAY_TOKEN="t")
+    assert done.returncode == 1
+    assert done.stderr.startswith("no connection to ws://127.0.0.1:1/graphql")

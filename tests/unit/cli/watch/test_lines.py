@@ -1,0 +1,84 @@
+"""The lines that people read."""
+
+from typing import Any
+
+from gateway.cli.watch import lines
+
+SOURCED = {"asOf": "2026-01-31T12:00:00.123Z", "source": "STREAM", "stale": False}
+LEVEL = {"price": "53963.13", "quantity": "0.25", "orders": 1}
+TIME = "12:00:00.123Z"
+GAP = {"__typename": "Gap", "since": SOURCED["asOf"], "reason": "the feed was cut"}
+ORDER: dict[str, Any] = {
+    "__typename": "Order",
+    "orderId": "ce82",
+    "symbol": "BTCUSDT",
+    "side": "BUY",
+    "type": "LIMIT",
+    "status": "FILLED",
+    "price": "54000",
+    "quantity": "0.001",
+    "filledQuantity": "0.001",
+    "time": SOURCED["asOf"],
+    "placement": None,
+}
+
+
+def ticker(**changes: object) -> dict[str, Any]:
+    values = {"symbol": "BTCUSDT", "last": "5", "bid": "4", "ask": "6", "changePercent": "0.83"}
+    return values | SOURCED | changes
+
+
+def test_a_ticker() -> None:
+    assert lines.ticker(ticker()) == f"{TIME}  BTCUSDT    last 5  bid 4  ask 6  0.83 %"
+
+
+def test_a_ticker_of_which_little_is_known() -> None:
+    line = lines.ticker(ticker(bid=None, ask=None, changePercent=None))
+    assert line == f"{TIME}  BTCUSDT    last 5  bid -  ask -"
+
+
+def test_a_stale_value_is_marked() -> None:
+    assert lines.ticker(ticker(stale=True)).endswith("  STALE")
+
+
+def test_a_top_of_book_with_an_empty_side() -> None:
+    event = {"symbol": "BTCUSDT", "bid": LEVEL, "ask": None, **SOURCED}
+    assert lines.top_of_book(event) == f"{TIME}  BTCUSDT  bid 0.25 at 53963.13  ask -"
+
+
+def test_an_order_book() -> None:
+    event = {"symbol": "BTCUSDT", "bids": [LEVEL, LEVEL], "asks": [], **SOURCED}
+    line = lines.order_book(event)
+    assert line == f"{TIME}  BTCUSDT  bids 2 from 0.25 at 53963.13  asks 0 from -"
+
+
+def test_a_candle() -> None:
+    values = {"openTime": "2026-01-31T11:55:00.000Z", "closeTime": "2026-01-31T12:00:00.000Z"}
+    values |= {"open": "1", "high": "4", "low": "0.5", "close": "2", "volume": "9"}
+    event = {"symbol": "BTCUSDT", "interval": "M5", "candle": values, **SOURCED}
+    assert lines.candle(event) == (
+        f"{TIME}  BTCUSDT M5 of 11:55:00.000Z  open 1  high 4  low 0.5  close 2  volume 9"
+    )
+
+
+def test_a_trade() -> None:
+    event = {"__typename": "Trade", "symbol": "BTCUSDT", "side": "BUY", **LEVEL}
+    line = lines.trade(event | {"time": SOURCED["asOf"]})
+    assert line == f"{TIME}  BTCUSDT  BUY  0.25 at 53963.13"
+
+
+def test_an_order_says_how_much_of_it_is_filled() -> None:
+    assert lines.order(ORDER) == (
+        f"{TIME}  BTCUSDT  BUY LIMIT 0.001 at 54000  FILLED  filled 0.001  order ce82"
+    )
+
+
+def test_an_order_without_price_or_id() -> None:
+    line = lines.order(ORDER | {"orderId": None, "price": None, "quantity": None})
+    assert "BUY LIMIT - at -" in line
+    assert line.endswith("order -")
+
+
+def test_a_gap_is_never_silent() -> None:
+    expected = f"{TIME}  gap: something may be missing since then (the feed was cut)"
+    assert lines.trade(GAP) == lines.order(GAP) == expected
