@@ -244,6 +244,7 @@ async def test_an_order_carries_its_signed_text_in_the_address() -> None:
         assert request.startswith(f"POST /v3/api/market/limit-buy?{text} HTTP".encode())
         assert b"the-key" in request
         assert request.endswith(b"\r\n\r\n")
+        assert b"content-type" not in request.lower()
         assert it.calls == {("limit-buy", "00000"): 1}
     assert (order.status, order.price) == (OrderStatus.NEW, Decimal(9500))
 
@@ -256,6 +257,15 @@ async def test_an_order_carries_the_same_pairs_as_json_where_that_is_set() -> No
         assert head.startswith(b"POST /v3/api/market/limit-sell HTTP")
     pairs = json.loads(body)
     assert "&".join(f"{name}={value}" for name, value in pairs.items()) == sign(ORDER_TEXT).text
+
+
+@pytest.mark.parametrize("post_form", ["query", "json"])
+async def test_each_mutation_has_a_connection_of_its_own(post_form: PostForm) -> None:
+    async with bench(sample("limit-buy"), post_form=post_form) as it:
+        for _ in range(3):
+            await it.client.place(await it.client.prepare_order(sign, BUY), BUY)
+            await it.client.cancel(await it.client.prepare_cancel(sign, "abc"))
+        assert it.peer.connections == 6
 
 
 async def test_a_prepared_order_says_what_it_is_and_not_how_to_repeat_it() -> None:

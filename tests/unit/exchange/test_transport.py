@@ -232,12 +232,13 @@ async def test_a_redirect_is_not_followed_and_a_cookie_not_kept() -> None:
 
 
 async def test_an_order_goes_on_when_its_caller_is_cancelled() -> None:
-    async with serving(after(0.1, OK)) as peer, opened(peer.address) as transport:
+    async with serving(OK) as peer, opened(peer.address) as transport:
         task = asyncio.create_task(transport.send(ORDER))
-        await peer.arrived.wait()
+        await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert peer.requests == []
         await transport.aclose()
         assert len(peer.requests) == 1
 
