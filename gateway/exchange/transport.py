@@ -31,14 +31,18 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """In seconds: `connect` to get a connection, `read` between two bytes, `total` for all of it.
+    """In seconds: `connect` to get a connection, `read` between two bytes of the answer.
 
     `connect` covers waiting for a free connection, the name's lookup, TCP and TLS.
     """
 
     connect: float = 2.0
     read: float = 5.0
-    total: float = 10.0
+
+    @property
+    def total(self) -> float:
+        """The end of an answer that comes a byte now and then."""
+        return self.connect + 2 * self.read
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ ORDER = Request(
 )
 BOTH = pytest.mark.parametrize("request_", [READ, ORDER], ids=["read", "order"])
 OK = reply('{"code":"00000"}')
-SHORT = Timeouts(connect=0.2, read=0.2, total=0.6)
+SHORT = Timeouts(connect=0.2, read=0.2)
 
 
 def opened(
@@ -91,7 +91,7 @@ async def test_a_connection_that_times_out_proves_that_nothing_was_sent(request_
 
 @BOTH
 async def test_no_free_connection_proves_that_nothing_was_sent(request_: Request) -> None:
-    timeouts = Timeouts(connect=0.1, read=0.5, total=1)
+    timeouts = Timeouts(connect=0.1, read=0.5)
     async with serving(silence) as peer:
         async with opened(peer.address, connections=1, timeouts=timeouts) as transport:
             first = asyncio.create_task(failure(transport, request_))
