@@ -130,6 +130,13 @@ async def mute(exchange: Exchange, socket: ServerConnection) -> None:
     socket.transport.abort()
 
 
+async def deaf(exchange: Exchange, socket: ServerConnection) -> None:
+    """Never read."""
+    socket.transport.pause_reading()
+    await exchange.over.wait()
+    socket.transport.abort()
+
+
 async def babbling(exchange: Exchange, socket: ServerConnection) -> None:
     await answer(socket, await exchange.next_request(socket), "success")
     for frame in (b"\x00", "<html>", '{"type":"news"}', '{"type":"allTickers"}', TICK):
@@ -234,7 +241,8 @@ async def test_an_unwanted_topic_is_unsubscribed() -> None:
         listener = Listener(exchange.url)
         listener.feed.want(ALL)
         async with listener.running() as feed:
-            await listener.next(Started)
+            await listener.next(Update)
+            await asyncio.sleep(0.02)  # let the feed come to rest, so that only unwant wakes it
             feed.unwant(ALL)
             assert not feed.is_live(ALL)
             await until(lambda: exchange.of("UNSUBSCRIBE"))
@@ -265,6 +273,26 @@ async def test_a_mute_connection_is_dropped_though_its_peer_never_closes() -> No
             await listener.next(Started)
             assert feed.epoch >= 2
         assert listener.ended[Ending.MUTE] >= 1
+
+
+async def test_a_mute_connection_is_told_before_its_peer_agrees_to_close() -> None:
+    timing = FeedTiming(audit_every=0.05, mute_after=0.05, close_within=600)
+    async with listening(Exchange(mute)) as exchange:
+        listener = Listener(exchange.url, timing)
+        listener.feed.want(ALL)
+        async with listener.running():
+            await listener.next(Broken)
+            exchange.over.set()
+
+
+async def test_a_peer_that_reads_nothing_cannot_hold_the_feed() -> None:
+    timing = FeedTiming(mute_after=0.05, close_within=0.05)
+    async with listening(Exchange(deaf)) as exchange:
+        listener = Listener(exchange.url, timing)
+        for number in range(20_000):
+            listener.feed.want(Topic(TopicKind.TRADES, f"{number:0600}"))
+        async with listener.running():
+            await until(lambda: listener.ended[Ending.MUTE])
 
 
 async def test_an_audited_connection_that_replies_stays_up() -> None:
