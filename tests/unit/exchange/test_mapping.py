@@ -200,6 +200,7 @@ LIMIT_BUY = Order(
     quantity=D("0.001"),
     filled_quantity=D(0),
 )
+SIDES = {"buy": OrderSide.BUY, "sell": OrderSide.SELL}
 ORDERS = {
     "limit-buy": LIMIT_BUY,
     "limit-sell": replace(LIMIT_BUY, side=OrderSide.SELL),
@@ -236,6 +237,15 @@ ORDERS = {
 @pytest.mark.parametrize("name", ORDERS)
 def test_an_order_placed_is_read_as_it_was_accepted(name: str) -> None:
     assert mapping.map_order(sample(name, wire.OrderReply).order) == ORDERS[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"{kind}-{side}" for kind in ("limit", "market", "stop-limit", "fast") for side in SIDES],
+)
+def test_every_sample_of_an_order_placed_is_read_with_its_side(name: str) -> None:
+    order = mapping.map_order(sample(name, wire.OrderReply).order)
+    assert order.side is SIDES[name.rpartition("-")[2]]
 
 
 def open_order(**fields: object) -> Order:

@@ -50,6 +50,12 @@ async def failure(transport: Transport, request: Request) -> ExchangeFailure:
     return caught.value
 
 
+@pytest.fixture(scope="module", params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Prove each failure on both event loops: the gateway runs on uvloop where there is one."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 @asynccontextmanager
 async def unused_port() -> AsyncIterator[int]:
     with socket.socket() as reserved:
