@@ -149,6 +149,7 @@ async def _serve(given: Given) -> None:
             health=gateway.health,
             allowed_origins=given.settings.allowed_origins,
         )
+        _log.info("gateway.starting", host=given.settings.host, port=given.settings.port)
         await DrainingServer(_server_config(given.settings, application), gateway).serve()
 
 

@@ -24,7 +24,7 @@ _PATTERNS = (
 )
 """Signatures, tokens, and passwords in addresses, wherever they stand in a line."""
 
-_TALKATIVE = ("httpx", "httpcore", "aiohttp", "websockets", "uvicorn.access", "asyncio")
+_TALKATIVE = ("httpx", "httpcore", "aiohttp", "websockets", "uvicorn", "asyncio")
 """These write full addresses or frames, signatures included, below WARNING."""
 
 
@@ -97,7 +97,9 @@ def configure_logging(
 
 def _rendering(form: Literal["json", "console"], *, colors: bool) -> list[Processor]:
     if form == "console":
-        return [structlog.dev.ConsoleRenderer(colors=colors)]
+        # The stock formatter shows local variables, and a local variable may hold anything.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 

@@ -1,6 +1,7 @@
 """Authorization where a field is declared: visible in the SDL, enforced before the resolver."""
 
 from collections.abc import Callable
+from inspect import isawaitable
 from typing import Any
 
 import strawberry
@@ -58,9 +59,10 @@ class Requires(FieldExtension):
         info: Info,
         **kwargs: Any,
     ) -> Any:
-        """Check, then resolve."""
+        """Check, then resolve; a subscription's resolver gives a stream instead of an awaitable."""
         self._check(source, info, kwargs)
-        return await next_(source, info, **kwargs)
+        resolved: Any = next_(source, info, **kwargs)
+        return await resolved if isawaitable(resolved) else resolved
 
     def _check(self, source: Any, info: Info, kwargs: dict[str, Any]) -> None:
         account = None if self._account_of is None else self._account_of(source, kwargs)
