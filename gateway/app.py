@@ -3,18 +3,15 @@
 import asyncio
 import os
 import random
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import structlog
-import uvicorn
 import uvloop
-from fastapi import FastAPI
 
 from gateway.access.policy import Policy
 from gateway.access.policy_file import PolicyFile
@@ -39,6 +36,7 @@ from gateway.schema.limits import DocumentLimits
 from gateway.schema.operation_groups import OperationGroups
 from gateway.services.accounts import Accounts
 from gateway.services.exchange_status import ExchangeStatus
+from gateway.services.loops import Loop, kept_up
 from gateway.services.market_data import MarketData
 from gateway.services.market_memory import MarketMemory
 from gateway.services.order_streams import OrderStream
@@ -55,16 +53,13 @@ from gateway.web.health import Check, Health
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.parts import GraphQLParts
 from gateway.web.routes import web_application
+from gateway.web.server import DrainingServer
 from gateway.web.sockets import Sockets
 
 _log = structlog.get_logger(__name__)
 
-_RESTART_PAUSE_S = 1.0
 _DAY_MS = 86_400_000
-_WEBSOCKET_BYTES = 65_536
 _REDIS_CONNECTIONS = 32
-
-Loop = Callable[[], Awaitable[None]]
 
 
 def wall_ms() -> int:
@@ -150,38 +145,15 @@ async def _serve(given: Given) -> None:
             allowed_origins=given.settings.allowed_origins,
         )
         _log.info("gateway.starting", host=given.settings.host, port=given.settings.port)
-        await DrainingServer(_server_config(given.settings, application), gateway).serve()
-
-
-class DrainingServer(uvicorn.Server):
-    """Tells the peers of open WebSockets that it goes away, before it closes anything."""
-
-    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
-        super().__init__(config)
-        self._gateway = gateway
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain, then let the requests under way end, within the grace of the settings."""
-        _log.info("gateway.stopping")
-        self._gateway.health.stopping = True
-        await self._gateway.sockets.drain()
-        await super().shutdown(sockets)
-
-
-def _server_config(settings: Settings, application: FastAPI) -> uvicorn.Config:
-    return uvicorn.Config(
-        application,
-        host=settings.host,
-        port=settings.port,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="websockets-sansio",
-        ws_max_size=_WEBSOCKET_BYTES,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_s)),
-    )
+        server = DrainingServer(
+            application,
+            host=given.settings.host,
+            port=given.settings.port,
+            grace_s=given.settings.shutdown_grace_s,
+            sockets=gateway.sockets,
+            health=gateway.health,
+        )
+        await server.serve()
 
 
 @asynccontextmanager
@@ -197,7 +169,7 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
         gateway, groups = _edges(given, upstream, stores, services)
         stack.push_async_callback(groups.aclose)
         for name, loop in _loops(given, upstream, stores, services, gateway).items():
-            stack.push_async_callback(_stop, asyncio.create_task(_kept_up(name, loop)))
+            await stack.enter_async_context(kept_up(name, loop))
         stack.push_async_callback(_caught_up, stores.journal, settings.shutdown_grace_s)
         services.streams.start()
         for warning in await stores.journal.inspect():
@@ -287,12 +259,11 @@ async def _stores(stack: AsyncExitStack, given: Given) -> Stores:
 
 def _services(given: Given, upstream: Upstream, stores: Stores) -> Services:
     settings, metrics, keyring = given.settings, given.metrics, given.keyring
+    memory = MarketMemory(lifetime=settings.lifetime, now=wall_ms, capacity=settings.cache_entries)
     market_data = MarketData(
         exchange=upstream.exchange,
         cache=stores.cache,
-        memory=MarketMemory(
-            lifetime=settings.lifetime, now=wall_ms, capacity=settings.cache_entries
-        ),
+        memory=memory,
         lifetime=settings.lifetime,
         now=wall_ms,
         metrics=metrics,
@@ -322,9 +293,7 @@ def _services(given: Given, upstream: Upstream, stores: Stores) -> Services:
             random_bytes=os.urandom,
             metrics=metrics,
         ),
-        exchange=ExchangeStatus(
-            exchange=upstream.exchange, clock=upstream.clock, feed=upstream.feed
-        ),
+        exchange=ExchangeStatus(upstream.exchange, upstream.clock, upstream.feed),
         policy=given.policy,
         now=wall_ms,
     )
@@ -425,23 +394,8 @@ def _loops(
     }
 
 
-async def _kept_up(name: str, loop: Loop) -> None:
-    """Run a loop for ever: a fault in it is logged, and it starts again."""
-    while True:
-        try:
-            await loop()
-        except Exception:  # noqa: BLE001  # whatever it is: logged, and the loop goes on
-            _log.exception("loop.failed", loop=name)
-        await asyncio.sleep(_RESTART_PAUSE_S)
-
-
 async def _caught_up(journal: OrderJournal, within_s: float) -> None:
     """Give the outcomes that wait in memory a last chance to reach the journal."""
     with suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             await journal.caught_up()
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

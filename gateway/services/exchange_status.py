@@ -21,7 +21,7 @@ class Reachability:
 class ExchangeStatus:
     """Asks the exchange for its time; callers at once share one request."""
 
-    def __init__(self, *, exchange: ExchangeClient, clock: ExchangeClock, feed: Feed) -> None:
+    def __init__(self, exchange: ExchangeClient, clock: ExchangeClock, feed: Feed) -> None:
         self._exchange = exchange
         self._clock = clock
         self._feed = feed
