@@ -126,10 +126,8 @@ def serve(settings: Settings) -> None:
 
 
 def _keyring(settings: Settings, redact: Redactor) -> Keyring:
-    text = settings.credentials
-    loaded = load_keyring(
-        settings.credentials_dir, None if text is None else text.get_secret_value()
-    )
+    text = settings.credentials.get_secret_value() if settings.credentials else None
+    loaded = load_keyring(settings.credentials_dir, text)
     redact.learn(loaded.keyring.secrets())
     for warning in loaded.warnings:
         _log.warning("credentials.exposed", problem=warning)
