@@ -9,6 +9,7 @@ RUN python -m venv --without-pip /opt/gateway \
         -r requirements/run.txt
 COPY pyproject.toml ./
 COPY gateway gateway
+COPY graphql/operations graphql/operations
 RUN hatchling build --target wheel --directory dist \
     && pip --python /opt/gateway/bin/python install --no-cache-dir --no-deps dist/*.whl
 

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import typer
+from rich.console import Console
 
 from gateway.cli.dev import tether
 from gateway.cli.dev.run import Surroundings, run
@@ -29,7 +29,8 @@ def start(*, die_with_parent: bool) -> int:
             program=_program(folder),
             clock=time.monotonic,
             random_bytes=secrets.token_bytes,
-            say=typer.echo,
+            # Colours where there is a terminal, and no line broken: commands are to be pasted.
+            say=Console(soft_wrap=True, markup=False, emoji=False).print,
         )
     )
 

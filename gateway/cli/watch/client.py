@@ -60,14 +60,14 @@ def _events(connection: ClientConnection, operation: dict[str, object]) -> Gener
             case "ping":
                 _send(connection, "pong")
             case "next":
-                yield _events_data(message["payload"])
+                yield _event(message["payload"])
             case "error":
                 raise StreamEnded(_errors(message["payload"]))
             case "complete":
                 raise StreamEnded(_COMPLETE)
 
 
-def _events_data(payload: Mapping[str, Any]) -> Any:  # noqa: ANN401 - its shape is the document's
+def _event(payload: Mapping[str, Any]) -> Any:  # noqa: ANN401 - its shape is the document's
     if payload.get("errors"):
         raise StreamEnded(_errors(payload["errors"]))
     return payload["data"]

@@ -1,5 +1,8 @@
 """The documents that README, command line and tests share."""
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,8 @@ from gateway.cli.operations import operation
 from gateway.cli.watch.show import TOPICS
 from gateway.schema import sdl
 
-FOLDER = Path(__file__).parents[3] / "graphql" / "operations"
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "graphql" / "operations"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.graphql"))
 
 
@@ -29,3 +33,16 @@ def test_every_topic_selects_the_field_that_it_shows(field: str) -> None:
     assert isinstance(definition, OperationDefinitionNode)
     (selected,) = definition.selection_set.selections
     assert getattr(selected, "name").value == field  # noqa: B009 - a field, by the line above
+
+
+def test_a_wheel_carries_every_document(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", tmp_path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=50,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = {Path(name) for name in zipfile.ZipFile(wheel).namelist()}
+    assert {Path("gateway/cli/operations", f"{name}.graphql") for name in NAMES} < names
