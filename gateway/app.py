@@ -162,13 +162,14 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
         upstream = await _upstream(stack, given)
         stores = await _stores(stack, given)
         services = _services(given, upstream, stores)
-        for part in (services.orders, services.accounts, services.streams):
+        for part in (services.accounts, services.streams):
             stack.push_async_callback(part.aclose)
         gateway, groups = _edges(given, upstream, stores, services)
         stack.push_async_callback(groups.aclose)
         for name, loop in _loops(given, upstream, stores, services, gateway).items():
             await stack.enter_async_context(kept_up(name, loop))
         stack.push_async_callback(_caught_up, stores.journal, settings.shutdown_grace_s)
+        stack.push_async_callback(services.orders.aclose, settings.shutdown_grace_s)
         services.streams.start()
         for warning in await stores.journal.inspect():
             _log.warning("journal.not_durable", problem=warning)

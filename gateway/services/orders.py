@@ -121,8 +121,13 @@ class Orders:
             (account, order_id), lambda: self._cancel(account, order_id)
         )
 
-    async def aclose(self) -> None:
-        """Give up on what is under way; what was sent stays SENDING, and its lease lapses."""
+    async def aclose(self, within_s: float) -> None:
+        """Give what is under way `within_s` seconds, then give up on it.
+
+        What was sent and has no answer yet stays SENDING, and its lease lapses.
+        """
+        await self._placing.landed(within_s)
+        await self._cancelling.landed(within_s)
         await self._placing.aclose()
         await self._cancelling.aclose()
 
