@@ -35,7 +35,7 @@ class GraphQLRequest(msgspec.Struct):
     extensions: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class HttpRefusal(Exception):
     """The request is refused before GraphQL sees it, with this status."""
 
