@@ -60,6 +60,7 @@ _log = structlog.get_logger(__name__)
 
 _DAY_MS = 86_400_000
 _REDIS_CONNECTIONS = 32
+_JOURNAL_WATCH_S = 2.0
 
 
 def wall_ms() -> int:
@@ -171,8 +172,6 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
         stack.push_async_callback(_caught_up, stores.journal, settings.shutdown_grace_s)
         stack.push_async_callback(services.orders.aclose, settings.shutdown_grace_s)
         services.streams.start()
-        for warning in await stores.journal.inspect():
-            _log.warning("journal.not_durable", problem=warning)
         yield gateway
 
 
@@ -292,7 +291,7 @@ def _services(given: Given, upstream: Upstream, stores: Stores) -> Services:
             random_bytes=os.urandom,
             metrics=metrics,
         ),
-        exchange=ExchangeStatus(upstream.exchange, upstream.clock, upstream.feed),
+        exchange=ExchangeStatus(upstream.exchange, upstream.clock, upstream.feed, wall_ms),
         policy=given.policy,
         now=wall_ms,
     )
@@ -353,11 +352,7 @@ def _checks(given: Given, upstream: Upstream, stores: Stores) -> dict[str, Check
         "policy": lambda: given.policy_file.problem,
         "accounts": unusable,
         "cache": lambda: None if stores.cache.available else "the cache Redis is away",
-        "journal": lambda: (
-            f"{waiting} order outcomes wait to be written: the state Redis is away"
-            if (waiting := stores.journal.pending())
-            else None
-        ),
+        "journal": lambda: stores.journal.problem,
         "feed": lambda: None if feed.state.connected else "the exchange's stream is not connected",
         "clock": lambda: None if upstream.clock.now() else "the exchange's time is not known",
     }
@@ -384,6 +379,7 @@ def _loops(
 
     return {
         "journal": stores.journal.run,
+        "journal-watch": lambda: stores.journal.watch(_JOURNAL_WATCH_S),
         "market-data": services.market_data.run,
         "feed": lambda: upstream.feed.run(services.streams.receive),
         **{f"account-{name}": stream.run for name, stream in upstream.order_streams.items()},

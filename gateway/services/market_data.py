@@ -108,7 +108,7 @@ class MarketData:
         shown = self._memory.shown(key)
         if shown is not None:
             self._count(key, "memory")
-            if not self._paused(key):
+            if not self._paused(key) and not self._covered(key):
                 self._loads.begin(key, lambda: self._load(key))
             return shown
         return await self._wait_for(key)
@@ -121,7 +121,7 @@ class MarketData:
         """See to it that the tickers of `symbols` are known, with one request for all of them."""
         keys = [MarketKey(MarketKind.TICKER, symbol) for symbol in symbols]
         missing = [key for key in keys if self._memory.shown(key) is None]
-        if len(missing) > 1 and not self._paused(_EVERY_TICKER):
+        if len(missing) > 1:
             await self._wait_for_tickers(keys)
         elif sum(self._memory.fresh(key) is None for key in keys) > 1:
             self._loads.begin(_EVERY_TICKER, lambda: self._load_tickers(keys))
@@ -176,10 +176,9 @@ class MarketData:
     async def _wait_for_tickers(self, keys: Sequence[MarketKey]) -> None:
         try:
             await self._loads.join(_EVERY_TICKER, lambda: self._load_tickers(keys))
-        except Refused:
-            raise
-        except ExchangeFailure:
-            return  # each ticker's own read says what is known of it
+        except ExchangeFailure as failure:
+            for key in keys:  # each ticker's own read says what is known of it, without asking
+                self._pause(key, failure)
 
     async def _load_tickers(self, keys: Sequence[MarketKey]) -> Snapshot[Any]:
         await self._recall(keys)
@@ -222,6 +221,9 @@ class MarketData:
         snapshot = self._memory.offer(key, value, begun=begun, source=DataSource.REST)
         self._unwritten[key] = snapshot
         return snapshot
+
+    def _covered(self, key: MarketKey) -> bool:
+        return key.kind is MarketKind.TICKER and self._loads.under_way(_EVERY_TICKER)
 
     def _pause(self, key: MarketKey, failure: ExchangeFailure) -> None:
         if len(self._failures) >= _FAILURES_KEPT:

@@ -133,7 +133,13 @@ class Orders:
 
     async def _place(self, principal: Principal, command: PlaceOrder, rule: str) -> Placement:
         sign = self._accounts.signer(command.account)
-        prepared = await self._exchange.prepare_order(sign, command)
+        try:
+            prepared = await self._exchange.prepare_order(sign, command)
+        except NotSent:
+            standing = await self._replay(principal, command)
+            if standing is None:
+                raise
+            return standing
         placement = self._intent(principal, command, rule, prepared)
         standing = await self._journal.begin(placement)
         if standing.id != placement.id:
@@ -142,6 +148,11 @@ class Orders:
         self._metrics.orders.labels(placement.state.value).inc()
         _log.info("order.sent", placement=placement.id, state=placement.state.value)
         return await self._journal.finish(placement)
+
+    async def _replay(self, principal: Principal, command: PlaceOrder) -> Placement | None:
+        """What became of the command before, although it cannot be sent now."""
+        standing = await self._journal.find(principal.id, command.account, command.client_order_id)
+        return None if standing is None else await self._settled(standing)
 
     def _intent(
         self, principal: Principal, command: PlaceOrder, rule: str, prepared: PreparedRequest

@@ -27,6 +27,10 @@ class SingleFlight(Generic[K, V]):
             task.add_done_callback(lambda done: self._landed(key, done))
         return task
 
+    def under_way(self, key: K) -> bool:
+        """True while the call for `key` has no answer yet."""
+        return key in self._tasks
+
     async def join(self, key: K, call: Callable[[], Awaitable[V]]) -> V:
         """Wait for the answer of the one call for `key`; its failure is raised to each caller."""
         return await asyncio.shield(self.begin(key, call))

@@ -62,7 +62,8 @@ class OrderJournal:
     """The order journal. It always tries: nothing skips it while Redis seems to be away.
 
     `keep_ms`: how long a record outlives its outcome; without one it never expires.
-    `spool_limit` and `retry_s` bound and pace what waits in memory while Redis is away.
+    `spool_limit` and `retry_s` bound and pace what waits in memory while Redis is away. `problem`
+    says what `watch` found wrong at its last look.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class OrderJournal:
         self._keep_ms = keep_ms
         self._retry_s = retry_s
         self._spool = Spool(spool_limit)
+        self.problem: str | None = None
 
     async def begin(self, placement: Placement) -> Placement:
         """Record an intent, unless one stands for its principal, account and client order id.
@@ -131,6 +133,15 @@ class OrderJournal:
             self._spool.drop_first()
             if not len(self._spool):
                 _log.info("journal.caught_up")
+
+    async def watch(self, every_s: float) -> None:
+        """Look at Redis every `every_s` seconds, for ever; `problem` says what is wrong."""
+        while True:
+            problem = " ".join(await self.inspect()) or None
+            if problem != self.problem:
+                _log.warning("journal.problem", problem=problem or "none any more")
+            self.problem = problem
+            await asyncio.sleep(every_s)
 
     async def caught_up(self) -> None:
         """Wait until `run` has written everything: a graceful stop gives it some seconds."""
