@@ -28,13 +28,13 @@ class Member:
     waits (None: it takes no other's place); `fail` says that the stream ended with errors.
     """
 
-    deliver: Callable[[bytes, Hashable | None], None]
+    deliver: Callable[[str, Hashable | None], None]
     fail: Callable[[list[dict[str, Any]]], None]
     complete: Callable[[], None]
 
 
 class OperationGroup:
-    """Executes a subscription once an event and hands the same bytes to each member.
+    """Executes a subscription once an event and hands the same text to each member.
 
     Who joins later first gets what a subscriber of his own would have got: the latest payload of
     each slot, or the last events of a stream that never conflates.
@@ -52,7 +52,7 @@ class OperationGroup:
         self._variables = variables
         self._context = context
         self._members: set[Member] = set()
-        self._replay: OrderedDict[Hashable, tuple[bytes, Hashable | None]] = OrderedDict()
+        self._replay: OrderedDict[Hashable, tuple[str, Hashable | None]] = OrderedDict()
         self._count = count()
         self.ended = False
         self.task = asyncio.get_running_loop().create_task(self._run())
@@ -95,7 +95,7 @@ class OperationGroup:
                 member.complete()
 
     def _spread(self, result: ExecutionResult) -> None:
-        payload = msgspec.json.encode(response(result, self._context))
+        payload = msgspec.json.encode(response(result, self._context)).decode()
         slot = self._context.slot
         place = next(self._count) if slot is None else (slot,)
         self._replay[place] = (payload, slot)

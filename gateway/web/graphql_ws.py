@@ -270,16 +270,16 @@ class Connection:
     ) -> None:
         try:
             response = await self._parts.execution.execute(operation, variables, context)
-            payload = msgspec.json.encode(response)
+            payload = msgspec.json.encode(response).decode()
             self._deliver(call_id, _next_prefix(call_id), payload, ("answer", call_id))
             self._put({"id": call_id, "type": "complete"}, ("end", call_id))
         finally:
             self._calls.pop(call_id, None)
 
-    def _deliver(self, stream_id: str, prefix: str, payload: bytes, slot: Hashable | None) -> None:
+    def _deliver(self, stream_id: str, prefix: str, payload: str, slot: Hashable | None) -> None:
         place = None if slot is None else (stream_id, slot)
         try:
-            self._outbox.put(f"{prefix}{payload.decode()}}}", place)
+            self._outbox.put(f"{prefix}{payload}}}", place)
         except OutboxFull:
             self._parts.metrics.slow_streams.inc()
             slow = RateLimited("events that wait for a slow subscriber", retry_after=1)
