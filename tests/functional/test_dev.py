@@ -313,6 +313,17 @@ def test_ctrl_c_stops_everything_in_order(tmp_path: Path) -> None:
         assert not (tmp_path / ".dev" / "env").exists()
 
 
+def test_a_terminal_that_has_gone_does_not_keep_the_servers_from_stopping(tmp_path: Path) -> None:
+    with running_dev(tmp_path) as dev:
+        servers = dev.servers
+        assert dev.process.stdout is not None
+        dev.process.stdout.close()
+        dev.process.send_signal(signal.SIGHUP)
+        assert dev.process.wait(timeout=30) == 0
+        assert not any(map(is_running, servers))
+        assert "bye bye" in (tmp_path / ".dev" / "logs" / "valkey-server.log").read_text()
+
+
 def test_kill_9_leaves_no_server_behind_and_the_next_run_starts_afresh(tmp_path: Path) -> None:
     with running_dev(tmp_path) as dev:
         servers, token = dev.servers, dev.variables["GATEWAY_TOKEN"]

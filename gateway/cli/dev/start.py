@@ -6,6 +6,8 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -29,10 +31,21 @@ def start(*, die_with_parent: bool) -> int:
             program=_program(folder),
             clock=time.monotonic,
             random_bytes=secrets.token_bytes,
-            # Colours where there is a terminal, and no line broken: commands are to be pasted.
-            say=Console(soft_wrap=True, markup=False, emoji=False).print,
+            say=_terminal(),
         )
     )
+
+
+def _terminal() -> Callable[[str], None]:
+    # Colours where there is a terminal, and no line broken: commands are to be pasted.
+    console = Console(soft_wrap=True, markup=False, emoji=False)
+
+    def say(text: str) -> None:
+        # Servers are to be stopped in order also when the terminal has gone; rich then exits.
+        with suppress(OSError, SystemExit):
+            console.print(text)
+
+    return say
 
 
 def _program(folder: Path) -> str:
