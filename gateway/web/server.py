@@ -1,6 +1,8 @@
 """The HTTP server, and how it ends."""
 
+import signal
 import socket
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -46,6 +48,15 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._sockets = sockets
         self._health = health
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
+        """Stop on a signal, so that `serve` returns; a second SIGINT waits for nothing.
+
+        uvicorn notes the signal down and raises it again after its own stop. The process would be
+        gone before the journal has what waits for it, and before orders under way have ended.
+        """
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then let the requests under way end."""
