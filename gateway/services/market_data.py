@@ -114,8 +114,12 @@ class MarketData:
         return await self._wait_for(key)
 
     async def refetch(self, key: MarketKey) -> Snapshot[Any]:
-        """Ask the exchange, whatever is known; raises its failure."""
-        return await self._fetches.join(key, lambda: self._fetch(key))
+        """Ask the exchange now, whatever is known; raises its failure.
+
+        It joins no request that is under way already: that may have been begun before a topic
+        started, and then says nothing of what happened in between.
+        """
+        return await self._fetch(key)
 
     async def every_ticker(self, symbols: Sequence[str]) -> None:
         """See to it that the tickers of `symbols` are known, with one request for all of them."""
@@ -123,7 +127,7 @@ class MarketData:
         missing = [key for key in keys if self._memory.shown(key) is None]
         if len(missing) > 1:
             await self._wait_for_tickers(keys)
-        elif sum(self._memory.fresh(key) is None for key in keys) > 1:
+        elif sum(self._memory.fresh(key) is None for key in keys) > 1 and not self._paused(LISTING):
             self._loads.begin(_EVERY_TICKER, lambda: self._load_tickers(keys))
 
     def receive(self, event: FeedEvent) -> Snapshot[Any] | None:
@@ -155,8 +159,7 @@ class MarketData:
 
     async def _wait_for(self, key: MarketKey) -> Snapshot[Any]:
         try:
-            if (failure := self._paused(key)) is not None:
-                raise failure
+            self._raise_if_paused(key)
             return await self._loads.join(key, lambda: self._load(key))
         except Refused:
             raise
@@ -171,10 +174,11 @@ class MarketData:
         if (snapshot := self._memory.fresh(key)) is not None:
             self._count(key, "redis")
             return snapshot
-        return await self.refetch(key)
+        return await self._fetched(key)
 
     async def _wait_for_tickers(self, keys: Sequence[MarketKey]) -> None:
         try:
+            self._raise_if_paused(LISTING)
             await self._loads.join(_EVERY_TICKER, lambda: self._load_tickers(keys))
         except ExchangeFailure as failure:
             for key in keys:  # each ticker's own read says what is known of it, without asking
@@ -184,7 +188,10 @@ class MarketData:
         await self._recall(keys)
         if all(self._memory.fresh(key) for key in keys):
             return await self.read(LISTING)
-        return await self.refetch(LISTING)
+        return await self._fetched(LISTING)
+
+    async def _fetched(self, key: MarketKey) -> Snapshot[Any]:
+        return await self._fetches.join(key, lambda: self._fetch(key))
 
     async def _recall(self, keys: Sequence[MarketKey]) -> None:
         for key, stored in zip(keys, await self._cache.read(keys), strict=True):
@@ -233,6 +240,10 @@ class MarketData:
     def _paused(self, key: MarketKey) -> ExchangeFailure | None:
         until, failure = self._failures.get(key, (0, None))
         return failure if self._now() < until else None
+
+    def _raise_if_paused(self, key: MarketKey) -> None:
+        if (failure := self._paused(key)) is not None:
+            raise failure.with_traceback(None)  # raised to many: frames must not pile up on it
 
     async def _write(self) -> None:
         if self._epoch == 0:

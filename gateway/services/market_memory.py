@@ -90,6 +90,7 @@ class MarketMemory:
         self._entries: OrderedDict[MarketKey, Entry] = OrderedDict()
         self._started: dict[Topic, int] = {}
         self._last_frame: dict[MarketKey, int] = {}
+        self._forgotten = 0
         self._counter = 0
 
     def mark(self) -> int:
@@ -111,8 +112,7 @@ class MarketMemory:
             return None
         if self._is_fresh(key, entry):
             return entry.snapshot
-        age = self._now() - entry.snapshot.as_of
-        if age > self._lifetime(key.kind).hard_ms:
+        if self._age(entry) > self._lifetime(key.kind).hard_ms:
             return None
         return replace(entry.snapshot, stale=True)
 
@@ -122,16 +122,21 @@ class MarketMemory:
         """Take an answer of the exchange, asked for at `begun`; return what stands afterwards."""
         entry = self._entries.get(key)
         if entry is not None and entry.counter > begun:
-            return self.shown(key) or entry.snapshot
+            standing = self.shown(key)
+            if standing is not None:
+                return standing
+        if entry is None and begun < self._forgotten:
+            begun = 0  # frames of this key may have come meanwhile, and been dropped with it
         return self._keep(key, Snapshot(value, self._now(), source), begun).snapshot
 
     def recall(self, key: MarketKey, value: MarketValue, as_of: int) -> None:
-        """Take what the shared cache holds, unless something newer is known here.
+        """Take what the shared cache holds, unless something fresh or newer is known here.
 
-        It counts as begun before all frames, for nobody knows which of them it includes.
+        It counts as begun before all frames, for nobody knows which of them it includes. So it
+        never takes the place of what a live topic keeps fresh, however long ago its last frame was.
         """
         entry = self._entries.get(key)
-        if entry is None or entry.snapshot.as_of < as_of:
+        if entry is None or (not self._is_fresh(key, entry) and entry.snapshot.as_of < as_of):
             self._keep(key, Snapshot(value, as_of, DataSource.CACHE), 0)
 
     def receive(self, update: Update) -> Snapshot[Any] | None:
@@ -156,11 +161,14 @@ class MarketMemory:
 
     def broken(self, topics: Collection[Topic] | None, since: int) -> None:
         """`topics` (None: all) tell nothing any more; what they fed was whole until `since`."""
+        lost = frozenset(self._started if topics is None else topics)
         for key, entry in list(self._entries.items()):
+            if lost.isdisjoint(feeding_topics(key)):
+                continue
             if self._is_live(key, entry.counter) and entry.snapshot.as_of < since:
                 whole_until = replace(entry.snapshot, as_of=since)
                 self._entries[key] = Entry(whole_until, entry.counter)
-        for topic in list(self._started) if topics is None else topics:
+        for topic in lost:
             self._started.pop(topic, None)
 
     def is_live(self, topic: Topic) -> bool:
@@ -182,7 +190,7 @@ class MarketMemory:
         self._entries.move_to_end(key)
         while len(self._entries) > self._capacity:
             dropped, _ = self._entries.popitem(last=False)
-            self._last_frame.pop(dropped, None)
+            self._forgotten = max(self._forgotten, self._last_frame.pop(dropped, 0))
         return entry
 
     def _is_fresh(self, key: MarketKey, entry: Entry) -> bool:
@@ -190,7 +198,11 @@ class MarketMemory:
             return True
         if entry.snapshot.source is DataSource.STREAM:
             return False
-        return self._now() - entry.snapshot.as_of < self._lifetime(key.kind).soft_ms
+        return self._age(entry) < self._lifetime(key.kind).soft_ms
+
+    def _age(self, entry: Entry) -> int:
+        """The age in ms; a clock that was set back makes nothing young that lies ahead of it."""
+        return abs(self._now() - entry.snapshot.as_of)
 
     def _is_live(self, key: MarketKey, counter: int) -> bool:
         if counter < self._last_frame.get(key, 0):
