@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
+from itertools import chain, repeat
 from typing import Any
 
 from gateway.domain.errors import ExchangeFailure, SourceUnavailable
@@ -44,7 +45,9 @@ class OrderStream:
         self._mirror = OrderMirror()
         self._whole = asyncio.Event()
         self._mailboxes: set[Mailbox[Order | Gap]] = set()
+        self._listeners = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rereading: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Hold the account's connection while it is wanted, until cancelled."""
@@ -62,15 +65,19 @@ class OrderStream:
                 if changed is not None:
                     self._deliver(changed)
             case Started():
-                self._begin(self._reread())
-            case Broken(since=since, reason=reason) if self._whole.is_set():
-                self._whole.clear()
-                self._deliver(Gap(since, reason))
+                self._stop_rereading()
+                self._rereading = self._begin(self._reread())
+            case Broken(since=since, reason=reason):
+                self._stop_rereading()
+                if self._whole.is_set():
+                    self._whole.clear()
+                    self._deliver(Gap(since, reason))
 
     async def events(self) -> AsyncIterator[Order | Gap]:
         """Yield the open orders, then every change; raises `SourceUnavailable` without a stream."""
         mailbox: Mailbox[Order | Gap] = Mailbox(self._queue_size)
         self._feed.want(ACCOUNT)
+        self._listeners += 1
         try:
             await self._until_whole()
             self._mailboxes.add(mailbox)
@@ -80,19 +87,27 @@ class OrderStream:
                 yield event
         finally:
             self._mailboxes.discard(mailbox)
-            if not self._mailboxes:
+            self._listeners -= 1
+            if not self._listeners:
                 self._begin(self._leave_later())
 
     async def _until_whole(self) -> None:
         try:
             async with asyncio.timeout(_START_WITHIN_S):
-                await self._whole.wait()
+                while not self._whole.is_set():  # it may break again before this task's turn
+                    await self._whole.wait()
         except TimeoutError:
             what = f"the orders of account {self._account}"
             raise SourceUnavailable(what) from None
 
+    def _stop_rereading(self) -> None:
+        """A list asked for before a break must not stand for what came after it."""
+        if self._rereading is not None:
+            self._rereading.cancel()
+
     async def _reread(self) -> None:
-        for pause in _REREAD_PAUSES_S:
+        """Read the list until it comes: without it the account's subscribers wait for ever."""
+        for pause in chain(_REREAD_PAUSES_S, repeat(_REREAD_PAUSES_S[-1])):
             await asyncio.sleep(pause)
             begun = self._mirror.mark()
             with suppress(ExchangeFailure):
@@ -116,7 +131,8 @@ class OrderStream:
 
     async def _leave_later(self) -> None:
         await asyncio.sleep(self._linger_s)
-        if not self._mailboxes:
+        if not self._listeners:
+            self._stop_rereading()
             self._feed.unwant(ACCOUNT)
             self._whole.clear()
 
@@ -124,7 +140,8 @@ class OrderStream:
         for mailbox in self._mailboxes:
             mailbox.put(event)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

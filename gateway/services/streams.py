@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
 from gateway.domain.errors import ExchangeFailure
@@ -62,6 +63,7 @@ class StreamHub:
         self._mailboxes: dict[Topic, set[Mailbox[Any]]] = {}
         self._tapes: dict[Topic, TradeTape] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resyncs: dict[Topic, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Ask for every ticker from now on: no ticker is polled while the feed lives."""
@@ -88,9 +90,10 @@ class StreamHub:
             case Started(topic=topic):
                 if tape := self._tapes.get(topic):
                     tape.syncing()
-                self._begin(self._resync(topic))
+                self._stop_resync(topic)
+                self._resyncs[topic] = self._begin(self._resync(topic))
             case Broken(topics=topics, since=since, reason=reason):
-                for topic in list(self._mailboxes) if topics is None else topics:
+                for topic in {*self._mailboxes, *self._resyncs} if topics is None else topics:
                     self._break(topic, Gap(since, reason))
 
     async def tickers(self, symbols: Sequence[str]) -> AsyncIterator[Snapshot[Ticker]]:
@@ -169,6 +172,7 @@ class StreamHub:
             mailbox.put(snapshot, slot)
 
     def _break(self, topic: Topic, gap: Gap) -> None:
+        self._stop_resync(topic)
         if tape := self._tapes.get(topic):
             tape.broken(gap)
             return
@@ -185,8 +189,14 @@ class StreamHub:
         if snapshot is not None and (told := _told(snapshot)) is not None:
             self._put(topic, told, key.symbol)
 
+    def _stop_resync(self, topic: Topic) -> None:
+        """A history asked for before a break must not stand for what came after it."""
+        if (task := self._resyncs.pop(topic, None)) is not None:
+            task.cancel()
+
     async def _resync(self, topic: Topic) -> None:
-        for pause in _RESYNC_PAUSES_S:
+        """Refetch until it succeeds: without it the topic's trades would be held back for ever."""
+        for pause in chain(_RESYNC_PAUSES_S, repeat(_RESYNC_PAUSES_S[-1])):
             await asyncio.sleep(pause)
             with suppress(ExchangeFailure):
                 await self._refetch(topic)
@@ -205,10 +215,11 @@ class StreamHub:
             await self._market_data.refetch(key_of(topic))
             self._show(topic, key_of(topic))
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def key_of(topic: Topic) -> MarketKey:
