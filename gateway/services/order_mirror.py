@@ -33,12 +33,13 @@ class OrderMirror:
         return self._counter
 
     def apply(self, order: Order) -> Order | None:
-        """Take a frame; return the order as it now is, or None when it tells nothing new."""
+        """Take a frame; return the order as it now is, or None when it is of an earlier time."""
         order_id = order.order_id
         if order_id is None:
             return order
         if order_id in self._ended or self._falls_back(order):
             return None
+        order = self._with_fills_known(order)
         self._counter += 1
         self._seen[order_id] = self._counter
         if order.status.terminal:
@@ -71,6 +72,15 @@ class OrderMirror:
         if known is None or order.status.terminal:
             return False
         return _filled(order) < _filled(known)
+
+    def _with_fills_known(self, order: Order) -> Order:
+        """The end of an order may be told without, or with less than, what was filled before."""
+        known = self._open.get(order.order_id or "")
+        if known is None or _filled(order) >= _filled(known):
+            return order
+        return replace(
+            order, filled_quantity=known.filled_quantity, filled_total=known.filled_total
+        )
 
     def _end(self, order_id: str) -> None:
         self._open.pop(order_id, None)
