@@ -26,7 +26,9 @@ class Mailbox(Generic[T]):
         self._count = 0
 
     def put(self, item: T, slot: Hashable | None = None) -> None:
-        """Leave an item; never waits."""
+        """Leave an item; never waits. After a failure nothing is taken any more."""
+        if self._failure is not None:
+            return
         self._count += 1
         if slot is None and len(self._waiting) >= self._capacity:
             self.fail(RateLimited("events that wait for a slow subscriber", retry_after=1))
