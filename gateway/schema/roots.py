@@ -198,7 +198,7 @@ class Subscription:
         """Follow the newest candle."""
         market = await info.context.markets.market(symbol)
         async for snapshot in info.context.services.streams.candles(market.symbol, interval):
-            info.context.slot = snapshot.value.candle.open_time
+            info.context.slot = symbol
             yield CandleUpdate.of(snapshot)
 
     @strawberry.subscription(
