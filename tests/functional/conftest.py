@@ -1,0 +1,77 @@
+"""A running gateway between a sandbox exchange and a Valkey, all over real sockets.
+
+`service` is shared by all tests: whoever uses it takes orders, markets and client order ids of
+his own, and leaves no fault behind. `fresh_service` makes one for a test that changes the world.
+Every gateway writes its log to `gateway.log` in a folder of its own under pytest's base folder.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from gateway.sandbox import SandboxConfig
+from tests.functional.callers import Caller
+from tests.functional.exchange import QUIET, Exchange
+from tests.functional.service import Service
+from tests.valkey import ValkeyServer
+
+FreshService: TypeAlias = Callable[..., Service]
+
+
+@contextmanager
+def _running_valkey() -> Iterator[ValkeyServer]:
+    folder = Path(tempfile.mkdtemp(prefix="ngw-"))
+    server = ValkeyServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _running_service(
+    folders: pytest.TempPathFactory, config: SandboxConfig, settings: dict[str, str]
+) -> Iterator[Service]:
+    with _running_valkey() as valkey, closing(Exchange(config)) as exchange:
+        made = Service(folders.mktemp("gateway"), exchange, valkey, settings)
+        with closing(made) as service:
+            service.start()
+            yield service
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The gateway that tests share."""
+    with _running_service(tmp_path_factory, QUIET, {}) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshService]:
+    """Make a gateway of this test alone, with settings of its own."""
+    with ExitStack() as stack:
+
+        def make(config: SandboxConfig = QUIET, **settings: str) -> Service:
+            running = _running_service(tmp_path_factory, config, settings)
+            return stack.enter_context(running)
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def exchange(service: Service) -> Exchange:
+    """The exchange behind `service`."""
+    return service.exchange
+
+
+@pytest.fixture(scope="session")
+def trader(service: Service) -> Caller:
+    """A caller who may do everything on the account demo."""
+    return service.caller("trader")

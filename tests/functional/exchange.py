@@ -1,0 +1,175 @@
+"""The sandbox exchange on a thread of its own, and traders on it whom the gateway does not know."""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from threading import Thread
+from typing import Any, TypeAlias
+from urllib.parse import urlencode
+
+import httpx
+
+from gateway.sandbox import Account, KeyPair, RunningSandbox, SandboxConfig, serve
+
+# What a reply holds is for the test to know.
+Json: TypeAlias = Any
+
+BALANCES = {
+    "USDT": Decimal(100_000_000),
+    "TRY": Decimal(1_000_000_000),
+    "BTC": Decimal(1_000),
+    "ETH": Decimal(10_000),
+    "XRP": Decimal(10_000_000),
+    "LINK": Decimal(100_000),
+    "UNI": Decimal(100_000),
+    "HOT": Decimal(1_000_000_000),
+    "1INCH": Decimal(1_000_000),
+}
+
+
+def account(name: str) -> Account:
+    """A rich account with a key pair of its own."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return Account(name, (KeyPair(f"key{digest}", f"secret{digest}"),), BALANCES)
+
+
+DEMO, VAULT = account("demo"), account("vault")
+OUTSIDER, COUNTERPARTY = account("outsider"), account("counterparty")
+
+QUIET = SandboxConfig(
+    port=0,
+    accounts=(DEMO, VAULT, OUTSIDER, COUNTERPARTY),
+    market_maker=False,
+    control=True,
+    disabled_markets=frozenset({"HOTTRY"}),
+)
+"""Nothing happens here but what a test does; a book is empty until somebody fills it."""
+
+
+@dataclass(frozen=True)
+class Trader:
+    """Trades on the exchange with signed requests, past the gateway."""
+
+    http: httpx.Client
+    keys: KeyPair
+
+    def call(self, path: str, **parameters: object) -> Json:
+        """Send a signed POST, as the document's "Security" section says."""
+        text = urlencode({**parameters, "timestamp": time.time_ns() // 1_000_000})
+        secret = self.keys.api_secret.encode()
+        signature = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+        reply = self.http.post(
+            f"/v3/api/{path}?{text}&signature={signature}",
+            headers={"X-APNK-APIKEY": self.keys.api_key},
+        ).json()
+        assert reply["code"] == "00000", reply
+        return reply
+
+    def limit(self, side: str, symbol: str, price: str, quantity: str) -> str:
+        """Place a limit order; give its id."""
+        order = self.call(f"market/limit-{side}", symbol=symbol, price=price, amount=quantity)
+        return str(order["order"]["orderId"])
+
+    def cancel(self, order_id: str) -> None:
+        """Cancel an order."""
+        self.call("market/cancel-order", orderId=order_id)
+
+
+class Exchange:
+    """A sandbox that runs until `stop`, and can be started again at the same address."""
+
+    def __init__(self, config: SandboxConfig = QUIET) -> None:
+        self._config = config
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+        self._thread: Thread | None = None
+        self.start()
+        self.http = httpx.Client(base_url=self.url, trust_env=False)
+        self.outsider = Trader(self.http, OUTSIDER.keys[0])
+        self.counterparty = Trader(self.http, COUNTERPARTY.keys[0])
+
+    def start(self) -> None:
+        """Start; after a stop with new books, at the same address."""
+        started: Future[RunningSandbox] = Future()
+        self._thread = Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
+        self._thread.start()
+        running = started.result(timeout=20)
+        self._config = replace(self._config, port=running.port)
+        self.url, self.stream_url = running.url, running.stream_url
+
+    def stop(self) -> None:
+        """Stop: connections end, and new ones are refused."""
+        if self._thread is not None and self._loop is not None and self._end is not None:
+            self._loop.call_soon_threadsafe(self._end.set)
+            self._thread.join(timeout=20)
+            self._thread = None
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.http.close()
+        self.stop()
+
+    @contextmanager
+    def fault(self, endpoint: str, **fault: object) -> Iterator[None]:
+        """Let requests to an endpoint go wrong meanwhile; see the sandbox's `/control/faults`."""
+        path = f"v3/api/{endpoint}"
+        self.http.post("/control/faults", json={"endpoint": path, **fault}).raise_for_status()
+        try:
+            yield
+        finally:
+            self.http.delete("/control/faults").raise_for_status()
+
+    def streams(self, action: str) -> None:
+        """Cut, mute or unmute all streams."""
+        self.http.post("/control/streams", json={"action": action}).raise_for_status()
+
+    def topics(self) -> list[Json]:
+        """Every topic that a connection is subscribed to."""
+        rows = self.http.get("/control/streams").json()["connections"]
+        return [topic for row in rows for topic in row["topics"]]
+
+    def accounts_followed(self) -> list[str]:
+        """The account of each connection that logged in."""
+        rows = self.http.get("/control/streams").json()["connections"]
+        return [row["account"] for row in rows if row["account"]]
+
+    def requests(self, endpoint: str, **parameters: str) -> list[Json]:
+        """The requests to an endpoint that came with these parameters."""
+        rows = self.http.get("/control/requests").json()["requests"]
+        return [
+            row
+            for row in rows
+            if row["path"] == f"v3/api/{endpoint}"
+            and parameters.items() <= dict(row["parameters"]).items()
+        ]
+
+    def orders(self, account_id: str, **members: object) -> list[Json]:
+        """The truth about an account's orders, those with these members."""
+        rows = self.http.get("/control/truth").json()["orders"]
+        return [
+            row
+            for row in rows
+            if row["account"] == account_id and members.items() <= row.items()
+        ]
+
+    def trade(self, symbol: str, price: str, quantity: str) -> None:
+        """Let one outsider buy from the other: the last price is then `price`."""
+        self.counterparty.limit("sell", symbol, price, quantity)
+        self.outsider.limit("buy", symbol, price, quantity)
+
+    async def _serve(self, started: Future[RunningSandbox]) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            async with serve(self._config) as running:
+                started.set_result(running)
+                await self._end.wait()
+        except Exception as error:
+            if started.done():
+                raise
+            started.set_exception(error)

@@ -1,0 +1,191 @@
+"""The gateway as a process of its own, with everything that it is told from outside."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.sandbox import Account
+from tests.functional.callers import Caller
+from tests.functional.exchange import DEMO, VAULT, Exchange
+from tests.processes import eventually, free_port
+from tests.valkey import ValkeyServer
+
+MARKET = ("market:read",)
+READ = ("account:read",)
+TRADE = ("orders:place", "orders:cancel")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A principal as the policy file has it; its account is demo."""
+
+    name: str
+    grants: tuple[tuple[str, ...], ...] = ()
+    expires: str | None = None
+
+    @property
+    def token(self) -> str:
+        """What proves it."""
+        return f"ngw_{hashlib.sha256(self.name.encode()).hexdigest()}"
+
+    def entry(self) -> dict[str, Any]:
+        """The policy file's entry."""
+        token = {"sha256": hashlib.sha256(self.token.encode()).hexdigest()}
+        if self.expires is not None:
+            token["expires"] = self.expires
+        return {
+            "id": self.name,
+            "kind": "app",
+            "tokens": [token],
+            "grants": [self._grant(number, grant) for number, grant in enumerate(self.grants)],
+        }
+
+    def _grant(self, number: int, actions: tuple[str, ...]) -> dict[str, Any]:
+        grant = {"id": f"{self.name}-{number}", "actions": actions}
+        return grant if actions == MARKET else {**grant, "account": "demo"}
+
+
+def members() -> dict[str, Member]:
+    """A principal for each thing that a test needs one for."""
+    everyone = (
+        Member("trader", (MARKET, READ, TRADE)),
+        Member("second-trader", (MARKET, READ, TRADE)),
+        Member("reader", (MARKET,)),
+        Member("auditor", (MARKET, READ)),
+        Member("stranger"),
+        Member("former", (MARKET,), expires="2020-01-01T00:00:00Z"),
+    )
+    return {member.name: member for member in everyone}
+
+
+class Service:
+    """One gateway: its settings, policy, credentials and log in `folder`, its process."""
+
+    def __init__(
+        self, folder: Path, exchange: Exchange, valkey: ValkeyServer, settings: dict[str, str]
+    ) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.exchange = exchange
+        self.valkey = valkey
+        self.log = folder / "gateway.log"
+        self.members = members()
+        self.write_policy(self.members.values())
+        _write_credentials(folder / "credentials", (DEMO, VAULT))
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.ws_url = f"ws://127.0.0.1:{port}/graphql"
+        self._settings = self._defaults(port) | settings
+        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=30)
+
+    def start(self) -> None:
+        """Start it, and wait until it says that it is ready."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gateway.cli", "serve"],
+                env={"PATH": os.environ["PATH"], **self._settings},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        process = self._process
+        eventually(lambda: self.readiness() == "ready" or process.poll() is not None)
+        assert self.readiness() == "ready", self.log.read_text()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def exit_code(self, within_s: float = 30) -> int:
+        """Wait for its end."""
+        assert self._process is not None
+        return self._process.wait(timeout=within_s)
+
+    def close(self) -> None:
+        """End it, whatever state it is in."""
+        self.http.close()
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=20)
+            finally:
+                self._process.kill()
+
+    def caller(self, name: str = "trader") -> Caller:
+        """A caller with the token of a principal."""
+        return Caller(self.http, self.members[name].token)
+
+    def write_policy(self, everyone: Iterable[Member]) -> None:
+        """Write the policy file; JSON is YAML."""
+        policy = {
+            "version": 1,
+            "accounts": ["demo", "vault"],
+            "principals": [member.entry() for member in everyone],
+        }
+        self.write_policy_text(json.dumps(policy))
+
+    def write_policy_text(self, text: str) -> None:
+        """Replace the policy file, in one step."""
+        fresh = self._folder / "policy.new"
+        fresh.write_text(text)
+        fresh.replace(self._folder / "policy.yaml")
+
+    def readiness(self) -> str:
+        """What /readyz calls its state; "away" while nothing answers."""
+        try:
+            return str(self.http.get("/readyz").json()["status"])
+        except httpx.TransportError:
+            return "away"
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of a metric, summed over the labels that are not given."""
+        families = text_string_to_metric_families(self.http.get("/metrics").text)
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def complaints(self, since: int = 0) -> list[str]:
+        """The log's lines, from a place on, that speak of an error inside the gateway."""
+        lines = self.log.read_bytes()[since:].decode().splitlines()
+        return [line for line in lines if "Traceback" in line or '"level": "error"' in line]
+
+    def _defaults(self, port: int) -> dict[str, str]:
+        return {
+            "NGW_PORT": str(port),
+            "NGW_POLICY_FILE": str(self._folder / "policy.yaml"),
+            "NGW_POLICY_RELOAD_S": "0.2",
+            "NGW_CREDENTIALS_DIR": str(self._folder / "credentials"),
+            "NGW_CACHE_REDIS_URL": self.valkey.url,
+            "NGW_STATE_REDIS_URL": self.valkey.url,
+            "NGW_EXCHANGE_REST_URL": self.exchange.url,
+            "NGW_EXCHANGE_WS_URL": self.exchange.stream_url,
+            "NGW_EXCHANGE_READ_TIMEOUT_S": "1",
+            "NGW_FEED_LINGER_S": "0.2",
+            "NGW_FEED_BACKOFF_CAP_S": "0.5",
+            "NGW_CONNECTION_INIT_S": "1",
+            "NGW_ALLOWED_ORIGINS": "https://desk.example.com",
+        }
+
+
+def _write_credentials(folder: Path, accounts: Iterable[Account]) -> None:
+    for account in accounts:
+        place = folder / account.account_id
+        place.mkdir(parents=True)
+        (keys,) = account.keys
+        for name, value in (("api-key", keys.api_key), ("api-secret", keys.api_secret)):
+            (place / name).write_text(value)
+            (place / name).chmod(0o600)
