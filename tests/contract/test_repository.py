@@ -34,7 +34,7 @@ REGISTRY_HOSTS = (
 MACHINE_PATH = re.compile(r"(?<![\w.~\-/}])/(?:home|Users|root|work)/\w")
 
 # uvicorn finds these two by their names; pydantic_core is pydantic's other half.
-LOADED_BY_NAME = frozenset({"httptools", "uvloop"})
+LOADED_BY_NAME = frozenset({"httptools"})
 SAME_DEPENDENCY = {"pydantic-core": "pydantic"}
 
 BANNED_WORDS = frozenset({"manager", "helper", "util", "data", "info"})
