@@ -197,8 +197,8 @@ class Refused(ExchangeFailure):
 class Unclear(ExchangeFailure):
     """The exchange may or may not have acted: for a mutation the outcome is unknown.
 
-    `cause` is one of a few words (EXCHANGE's 'unknown' row: timeout after the first byte, HTML,
-    truncated, 5xx, 429, 90000, an unlisted code …); `exchange_code` is set when it gave one.
+    `cause` is one of a few words: a timeout after the first byte, HTML, a truncated body, 5xx, 429,
+    90000, an unlisted code and the like. `exchange_code` is set when it gave one.
     """
 
     code = "EXCHANGE_UNAVAILABLE"
