@@ -16,7 +16,7 @@ class DataSource(StrEnum):
     CACHE = "CACHE"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Snapshot(Generic[T]):
     """A value with its origin and age, so that no price is stale in silence.
 

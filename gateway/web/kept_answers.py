@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from weakref import ReferenceType, ref
 
 from gateway.domain.market import MarketKey, Snapshot
 from gateway.services.market_data import MarketData
@@ -14,7 +15,8 @@ _LONGEST_REQUEST = 16_384
 @dataclass(frozen=True, slots=True)
 class _Answer:
     body: bytes
-    used: tuple[tuple[MarketKey, Snapshot[Any]], ...]
+    used: tuple[tuple[MarketKey, ReferenceType[Snapshot[Any]]], ...]
+    """Weak: an answer that nobody asks for again must not keep an order book in memory."""
 
 
 class KeptAnswers:
@@ -37,8 +39,9 @@ class KeptAnswers:
         if answer is None:
             return None
         fresh = self._market_data.fresh
-        for key, snapshot in answer.used:
-            if fresh(key) is not snapshot:
+        for key, reference in answer.used:
+            snapshot = fresh(key)
+            if snapshot is None or snapshot is not reference():
                 self._drop(request)
                 return None
         self._answers.move_to_end(request)
@@ -48,14 +51,16 @@ class KeptAnswers:
         self, request: bytes, body: bytes, used: Iterable[tuple[MarketKey, Snapshot[Any]]]
     ) -> None:
         """Keep an answer, unless what it was computed from has aged or changed already."""
-        snapshots = dict(used)
+        # Not a dict: a key that was read twice may have changed in between.
+        snapshots = tuple(used)
         fresh = self._market_data.fresh
         if len(request) > _LONGEST_REQUEST or not snapshots:
             return
-        if any(fresh(key) is not snapshot for key, snapshot in snapshots.items()):
+        if any(fresh(key) is not snapshot for key, snapshot in snapshots):
             return
         self._drop(request)
-        self._answers[request] = _Answer(body, tuple(snapshots.items()))
+        weak = {key: ref(snapshot) for key, snapshot in snapshots}
+        self._answers[request] = _Answer(body, tuple(weak.items()))
         self._size += len(request) + len(body)
         while self._size > self._capacity:
             self._drop(next(iter(self._answers)))
