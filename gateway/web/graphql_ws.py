@@ -28,6 +28,7 @@ from gateway.web.parts import GraphQLParts
 
 SUBPROTOCOL = "graphql-transport-ws"
 _LONGEST_ID = 128
+_CLOSE_WITHIN_S = 1.0
 
 BAD_MESSAGE, UNACKNOWLEDGED, FORBIDDEN, BAD_SUBPROTOCOL = 4400, 4401, 4403, 4406
 INIT_LATE, ID_TWICE, INIT_TWICE, TRY_LATER = 4408, 4409, 4429, 1013
@@ -98,6 +99,7 @@ class Connection:
         self._outbox = Outbox(socket.send_text, limits.outbox)
         self._streams: dict[str, _Stream] = {}
         self._calls: dict[str, asyncio.Task[None]] = {}
+        self._reader: asyncio.Task[None] | None = None
         self._token: str | None = None
         self.principal: Principal | None = None
         self._trace = trace_id(socket.headers.get("traceparent"), parts.random_bytes)
@@ -105,7 +107,7 @@ class Connection:
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
         writer = asyncio.create_task(self._outbox.run())
-        reader = asyncio.create_task(self._read())
+        self._reader = reader = asyncio.create_task(self._read())
         try:
             await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
             await self._close_because(reader if reader.done() else writer)
@@ -117,9 +119,17 @@ class Connection:
             await asyncio.gather(writer, reader, *self._calls.values(), return_exceptions=True)
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the connection from this side."""
-        with suppress(RuntimeError, WebSocketDisconnect):  # it may be closed already
-            await self._socket.close(code, reason)
+        """Close the connection from this side, and end `run`.
+
+        A peer that reads nothing cannot be told: it must hold up neither the end of the process
+        nor the others whose token is not good any longer.
+        """
+        # It may be closed already.
+        with suppress(RuntimeError, WebSocketDisconnect, OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_WITHIN_S):
+                await self._socket.close(code, reason)
+        if self._reader is not None:
+            self._reader.cancel()
 
     def still_permitted(self) -> bool:
         """Ask the policy again; end the streams that it allows no more. False: close it all."""
@@ -158,6 +168,7 @@ class Connection:
         except TimeoutError:
             raise SocketRefusal(INIT_LATE, "Connection initialisation timeout") from None
         while True:
+            await self._outbox.room()  # who asks without reading the answers is not heard further
             self._handle(await self._receive())
 
     async def _initialise(self) -> None:
@@ -214,7 +225,7 @@ class Connection:
             raise SocketRefusal(ID_TWICE, f"Subscriber for {stream_id} already exists")
         try:
             asked = _SUBSCRIBES.decode(message.payload)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise SocketRefusal(BAD_MESSAGE, "subscribe needs a payload with a query") from None
         try:
             self._begin(stream_id, asked)
@@ -230,7 +241,7 @@ class Connection:
         operation = self._parts.documents.operation(asked.query, asked.operationName)
         try:
             variables = _VARIABLES.decode(asked.variables)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise BadUserInput("variables", "expected a JSON object") from None
         context = Context(self._parts.services, self.principal, self._trace)
         if operation.type is OperationType.SUBSCRIPTION:

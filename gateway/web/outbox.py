@@ -24,6 +24,7 @@ class Outbox:
         self._capacity = capacity
         self._waiting: OrderedDict[Hashable, str] = OrderedDict()
         self._arrived = asyncio.Event()
+        self._written = asyncio.Event()
         self._count = count()
 
     def put(self, frame: str, slot: Hashable | None = None) -> None:
@@ -33,6 +34,12 @@ class Outbox:
         self._waiting[next(self._count) if slot is None else (_LATEST, slot)] = frame
         self._arrived.set()
 
+    async def room(self) -> None:
+        """Wait until fewer than `capacity` frames wait, whatever their slots."""
+        while len(self._waiting) >= self._capacity:
+            self._written.clear()
+            await self._written.wait()
+
     async def run(self) -> None:
         """Write what is left here, until cancelled."""
         while True:
@@ -40,4 +47,5 @@ class Outbox:
             self._arrived.clear()
             while self._waiting:
                 _, frame = self._waiting.popitem(last=False)
+                self._written.set()
                 await self._send(frame)
