@@ -1,6 +1,7 @@
 """Logs, metrics, trace ids, and the layer that keeps secrets out of all of them."""
 
 import base64
+import json
 import logging
 import re
 import sys
@@ -17,7 +18,9 @@ REDACTED = "[redacted]"
 
 _PATTERNS = (
     re.compile(r"(?<=signature=)[^&\s\"'\\]+", re.IGNORECASE),
-    re.compile(r"(?<=\"signature\":)\s*\\?\"[^\"\\]+", re.IGNORECASE),
+    # As JSON, as JSON inside a JSON string, and as Python shows a mapping.
+    re.compile(r"(signature\\*[\"']\s*:\s*\\*[\"'])[^\"'\\]+", re.IGNORECASE),
+    re.compile(r"(?<=password=)[^&\s\"'\\]+", re.IGNORECASE),
     re.compile(r"(?<=bearer )[^\s\"'\\]+", re.IGNORECASE),
     re.compile(r"(?<=://)[^/\s\"'@]*:[^/\s\"'@]+(?=@)"),
     re.compile(r"\bngw_[A-Za-z0-9_-]{20,}"),
@@ -31,8 +34,8 @@ _TALKATIVE = ("httpx", "httpcore", "aiohttp", "websockets", "uvicorn", "asyncio"
 class Redactor:
     """Takes known secrets, and whatever looks like one, out of a text.
 
-    Custody hands in the secrets that it holds; each is looked for as it stands, percent-encoded
-    and in base64.
+    Custody hands in the secrets that it holds; each is looked for as it stands, as JSON writes it,
+    percent-encoded and in base64.
     """
 
     def __init__(self) -> None:
@@ -49,12 +52,25 @@ class Redactor:
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
         for pattern in _PATTERNS:
-            text = pattern.sub(REDACTED, text)
+            text = pattern.sub(_keeping_what_leads, text)
         return text
 
 
+def _keeping_what_leads(found: re.Match[str]) -> str:
+    return f"{found[1] if found.re.groups else ''}{REDACTED}"
+
+
 def _forms(secret: str) -> set[str]:
-    return {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")}
+    percent = quote(secret, safe="")
+    encoded = secret.encode()
+    return {
+        secret,
+        json.dumps(secret)[1:-1],
+        percent,
+        re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), percent),
+        base64.b64encode(encoded).decode().rstrip("="),
+        base64.urlsafe_b64encode(encoded).decode().rstrip("="),
+    }
 
 
 def configure_logging(
