@@ -69,7 +69,9 @@ def _comma_list(text: object) -> object:
 def _address(*schemes: str) -> AfterValidator:
     def check(value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in schemes or not parts.hostname or parts.username or parts.query:
+        # Reading `port` raises ValueError with a sentence when it is no port.
+        bare = parts.port != 0 and "@" not in parts.netloc and not parts.query
+        if parts.scheme not in schemes or not parts.hostname or not bare:
             message = f"expected an address such as '{schemes[-1]}://host[:port]'"
             raise ValueError(message)
         return value.rstrip("/")
@@ -87,7 +89,9 @@ def _redis_address(value: SecretStr) -> SecretStr:
 def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or parts.path or not parts.netloc:
+        # As browsers write it, or it never equals what they send.
+        plain = f"{parts.scheme}://{parts.netloc}".lower()
+        if parts.scheme not in ("http", "https") or not parts.netloc or value != plain:
             message = "expected origins such as 'https://desk.example.com', separated by commas"
             raise ValueError(message)
     return values

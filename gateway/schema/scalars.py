@@ -1,5 +1,6 @@
 """The contract's scalars: strict in, exact out."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +14,9 @@ from gateway.domain.money import NotADecimal, parse_plain, plain
 
 Timestamp = NewType("Timestamp", int)
 """Milliseconds since the Unix epoch; on the wire RFC 3339 in UTC."""
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 
 
 def _refusal(problem: str) -> GraphQLError:
@@ -45,7 +49,7 @@ def timestamp_text(time: int) -> str:
 
 def _parse_timestamp(value: object) -> Timestamp:
     problem = 'expected a time in UTC such as "2026-01-31T12:00:00.000Z"'
-    if not isinstance(value, str) or not value.endswith("Z"):
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise _refusal(problem)
     try:
         moment = datetime.fromisoformat(value)
