@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -99,12 +99,12 @@ class Socket:
 
 def close_frame(connection: ClientConnection) -> Close:
     """The close frame that the gateway sends, past what came before it."""
-    try:
+    with suppress(ConnectionClosed):
         while True:
             connection.recv(timeout=PATIENCE_S)
-    except ConnectionClosed as closed:
-        assert closed.rcvd is not None, "no close frame"
-        return closed.rcvd
+    frame = connection.protocol.close_rcvd
+    assert frame is not None, "the connection broke off without a close frame"
+    return frame
 
 
 @contextmanager

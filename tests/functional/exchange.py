@@ -153,9 +153,7 @@ class Exchange:
         """The truth about an account's orders, those with these members."""
         rows = self.http.get("/control/truth").json()["orders"]
         return [
-            row
-            for row in rows
-            if row["account"] == account_id and members.items() <= row.items()
+            row for row in rows if row["account"] == account_id and members.items() <= row.items()
         ]
 
     def trade(self, symbol: str, price: str, quantity: str) -> None:

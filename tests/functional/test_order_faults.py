@@ -1,0 +1,99 @@
+"""Orders when the exchange fails: never sent twice, never called what nobody knows."""
+
+import pytest
+
+from tests.functional.callers import Caller
+from tests.functional.conftest import FreshService
+from tests.functional.exchange import Exchange, Json
+from tests.functional.ordering import PLACEMENT, accepted, cancel, place
+from tests.functional.service import Service
+from tests.processes import eventually
+
+# Each with the number of orders that then stand on the exchange.
+UNCLEAR: dict[str, tuple[dict[str, object], int]] = {
+    "drop-before": ({"outcome": "drop-before"}, 0),
+    "drop-after": ({"outcome": "drop-after"}, 1),
+    "html-500": ({"outcome": "html-500"}, 0),
+    "code-90000-before": ({"outcome": "code-90000-before"}, 0),
+    "code-90000-after": ({"outcome": "code-90000-after"}, 1),
+    "late": ({"replyDelayMs": 1500}, 1),
+}
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_an_unclear_outcome_is_pending_and_stays_so_and_the_order_went_out_once(
+    exchange: Exchange, trader: Caller, name: str
+) -> None:
+    fault, standing = UNCLEAR[name]
+    price = str(310_000 + list(UNCLEAR).index(name))
+    with exchange.fault("market/limit-buy", **fault):
+        first = place(trader, f"unclear-{name}", price=price)
+    assert first["__typename"] == "OrderPending", first
+    assert (first["placement"]["state"], first["placement"]["newIdSafe"]) == ("UNKNOWN", False)
+    assert place(trader, f"unclear-{name}", price=price) == first
+    shown = trader.answer(PLACEMENT, id=first["placement"]["id"])["placement"]
+    assert shown["state"] == "UNKNOWN"
+    assert shown["evidence"]
+    assert (shown["order"], shown["problem"]) == (None, None)
+    assert len(exchange.requests("market/limit-buy", price=price)) == 1
+    assert len(exchange.orders("demo", price=int(price))) == standing
+
+
+def test_an_order_still_under_way_is_not_sent_again_by_a_second_gateway(
+    service: Service, exchange: Exchange, trader: Caller, fresh_service: FreshService
+) -> None:
+    other = fresh_service(
+        NGW_STATE_REDIS_URL=service.valkey.url,
+        NGW_EXCHANGE_REST_URL=exchange.url,
+        NGW_EXCHANGE_WS_URL=exchange.stream_url,
+    )
+    with exchange.fault("market/limit-buy", outcome="drop-after"):
+        first = place(trader, "two-gateways", price="310100")
+    assert place(other.caller(), "two-gateways", price="310100") == first
+    assert len(exchange.requests("market/limit-buy", price="310100")) == 1
+
+
+@pytest.fixture
+def cut_off(fresh_service: FreshService) -> Service:
+    """A gateway whose exchange has gone away after it was ready."""
+    service = fresh_service()
+    accepted(service.caller(), "while-it-was-there")
+    service.exchange.stop()
+    return service
+
+
+def rejection(result: Json) -> tuple[str, str, bool]:
+    return result["__typename"], result["code"], result["retryable"]
+
+
+def test_an_order_that_could_not_leave_is_rejected_and_a_new_id_is_safe(cut_off: Service) -> None:
+    caller = cut_off.caller()
+    unavailable = ("OrderRejected", "EXCHANGE_UNAVAILABLE", True)
+    assert rejection(place(caller, "not-sent")) == unavailable
+    assert cut_off.metric("gateway_orders_total", outcome="NOT_SENT") == 1
+    cut_off.exchange.start()
+    replayed = place(caller, "not-sent")
+    assert rejection(replayed) == unavailable
+    assert "nothing was sent" in replayed["message"]
+    assert cut_off.exchange.orders("demo") == []
+    assert eventually(lambda: cut_off.readiness() == "ready")
+    accepted(caller, "not-sent-anew")
+
+
+def test_a_cancel_that_could_not_leave_is_rejected(cut_off: Service) -> None:
+    result = cancel(cut_off.caller(), "0" * 72)
+    assert rejection(result) == ("CancelRejected", "EXCHANGE_UNAVAILABLE", True)
+
+
+def test_without_its_journal_no_order_is_sent(fresh_service: FreshService) -> None:
+    service = fresh_service()
+    caller = service.caller()
+    accepted(caller, "with-journal")
+    service.valkey.stop()
+    result = place(caller, "without-journal", price="310200")
+    assert rejection(result) == ("OrderRejected", "JOURNAL_UNAVAILABLE", True)
+    assert service.exchange.requests("market/limit-buy", price="310200") == []
+    assert service.metric("gateway_orders_total") == 1
+    service.valkey.start()
+    assert eventually(lambda: service.readiness() == "ready")
+    accepted(caller, "with-journal-again")
