@@ -1,0 +1,1 @@
+"""How fast the gateway is beside the textbook way to build one; `python -m bench` runs it all."""

@@ -1,0 +1,146 @@
+"""Everything that a measurement needs, running: Valkey, sandbox, gateway, feeder, textbook."""
+
+import asyncio
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+from redis import Redis
+
+from bench.measured import Target
+from bench.operations import SYMBOL
+from bench.stored import LISTING
+from bench.trader import Trader
+from gateway.cli.dev import embedded, inquiry, programs
+from gateway.cli.dev.environment import gateway_environ, other_environ, own_settings
+from gateway.cli.dev.fleet import Fleet
+from gateway.cli.dev.ports import Ports
+from gateway.cli.dev.processes import Program
+from gateway.cli.dev.workspace import KeyPair, Secrets, Workspace, make_secrets
+
+_LEVELS = 20
+_MIDDLE = 54_000
+_SETTLE_S = 1.5
+
+
+class Interrupted(Exception):
+    """A signal has stopped the servers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What runs; `outsider` is an account of the exchange that the gateway does not hold."""
+
+    gateway: Target
+    textbook: Target
+    exchange_url: str
+    outsider: KeyPair
+
+
+@asynccontextmanager
+async def stage(*, market_maker: bool) -> AsyncIterator[Stage]:
+    """Start all servers, stop them at the end.
+
+    With a market maker prices move by themselves. Without one nothing changes unasked, and the
+    outsider has filled the book of `SYMBOL`. Raises `Interrupted` on SIGINT or SIGTERM.
+    """
+    with tempfile.TemporaryDirectory(prefix="ngw-bench-") as folder:
+        workspace = Workspace(Path(folder))
+        secrets = make_secrets(os.urandom)
+        with workspace.claimed(), embedded.room_for_socket(workspace.store) as redis_socket:
+            workspace.write(secrets)
+            async with Fleet(lambda _: None) as fleet:
+                servers = _Servers(workspace, redis_socket, secrets, market_maker=market_maker)
+                started = await servers.start(fleet)
+                if not market_maker:
+                    await fleet.unless_one_ends(_fill_book(started))
+                yield started
+                return
+    raise Interrupted  # the fleet has stopped everything, and swallowed the cancellation
+
+
+class _Servers:
+    """The programs of a stage, on free ports."""
+
+    def __init__(
+        self, workspace: Workspace, redis_socket: Path, secrets: Secrets, *, market_maker: bool
+    ) -> None:
+        self._workspace = workspace
+        self._redis_socket = redis_socket
+        self._secrets = secrets
+        self._market_maker = market_maker
+        self._ports = Ports(gateway=_free_port(), sandbox=_free_port())
+        self._textbook_port = _free_port()
+        self._environ = other_environ(os.environ)
+
+    async def start(self, fleet: Fleet) -> Stage:
+        binary = embedded.find_server(os.environ.get("PATH"))
+        redis = programs.redis_server(binary, self._redis_socket, self._workspace, self._environ)
+        await fleet.start(redis)
+        await fleet.start(self._sandbox())
+        gateway = await fleet.start(self._gateway())
+        await fleet.start(self._feeder())
+        textbook = await fleet.start(self._textbook())
+        token = self._secrets.token
+        return Stage(
+            gateway=Target("gateway", self._ports.gateway, gateway.pid, token),
+            textbook=Target("textbook", self._textbook_port, textbook.pid, token),
+            exchange_url=self._ports.sandbox_url,
+            outsider=self._secrets.outsider,
+        )
+
+    def _sandbox(self) -> Program:
+        program = programs.sandbox(self._ports, self._workspace, self._environ)
+        quiet = () if self._market_maker else ("--no-market-maker",)
+        return replace(program, command=[*program.command, *quiet])
+
+    def _gateway(self) -> Program:
+        own = own_settings(self._ports, self._workspace, self._redis_socket)
+        return programs.gateway(self._ports, self._workspace, gateway_environ(self._environ, own))
+
+    def _feeder(self) -> Program:
+        def ready() -> bool:
+            with Redis(unix_socket_path=str(self._redis_socket)) as redis:
+                return bool(redis.exists(LISTING))
+
+        return self._own("feeder", self._ports.sandbox, self._environ, ready)
+
+    def _textbook(self) -> Program:
+        port = self._textbook_port
+        environ = {**self._environ, "BENCH_TOKEN": self._secrets.token}
+        return self._own("textbook", port, environ, lambda: inquiry.is_up(port, "/docs"))
+
+    def _own(
+        self, name: str, port: int, environ: Mapping[str, str], ready: Callable[[], bool]
+    ) -> Program:
+        """A program of the benchmark: `bench.<name> PORT REDIS_SOCKET`."""
+        return Program(
+            name=name,
+            command=[sys.executable, "-m", f"bench.{name}", str(port), str(self._redis_socket)],
+            environ=environ,
+            log_file=self._workspace.logs / f"{name}.log",
+            ready=ready,
+        )
+
+
+async def _fill_book(stage: Stage) -> None:
+    """Place orders on both sides, and wait until everybody can know of them."""
+    async with httpx.AsyncClient(base_url=stage.exchange_url) as http:
+        outsider = Trader(http, stage.outsider.api_key, stage.outsider.api_secret)
+        for level in range(1, _LEVELS + 1):
+            await outsider.place("buy", SYMBOL, str(_MIDDLE - level), "0.001")
+            await outsider.place("sell", SYMBOL, str(_MIDDLE + level), "0.001")
+    await asyncio.sleep(_SETTLE_S)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
