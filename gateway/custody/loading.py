@@ -23,7 +23,8 @@ _ACCOUNT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", re.ASCII)
 _VALUE = re.compile(r"[!-~]+", re.ASCII)
 _TEXT = f"{PREFIX}CREDENTIALS"
 _FORM = '{"<account>": {"api_key": "…", "api_secret": "…"}}'
-_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+# Kubernetes' fsGroup lets the group read mounted secrets, and only the pod is in that group.
+_OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IRWXO
 
 
 class FaultyCredentials(Exception):
@@ -113,7 +114,7 @@ def _read_file(file: Path, found: _Findings) -> str | None:
     if mode & _OPEN_TO_OTHERS:
         found.warnings.append(
             f"{file}: open to other users of this machine (mode {mode:04o}); 'chmod 600' closes "
-            f"it, in Kubernetes 'defaultMode: 0400'."
+            f"it."
         )
     line = content.decode("ascii", errors="replace").removesuffix("\n").removesuffix("\r")
     return _checked(line, str(file), found)

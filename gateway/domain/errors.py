@@ -123,14 +123,20 @@ class UnknownAccount(GatewayError):
 
 @dataclass(eq=False)
 class JournalUnavailable(GatewayError):
-    """The order journal cannot be written, so no order was sent."""
+    """The order journal cannot be written, so this request sent no order.
+
+    An earlier one under the same client order id may have: nobody can look it up now.
+    """
 
     code = "JOURNAL_UNAVAILABLE"
     retryable = True
 
     def __str__(self) -> str:
-        """Say that nothing was sent."""
-        return "the order journal is away; nothing was sent"
+        """Say that nothing was sent, and how to go on."""
+        return (
+            "the order journal is away; this request sent nothing: "
+            "repeat it under the same clientOrderId"
+        )
 
 
 @dataclass(eq=False)

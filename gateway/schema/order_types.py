@@ -6,14 +6,12 @@ from typing import Annotated
 import strawberry
 
 from gateway.domain import orders as domain
-from gateway.domain.errors import GatewayError, NotSent, Refused
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderStatus, OrderType, PlacementState, StopDirection
 from gateway.schema.context import Info
 from gateway.schema.described import described
 from gateway.schema.market_types import Gap
 from gateway.schema.scalars import Timestamp
-from gateway.services.orders import rejection_of
 
 strawberry.enum(OrderType, description="The exchange's order types.")
 strawberry.enum(
@@ -107,17 +105,6 @@ class OrderRejected(Problem):
             exchange_code=rejection.exchange_code,
             retryable=rejection.retryable,
             rule=rejection.rule,
-        )
-
-    @classmethod
-    def because(cls, error: GatewayError) -> "OrderRejected":
-        """Show an error that kept the order from being sent."""
-        return cls(
-            code=error.code,
-            message=str(error),
-            exchange_code=None,
-            retryable=error.retryable,
-            rule=getattr(error, "rule", None),
         )
 
 
@@ -223,18 +210,13 @@ class CancelRejected(Problem):
     """The order was not cancelled."""
 
     @classmethod
-    def because(cls, error: GatewayError) -> "CancelRejected":
-        """Show why."""
-        if isinstance(error, Refused | NotSent):
-            rejection = rejection_of(error)
-            return cls(
-                code=rejection.code,
-                message=rejection.message,
-                exchange_code=rejection.exchange_code,
-                retryable=rejection.retryable,
-            )
+    def of(cls, rejection: domain.Rejection) -> "CancelRejected":
+        """Show a rejection."""
         return cls(
-            code=error.code, message=str(error), exchange_code=None, retryable=error.retryable
+            code=rejection.code,
+            message=rejection.message,
+            exchange_code=rejection.exchange_code,
+            retryable=rejection.retryable,
         )
 
 

@@ -40,7 +40,7 @@ from gateway.schema.order_types import (
 )
 from gateway.schema.requires import RequiresDirective, reads_account_argument, reads_market
 from gateway.schema.scalars import Timestamp
-from gateway.services.orders import Cancelled
+from gateway.services.orders import Cancelled, rejection_of
 
 
 @strawberry.type(description="What can be read.")
@@ -128,7 +128,7 @@ class Mutation:
                 info.context.principal, _command(input)
             )
         except GatewayError as error:
-            return OrderRejected.because(error)
+            return OrderRejected.of(rejection_of(error))
         return place_order_result(placement)
 
     @strawberry.mutation(
@@ -142,7 +142,7 @@ class Mutation:
                 info.context.principal, input.account, input.order_id
             )
         except GatewayError as error:
-            return CancelRejected.because(error)
+            return CancelRejected.of(rejection_of(error))
         order_id = strawberry.ID(outcome.order_id)
         if isinstance(outcome, Cancelled):
             order = None if outcome.order is None else Order.of(outcome.order, input.account)

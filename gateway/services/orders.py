@@ -15,6 +15,9 @@ from gateway.access.policy import Action, Principal
 from gateway.domain.errors import (
     BadUserInput,
     ExchangeFailure,
+    Forbidden,
+    GatewayError,
+    JournalUnavailable,
     NotSent,
     Refused,
     Unclear,
@@ -82,12 +85,8 @@ class Orders:
         is in the placement that is returned, and so is that nobody knows what it did.
         """
         _check(command)
-        rule = self._accounts.require(principal, Action.ORDERS_PLACE, command.account)
-        await MarketView(self._market_data, self._now).market(command.symbol)
         identity = (principal.id, command.account, command.client_order_id)
-        placement = await self._placing.join(
-            identity, lambda: self._place(principal, command, rule)
-        )
+        placement = await self._placing.join(identity, lambda: self._once(principal, command))
         if placement.command.canonical() != command.canonical():
             raise BadUserInput("clientOrderId", "was used for another command; take a new one")
         return placement
@@ -131,15 +130,25 @@ class Orders:
         await self._placing.aclose()
         await self._cancelling.aclose()
 
-    async def _place(self, principal: Principal, command: PlaceOrder, rule: str) -> Placement:
-        sign = self._accounts.signer(command.account)
+    async def _once(self, principal: Principal, command: PlaceOrder) -> Placement:
+        """Place the order; what keeps it from being sent now does not hide that it was before."""
         try:
-            prepared = await self._exchange.prepare_order(sign, command)
-        except NotSent:
-            standing = await self._replay(principal, command)
+            return await self._place(principal, command)
+        except JournalUnavailable:
+            raise
+        except GatewayError:
+            standing = await self._journal.find(
+                principal.id, command.account, command.client_order_id
+            )
             if standing is None:
                 raise
-            return standing
+            return await self._settled(standing)
+
+    async def _place(self, principal: Principal, command: PlaceOrder) -> Placement:
+        rule = self._accounts.require(principal, Action.ORDERS_PLACE, command.account)
+        await MarketView(self._market_data, self._now).market(command.symbol)
+        sign = self._accounts.signer(command.account)
+        prepared = await self._exchange.prepare_order(sign, command)
         placement = self._intent(principal, command, rule, prepared)
         standing = await self._journal.begin(placement)
         if standing.id != placement.id:
@@ -148,11 +157,6 @@ class Orders:
         self._metrics.orders.labels(placement.state.value).inc()
         _log.info("order.sent", placement=placement.id, state=placement.state.value)
         return await self._journal.finish(placement)
-
-    async def _replay(self, principal: Principal, command: PlaceOrder) -> Placement | None:
-        """What became of the command before, although it cannot be sent now."""
-        standing = await self._journal.find(principal.id, command.account, command.client_order_id)
-        return None if standing is None else await self._settled(standing)
 
     def _intent(
         self, principal: Principal, command: PlaceOrder, rule: str, prepared: PreparedRequest
@@ -217,19 +221,23 @@ class Orders:
         return outcome
 
 
-def rejection_of(failure: Refused | NotSent) -> Rejection:
-    """What a caller is told when nothing stands on the exchange."""
-    match failure:
+def rejection_of(error: GatewayError) -> Rejection:
+    """What a caller is told when this request put nothing on the exchange."""
+    match error:
         case Refused():
             return Rejection(
-                code=failure.name,
-                message=str(failure),
-                exchange_code=failure.exchange_code,
-                retryable=failure.retry,
+                code=error.name,
+                message=str(error),
+                exchange_code=error.exchange_code,
+                retryable=error.retry,
             )
+        case Forbidden(rule=rule):
+            return Rejection(code=error.code, message=str(error), rule=rule)
         case NotSent():
-            message = f"{failure}; nothing was sent"
-            return Rejection(code=failure.code, message=message, retryable=True)
+            message = f"{error}; nothing was sent"
+            return Rejection(code=error.code, message=message, retryable=True)
+        case _:
+            return Rejection(code=error.code, message=str(error), retryable=error.retryable)
 
 
 def _outcome(failure: ExchangeFailure) -> tuple[PlacementState, Rejection | None]:

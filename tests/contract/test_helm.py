@@ -11,6 +11,7 @@ import kubernetes_validate  # type: ignore[import-untyped]  # it ships without t
 import pytest
 import yaml
 
+from gateway.access.policy_text import parse_policy
 from gateway.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -215,6 +216,8 @@ def test_a_policy_document_is_the_mounted_config_map_word_for_word() -> None:
     assert volumes["policy"]["configMap"]["name"] == config_map["metadata"]["name"]
     given = yaml.safe_load((VALUES / "full.yaml").read_text())["policy"]["document"]
     assert yaml.safe_load(config_map["data"]["policy.yaml"]) == given
+    policy = parse_policy(config_map["data"]["policy.yaml"].encode(), lambda: 0)
+    assert policy.accounts == ("treasury", "desk-2")
 
 
 @each_values_file
