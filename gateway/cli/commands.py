@@ -15,6 +15,7 @@ app = typer.Typer(
     help="A GraphQL gateway between a team's applications and the Narkasa crypto exchange.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     # A traceback that shows local variables shows secrets.
     pretty_exceptions_enable=False,
 )
@@ -95,7 +96,7 @@ def sandbox(
     accounts: Annotated[
         Path | None, typer.Option(help="JSON file of accounts: key pairs and balances.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of prices and history: the same, the same.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same prices and history.")] = 0,
     market_maker: Annotated[
         bool, typer.Option("--market-maker/--no-market-maker", help="Whether prices move.")
     ] = True,

@@ -1,5 +1,6 @@
 """Servers are started in turn, watched, and stopped in the opposite order."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -145,3 +146,9 @@ async def test_a_log_is_for_its_owner_only(tmp_path: Path) -> None:
     async with Fleet(lambda _line: None) as fleet:
         await fleet.start(program)
         assert program.log_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_ctrl_c_in_the_terminal_reaches_no_server_by_itself(tmp_path: Path) -> None:
+    # A terminal signals the whole process group of what runs in it.
+    with host(tmp_path) as (process, pids):
+        assert os.getpgid(process.pid) not in {os.getpgid(pid) for pid in pids}
