@@ -118,7 +118,7 @@ def open_socket(
     """Open a WebSocket, and initialise it if there is a token."""
     with connect(
         url,
-        subprotocols=[Subprotocol(name) for name in subprotocols],
+        subprotocols=[Subprotocol(name) for name in subprotocols] or None,
         additional_headers=headers,
         compression=None,
         proxy=None,

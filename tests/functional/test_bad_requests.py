@@ -145,7 +145,7 @@ def test_without_a_known_token_nothing_is_answered(
     response = service.http.post(
         "/graphql",
         json={"query": "{ __typename }"},
-        headers={name: value.encode("latin-1") for name, value in headers.items()},
+        headers={name.encode(): value.encode("latin-1") for name, value in headers.items()},
     )
     assert refusal(response) == (401, "UNAUTHENTICATED")
     assert response.headers["www-authenticate"] == "Bearer"
