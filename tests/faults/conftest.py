@@ -1,0 +1,45 @@
+"""A gateway for each test, whose Valkey, exchange and process the test may break as it likes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from tests.faults.secrecy import leaks_of
+from tests.functional.exchange import Exchange
+from tests.functional.service import Service
+from tests.valkey import ValkeyServer
+
+StartGateway: TypeAlias = Callable[..., Service]
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    """An exchange of this test alone."""
+    with closing(Exchange()) as running:
+        yield running
+
+
+@pytest.fixture
+def start_gateway(
+    tmp_path: Path, exchange: Exchange, own_valkey: ValkeyServer
+) -> Iterator[StartGateway]:
+    """Start a gateway with settings of the test's own; no secret shows in its log."""
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> Service:
+            folder = tmp_path / "gateway"
+            folder.mkdir()
+            service = Service(folder, exchange, own_valkey, settings)
+            stack.enter_context(closing(service))
+            service.start()
+            stack.callback(_silent, service)
+            return service
+
+        yield start
+
+
+def _silent(service: Service) -> None:
+    assert leaks_of(service) == []

@@ -1,0 +1,61 @@
+"""What must show nowhere, in every form in which it could, and the search for it."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from gateway.sandbox import KeyPair
+from tests.functional.exchange import DEMO, VAULT, Exchange
+from tests.functional.service import Service, members
+
+
+def forms(secret: str) -> set[bytes]:
+    """The secret as it stands, percent-encoded, in base64 and in hex."""
+    raw = secret.encode()
+    encoded = {base64.b64encode(raw), base64.urlsafe_b64encode(raw)}
+    written = {raw.hex().encode(), raw.hex().upper().encode()}
+    return {raw, quote(secret, safe="").encode(), *(text.rstrip(b"=") for text in encoded), *written}
+
+
+def held() -> set[str]:
+    """The keys and secrets that the gateway holds, and the frames' signatures that log it in."""
+    pairs = [keys for account in (DEMO, VAULT) for keys in account.keys]
+    logins = {signature(keys, keys.api_key) for keys in pairs}
+    return logins | {part for keys in pairs for part in (keys.api_key, keys.api_secret)}
+
+
+def tokens() -> set[str]:
+    """What the principals prove themselves with."""
+    return {member.token for member in members().values()}
+
+
+def signature(keys: KeyPair, text: str) -> str:
+    """The signature of a text, as the document's "Security" section says."""
+    return hmac.new(keys.api_secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def signatures(exchange: Exchange) -> set[str]:
+    """The signature of every signed request of the gateway that the exchange remembers."""
+    rows = exchange.http.get("/control/requests").json()["requests"]
+    sent = [dict(row["parameters"]) for row in rows]
+    texts = [urlencode(parameters) for parameters in sent if "timestamp" in parameters]
+    return {signature(keys, text) for keys in DEMO.keys for text in texts}
+
+
+def leaks(places: dict[str, bytes], secrets: Iterable[str]) -> list[str]:
+    """Where a secret shows; the secret itself is not repeated."""
+    needles = {form for secret in secrets for form in forms(secret)}
+    return [name for name, text in places.items() if any(needle in text for needle in needles)]
+
+
+def leaks_of(service: Service) -> list[str]:
+    """Whether the log of a gateway shows its keys, secrets, tokens or signatures."""
+    return leaks_in([service.log], signatures(service.exchange))
+
+
+def leaks_in(logs: Iterable[Path], also: Iterable[str]) -> list[str]:
+    """Which of the log files show a key, a secret, a token or one of `also`."""
+    return leaks({log.name: log.read_bytes() for log in logs}, held() | tokens() | set(also))

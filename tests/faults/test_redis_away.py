@@ -1,0 +1,151 @@
+"""Redis dies, or says nothing any more, and comes back."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
+import httpx
+import pytest
+
+from gateway.cli.operations import operation
+from tests.faults.conftest import StartGateway
+from tests.faults.load import repeated
+from tests.functional.callers import Json, open_socket
+from tests.functional.exchange import Exchange
+from tests.functional.ordering import PLACEMENT, accepted, cancel, place
+from tests.functional.service import Service
+from tests.processes import eventually
+from tests.valkey import ValkeyServer
+
+DETAILS = """{ market(symbol: "BTCUSDT") { ticker { last } rules { minTotal } topOfBook { symbol }
+  orderBook { symbol } candles(interval: M5) { symbol } trades { symbol } } }"""
+CANDLES = operation("candles")
+UNAVAILABLE = ("OrderRejected", "JOURNAL_UNAVAILABLE")
+
+
+def price_of(number: int) -> str:
+    return str(330_000 + number)
+
+
+def sent(exchange: Exchange) -> Counter[str]:
+    """How many orders went out at each price."""
+    rows = exchange.requests("market/limit-buy")
+    return Counter(dict(row["parameters"])["price"] for row in rows)
+
+
+def journal_says(service: Service) -> Json:
+    response = service.http.get("/readyz")
+    assert response.status_code == httpx.codes.OK
+    return response.json()
+
+
+def test_with_redis_away_queries_and_cancels_go_on_and_orders_are_refused_until_it_is_back(
+    exchange: Exchange, start_gateway: StartGateway, own_valkey: ValkeyServer
+) -> None:
+    service = start_gateway(NGW_LIFETIME_RULES="0.05/60", NGW_LIFETIME_CANDLES="0.05/60")
+    caller = service.caller()
+    resting = accepted(caller, "rests")["order"]["orderId"]
+    exchange.trade("XRPUSDT", "0.55", "1000")
+    with (
+        open_socket(service.ws_url, caller.token) as socket,
+        repeated(lambda _: caller.post(DETAILS).json(), workers=2) as answers,
+        repeated(lambda n: (n, place(caller, f"n{n}", price=price_of(n))), workers=2) as orders,
+    ):
+        socket.subscribe(operation("watch-trades"), symbol="XRPUSDT")
+        while socket.next()["trades"]["price"] != "0.55":
+            pass
+        assert eventually(lambda: len(orders) >= 4)
+        own_valkey.kill()
+        assert eventually(lambda: journal_says(service)["problems"].keys() >= {"cache", "journal"})
+        assert journal_says(service)["status"] == "degraded"
+        before = sent(exchange)
+        result = place(caller, "refused", price="330")
+        assert (result["__typename"], result["code"]) == UNAVAILABLE
+        assert cancel(caller, resting)["__typename"] == "OrderCancelled"
+        assert eventually(lambda: orders[-1][1]["__typename"] == "OrderRejected")
+        exchange.trade("XRPUSDT", "0.56", "1000")
+        assert socket.next()["trades"]["price"] == "0.56"
+        assert service.metric("gateway_cache_failures_total") > 0
+        assert sent(exchange) == before
+        own_valkey.start()
+        assert eventually(lambda: orders[-1][1]["__typename"] == "OrderAccepted")
+        assert eventually(lambda: service.readiness() == "ready")
+    assert [answer for answer in answers if "errors" in answer] == []
+    accepted_ones = {n: result for n, result in orders if result["__typename"] == "OrderAccepted"}
+    refused = [result for n, result in orders if n not in accepted_ones]
+    assert {(result["__typename"], result["code"]) for result in refused} == {UNAVAILABLE}
+    once = {price_of(n): 1 for n in accepted_ones}
+    assert sent(exchange) == {**once, "300000": 1}
+    for number, result in list(accepted_ones.items())[:20]:
+        again = place(caller, f"n{number}", price=price_of(number))
+        assert again["placement"] == result["placement"]
+    assert sent(exchange) == {**once, "300000": 1}
+
+
+OUTAGES: dict[str, tuple[Callable[[ValkeyServer], None], Callable[[ValkeyServer], None]]] = {
+    "killed": (ValkeyServer.kill, ValkeyServer.start),
+    "silent": (ValkeyServer.pause, ValkeyServer.resume),
+}
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_the_outcome_of_an_order_that_redis_did_not_live_to_see_is_recorded_when_it_is_back(
+    exchange: Exchange, start_gateway: StartGateway, own_valkey: ValkeyServer, outage: str
+) -> None:
+    go_away, come_back = OUTAGES[outage]
+    service = start_gateway(NGW_EXCHANGE_READ_TIMEOUT_S="10", NGW_REDIS_TIMEOUT_S="0.3")
+    caller = service.caller()
+    with (
+        exchange.fault("market/limit-buy", replyDelayMs=700, count=1),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        under_way = pool.submit(place, caller, "under-way", price="340000")
+        assert eventually(lambda: len(exchange.orders("demo", price=340000)) == 1)
+        go_away(own_valkey)
+        first = under_way.result()
+    assert first["__typename"] == "OrderAccepted", first
+    assert service.metric("gateway_journal_spooled") == 1
+    assert place(caller, "under-way", price="340000") == first
+    come_back(own_valkey)
+    assert eventually(lambda: service.metric("gateway_journal_spooled") == 0)
+    shown = caller.answer(PLACEMENT, id=first["placement"]["id"])["placement"]
+    assert (shown["state"], shown["order"]["orderId"]) == ("ACCEPTED", first["order"]["orderId"])
+    assert place(caller, "under-way", price="340000") == first
+    assert sent(exchange) == {"340000": 1}
+
+
+def test_an_order_whose_record_got_no_answer_is_refused_and_never_sent(
+    exchange: Exchange, start_gateway: StartGateway, own_valkey: ValkeyServer
+) -> None:
+    service = start_gateway(NGW_REDIS_TIMEOUT_S="0.3")
+    caller = service.caller()
+    accepted(caller, "before")
+    own_valkey.pause()
+    first = place(caller, "silence", price="350000")
+    assert (first["__typename"], first["code"], first["retryable"]) == (*UNAVAILABLE, True)
+    own_valkey.resume()
+    assert eventually(lambda: service.metric("gateway_journal_spooled") == 0)
+    again = place(caller, "silence", price="350000")
+    assert (again["__typename"], again["code"]) == UNAVAILABLE
+    accepted(caller, "silence-2", price="350001")
+    assert sent(exchange) == {"300000": 1, "350001": 1}
+
+
+def test_a_silent_redis_costs_queries_a_few_timeouts_not_one_each(
+    start_gateway: StartGateway, own_valkey: ValkeyServer
+) -> None:
+    service = start_gateway(NGW_REDIS_TIMEOUT_S="0.5")
+    caller = service.caller()
+    symbols = [row["symbol"] for row in caller.answer("{ markets { symbol } }")["markets"]]
+    asked = list(product(symbols, ("M1", "M5", "H1", "D1")))
+    own_valkey.pause()
+    began = time.monotonic()
+    for symbol, interval in asked:
+        market = caller.answer(CANDLES, symbol=symbol, interval=interval)["market"]
+        assert market["candles"]["stale"] is False
+    assert time.monotonic() - began < len(asked) * 0.5 / 2
+    assert service.http.get("/healthz").status_code == httpx.codes.OK
+    own_valkey.resume()
+    assert eventually(lambda: service.readiness() == "ready")
