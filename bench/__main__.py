@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
@@ -13,6 +13,7 @@ from typing import TypeVar
 import httpx
 
 from bench import document_load, fan_out_load, http_load, order_load
+from bench.fan_out_load import SUBSCRIBERS, FanOut
 from bench.measured import Measured, Target
 from bench.operations import MARKET, MARKETS, SYMBOL, shape
 from bench.report import Row, compared, show
@@ -25,6 +26,8 @@ _QUERY_S = 2.0
 _FAN_OUT_S = 4.0
 _ORDERS = 300
 _DOCUMENTS = 300
+
+_FAN_OUT = f"a frame to each of {SUBSCRIBERS} subscribers"
 
 T = TypeVar("T")
 
@@ -42,61 +45,57 @@ class Bench:
 
     async def run(self) -> list[Row]:
         """Run all of them; return their rows."""
-        _say("prices move")
+        rows: list[Row] = []
         async with stage(market_maker=True) as moving:
-            rows = await self._queries(moving, "prices move")
-        _say("prices stand still")
+            for path, document, variables in _QUERIES:
+                rows += await self._query(moving, path, document, variables)
         async with stage(market_maker=False) as still:
-            rows += await self._queries(still, "prices still")
             rows += await self._fan_out(still)
             rows += await self._orders(still)
         return rows + _documents()
 
-    async def _queries(self, on: Stage, circumstance: str) -> list[Row]:
-        rows: list[Row] = []
-        for name, document, variables in _QUERIES:
-            await _agree(on, document, variables)
-            path = f"{name}; {circumstance}"
-            _say(path)
-            gateway, textbook = await self._rounds(on, document, variables)
-            rows += compared(path, gateway, textbook)
-        return rows
+    async def _query(
+        self, on: Stage, path: str, document: str, variables: Mapping[str, object]
+    ) -> list[Row]:
+        _say(path)
+        targets = (on.gateway, on.gateway_executing, on.textbook, on.textbook_keeping)
+        await _agree(targets, document, variables)
 
-    async def _rounds(
-        self, on: Stage, document: str, variables: Mapping[str, object]
-    ) -> tuple[Measured, Measured]:
         async def once(target: Target, seconds: float) -> Measured:
             return await self._away(http_load.load, target, document, variables, seconds)
 
-        for target in (on.gateway, on.textbook):
+        for target in targets:
             await once(target, _WARM_UP_S)
-        pairs = [
-            (await once(on.gateway, _QUERY_S), await once(on.textbook, _QUERY_S))
-            for _ in range(_ROUNDS)
-        ]
-        return Measured.together([a for a, _ in pairs]), Measured.together([b for _, b in pairs])
+        rounds: dict[str, list[Measured]] = {target.name: [] for target in targets}
+        for _ in range(_ROUNDS):
+            for target in targets:
+                rounds[target.name].append(await once(target, _QUERY_S))
+        measured = {name: Measured.together(each) for name, each in rounds.items()}
+        return compared(path, measured.pop(on.gateway.name), measured)
 
     async def _fan_out(self, on: Stage) -> list[Row]:
-        async def once(target: Target) -> fan_out_load.FanOut:
-            return await self._away(
-                fan_out_load.load, target, on.exchange_url, on.outsider, _FAN_OUT_S
-            )
-
-        path = f"a frame to each of {fan_out_load.SUBSCRIBERS} subscribers"
-        _say(path)
-        pairs = [(await once(on.gateway), await once(on.textbook)) for _ in range(_ROUNDS)]
-        assert all(ours.shape == theirs.shape for ours, theirs in pairs), pairs[0]
-        return _fan_out_rows(path, [a for a, _ in pairs], [b for _, b in pairs])
+        _say(_FAN_OUT)
+        targets = (on.gateway, on.textbook)
+        rounds: dict[str, list[FanOut]] = {target.name: [] for target in targets}
+        for _ in range(_ROUNDS):
+            for target in targets:
+                followed = await self._away(
+                    fan_out_load.load, target, on.exchange_url, on.outsider, _FAN_OUT_S
+                )
+                rounds[target.name].append(followed)
+        shapes = [each.shape for its in rounds.values() for each in its]
+        assert all(each == shapes[0] for each in shapes), shapes
+        return _fan_out_rows(rounds)
 
     async def _orders(self, on: Stage) -> list[Row]:
         _say("orders")
-        gateway, direct = await self._away(
+        through, direct = await self._away(
             order_load.load, on.gateway, on.exchange_url, on.outsider, _ORDERS
         )
-        return [
-            Row("a limit order", "gateway", gateway),
-            Row("a limit order", "direct", direct),
-        ]
+        added = (through.percentile(part) - direct.percentile(part) for part in (50, 99))
+        beside = "gateway adds " + ", ".join(f"{each * 1e3:.1f} ms" for each in added)
+        path = "a limit order"
+        return [Row(path, "gateway", through), Row(path, "direct", direct, beside)]
 
     async def _away(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(
@@ -104,44 +103,35 @@ class Bench:
         )
 
 
-async def _agree(on: Stage, document: str, variables: Mapping[str, object]) -> None:
-    """See that both servers give the same answer but for the moment: names, lists, types."""
+async def _agree(targets: Sequence[Target], document: str, variables: Mapping[str, object]) -> None:
+    """See that all give the same answer but for the moment: names, lengths of lists, types."""
     shapes = []
     async with httpx.AsyncClient() as http:
-        for target in (on.gateway, on.textbook):
+        for target in targets:
             answer = await http.post(
                 f"http://127.0.0.1:{target.port}/graphql",
                 json={"query": document, "variables": variables},
                 headers={"Authorization": f"Bearer {target.token}"},
             )
             shapes.append(shape(answer.json()))
-    assert shapes[0] == shapes[1], shapes
+    assert all(each == shapes[0] for each in shapes), shapes
 
 
-def _fan_out_rows(
-    path: str, ours: list[fan_out_load.FanOut], theirs: list[fan_out_load.FanOut]
-) -> list[Row]:
-    rows = compared(
-        path,
-        Measured.together([each.frames for each in ours]),
-        Measured.together([each.frames for each in theirs]),
-    )
-    for server, rounds in (("gateway", ours), ("textbook", theirs)):
-        latencies = [latency for each in rounds for latency in each.events]
-        elapsed = sum(each.frames.elapsed for each in rounds)
-        rows.append(
-            Row("an event, to the last subscriber", server, Measured(latencies, elapsed, 0, 0))
-        )
+def _fan_out_rows(rounds: Mapping[str, Sequence[FanOut]]) -> list[Row]:
+    frames = {
+        server: Measured.together([each.frames for each in its]) for server, its in rounds.items()
+    }
+    rows = compared(_FAN_OUT, frames.pop("gateway"), frames)
+    for server, its in rounds.items():
+        last = [latency for each in its for latency in each.events]
+        elapsed = sum(each.frames.elapsed for each in its)
+        rows.append(Row("an event, until the last has it", server, Measured(last, elapsed)))
     return rows
 
 
 def _documents() -> list[Row]:
     kept, anew = document_load.load(MARKET, _DOCUMENTS)
-    ratio = f"{anew.cpu_each / kept.cpu_each:,.0f}x"
-    return [
-        Row("parse and validate", "kept", kept, ratio),
-        Row("parse and validate", "each time", anew),
-    ]
+    return compared("parse and validate", kept, {"without the cache": anew})
 
 
 def _say(what: str) -> None:

@@ -21,13 +21,13 @@ class Measured:
     """What one server did in one or more rounds; seconds throughout.
 
     `latencies` has one entry for each unit of work: an answer, a frame, an order.
-    `server_cpu` and `client_cpu` are user and system time of the two processes.
+    `server_cpu` and `client_cpu` are user and system time of the two processes; 0: not taken.
     """
 
     latencies: Sequence[float]
     elapsed: float
-    server_cpu: float
-    client_cpu: float
+    server_cpu: float = 0.0
+    client_cpu: float = 0.0
 
     @classmethod
     def together(cls, rounds: Sequence[Self]) -> Self:

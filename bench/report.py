@@ -1,6 +1,6 @@
 """What is printed: one table for all paths, in Markdown, so that it can be kept as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.box import MARKDOWN
@@ -9,17 +9,26 @@ from rich.table import Table
 
 from bench.measured import Measured
 
-_COLUMNS = ("path", "server", "per second", "CPU each", "p50", "p99", "client busy", "CPU ratio")
+_COLUMNS = (
+    "path",
+    "server",
+    "per second",
+    "CPU each",
+    "p50",
+    "p99",
+    "client busy",
+    "beside gateway",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One server's figures on one path; `ratio` is its advantage, where it has one to show."""
+    """One server's figures on one path; `beside` says how it compares with the gateway."""
 
     path: str
     server: str
     measured: Measured
-    ratio: str = ""
+    beside: str = ""
 
     def cells(self) -> tuple[str, ...]:
         """The row as text."""
@@ -32,14 +41,17 @@ class Row:
             _time(measured.percentile(50)),
             _time(measured.percentile(99)),
             f"{measured.client_share:.0%}" if measured.client_cpu else "",
-            self.ratio,
+            self.beside,
         )
 
 
-def compared(path: str, gateway: Measured, textbook: Measured) -> list[Row]:
-    """Both sides of a comparison."""
-    ratio = f"{textbook.cpu_each / gateway.cpu_each:.1f}x"
-    return [Row(path, "gateway", gateway, ratio), Row(path, "textbook", textbook)]
+def compared(path: str, gateway: Measured, others: Mapping[str, Measured]) -> list[Row]:
+    """The gateway, and what the others spend on the same."""
+    rows = [Row(path, "gateway", gateway)]
+    for server, measured in others.items():
+        ratio = measured.cpu_each / gateway.cpu_each
+        rows.append(Row(path, server, measured, f"{ratio:,.1f}x CPU"))
+    return rows
 
 
 def show(rows: Sequence[Row]) -> None:
@@ -47,7 +59,7 @@ def show(rows: Sequence[Row]) -> None:
     table = Table(*_COLUMNS, box=MARKDOWN)
     for row in rows:
         table.add_row(*row.cells())
-    Console(width=140, highlight=False).print(table)
+    Console(width=200, highlight=False).print(table)
 
 
 def _time(seconds: float) -> str:

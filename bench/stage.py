@@ -35,10 +35,16 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What runs; `outsider` is an account of the exchange that the gateway does not hold."""
+    """What runs.
+
+    `gateway_executing` keeps no answers, `textbook_keeping` keeps parsed and validated documents.
+    `outsider` is an account of the exchange that the gateway does not hold.
+    """
 
     gateway: Target
+    gateway_executing: Target
     textbook: Target
+    textbook_keeping: Target
     exchange_url: str
     outsider: KeyPair
 
@@ -75,46 +81,69 @@ class _Servers:
         self._redis_socket = redis_socket
         self._secrets = secrets
         self._market_maker = market_maker
-        self._ports = Ports(gateway=_free_port(), sandbox=_free_port())
-        self._textbook_port = _free_port()
+        self._sandbox_port = _free_port()
         self._environ = other_environ(os.environ)
 
     async def start(self, fleet: Fleet) -> Stage:
         binary = embedded.find_server(os.environ.get("PATH"))
         redis = programs.redis_server(binary, self._redis_socket, self._workspace, self._environ)
-        await fleet.start(redis)
-        await fleet.start(self._sandbox())
-        gateway = await fleet.start(self._gateway())
-        await fleet.start(self._feeder())
-        textbook = await fleet.start(self._textbook())
-        token = self._secrets.token
+        for program in (redis, self._sandbox(), self._feeder()):
+            await fleet.start(program)
         return Stage(
-            gateway=Target("gateway", self._ports.gateway, gateway.pid, token),
-            textbook=Target("textbook", self._textbook_port, textbook.pid, token),
-            exchange_url=self._ports.sandbox_url,
+            gateway=await self._target(fleet, self._gateway),
+            gateway_executing=await self._target(fleet, self._gateway_executing),
+            textbook=await self._target(fleet, self._textbook),
+            textbook_keeping=await self._target(fleet, self._textbook_keeping),
+            exchange_url=self._ports(0).sandbox_url,
             outsider=self._secrets.outsider,
         )
 
+    async def _target(self, fleet: Fleet, make: Callable[[int], Program]) -> Target:
+        port = _free_port()
+        server = await fleet.start(make(port))
+        return Target(server.name, port, server.pid, self._secrets.token)
+
+    def _ports(self, gateway: int) -> Ports:
+        return Ports(gateway=gateway, sandbox=self._sandbox_port)
+
     def _sandbox(self) -> Program:
-        program = programs.sandbox(self._ports, self._workspace, self._environ)
+        program = programs.sandbox(self._ports(0), self._workspace, self._environ)
         quiet = () if self._market_maker else ("--no-market-maker",)
         return replace(program, command=[*program.command, *quiet])
 
-    def _gateway(self) -> Program:
-        own = own_settings(self._ports, self._workspace, self._redis_socket)
-        return programs.gateway(self._ports, self._workspace, gateway_environ(self._environ, own))
+    def _gateway(self, port: int) -> Program:
+        ports = self._ports(port)
+        own = own_settings(ports, self._workspace, self._redis_socket)
+        return programs.gateway(ports, self._workspace, gateway_environ(self._environ, own))
+
+    def _gateway_executing(self, port: int) -> Program:
+        program = self._gateway(port)
+        return replace(
+            program,
+            name="gateway, keeping no answers",
+            environ={**program.environ, "NGW_ANSWER_BYTES": "0"},
+            log_file=self._workspace.logs / "gateway-executing.log",
+        )
 
     def _feeder(self) -> Program:
         def ready() -> bool:
             with Redis(unix_socket_path=str(self._redis_socket)) as redis:
                 return bool(redis.exists(LISTING))
 
-        return self._own("feeder", self._ports.sandbox, self._environ, ready)
+        return self._own("feeder", self._sandbox_port, self._environ, ready)
 
-    def _textbook(self) -> Program:
-        port = self._textbook_port
+    def _textbook(self, port: int) -> Program:
         environ = {**self._environ, "BENCH_TOKEN": self._secrets.token}
         return self._own("textbook", port, environ, lambda: inquiry.is_up(port, "/docs"))
+
+    def _textbook_keeping(self, port: int) -> Program:
+        program = self._textbook(port)
+        return replace(
+            program,
+            name="textbook, keeping documents",
+            environ={**program.environ, "BENCH_KEEP_DOCUMENTS": "1"},
+            log_file=self._workspace.logs / "textbook-keeping.log",
+        )
 
     def _own(
         self, name: str, port: int, environ: Mapping[str, str], ready: Callable[[], bool]

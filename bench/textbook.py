@@ -3,7 +3,8 @@
 Every subscriber has his own execution, and his own Redis subscription. Nothing is done badly on
 purpose: uvloop, httptools, hiredis, a shared connection pool, no access log, no compression.
 What it knows comes from `bench.feeder`. Started as `python -m bench.textbook PORT REDIS_SOCKET`;
-the token to accept is in the environment variable BENCH_TOKEN.
+the token to accept is in the environment variable BENCH_TOKEN. With BENCH_KEEP_DOCUMENTS it uses
+Strawberry's caches of parsed and validated documents, which are off by default.
 """
 
 import hmac
@@ -13,6 +14,7 @@ import sys
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeAlias
 
 import strawberry
@@ -21,6 +23,7 @@ from fastapi import Depends, FastAPI
 from fastapi.requests import HTTPConnection
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
+from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 from strawberry.fastapi import GraphQLRouter
 
 from bench.stored import LISTING, book_key, ticker_key
@@ -181,8 +184,13 @@ def _time(milliseconds: str) -> datetime:
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 
 
-def create_app(redis: Redis, token: str) -> FastAPI:
+def _the(cache: SchemaExtension) -> SchemaExtension:
+    return cache  # given as a class, Strawberry would make a new one for each request
+
+
+def create_app(redis: Redis, token: str, *, keep_documents: bool) -> FastAPI:
     """Build the application that answers callers who present `token`."""
+    caches = (ParserCache(), ValidationCache()) if keep_documents else ()
     expected = f"Bearer {token}".encode()
 
     async def require_token(connection: HTTPConnection) -> None:
@@ -195,7 +203,9 @@ def create_app(redis: Redis, token: str) -> FastAPI:
         return {"redis": redis}
 
     router: GraphQLRouter[dict[str, Any], None] = GraphQLRouter(
-        strawberry.Schema(Query, subscription=Subscription),
+        strawberry.Schema(
+            Query, subscription=Subscription, extensions=[partial(_the, cache) for cache in caches]
+        ),
         path="/graphql",
         context_getter=context,
         dependencies=[Depends(require_token)],
@@ -215,7 +225,11 @@ def main() -> None:
         decode_responses=True,
     )
     uvicorn.run(
-        create_app(redis, os.environ["BENCH_TOKEN"]),
+        create_app(
+            redis,
+            os.environ["BENCH_TOKEN"],
+            keep_documents="BENCH_KEEP_DOCUMENTS" in os.environ,
+        ),
         port=int(port),
         loop="uvloop",
         http="httptools",
