@@ -22,16 +22,21 @@ def check(environ: Mapping[str, str], *, connect: bool) -> int:
 
     With `connect`, a Redis that cannot be reached is a fault as well.
     """
+    if not is_sound(environ, connect=connect):
+        return 2
+    typer.echo("configuration is sound")
+    return 0
+
+
+def is_sound(environ: Mapping[str, str], *, connect: bool) -> bool:
+    """Print each warning and each fault on a line of standard error; True without a fault."""
     faults = _Faults(environ)
     faults.look(connect=connect)
     for warning in faults.warnings:
         typer.echo(f"warning: {warning}", err=True)
     for problem in faults.problems:
         typer.echo(problem, err=True)
-    if faults.problems:
-        return 2
-    typer.echo("configuration is sound")
-    return 0
+    return not faults.problems
 
 
 class _Faults:
