@@ -101,6 +101,25 @@ def test_serve_prints_a_fault_of_the_credentials(tmp_path: Path) -> None:
     assert line.startswith("/nonexistent: cannot be read")
 
 
+def test_serve_refuses_an_account_without_credentials_and_credentials_without_account(
+    tmp_path: Path,
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\naccounts: [demo]\nprincipals: []\n")
+    done = run(
+        "serve",
+        NGW_POLICY_FILE=str(policy),
+        NGW_CREDENTIALS='{"other": {"api_key": "key", "api_secret": "secret"}}',
+        NGW_CACHE_REDIS_URL="unix:///nonexistent",
+        NGW_STATE_REDIS_URL="unix:///nonexistent",
+    )
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+        "account 'demo'",
+        "account 'other'",
+    ]
+
+
 def test_sandbox_without_accounts_shows_what_such_a_file_looks_like() -> None:
     done = run("sandbox")
     assert done.returncode == 2
