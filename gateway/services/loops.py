@@ -9,6 +9,7 @@ import structlog
 _log = structlog.get_logger(__name__)
 
 _RESTART_PAUSE_S = 1.0
+_CANCEL_AGAIN_S = 0.1
 
 Loop = Callable[[], Awaitable[None]]
 """Runs until it is cancelled."""
@@ -21,8 +22,18 @@ async def kept_up(name: str, loop: Loop) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await _end(task)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel until it ends, for a cancellation can get lost.
+
+    Before Python 3.12 `asyncio.wait_for`, which the Redis client uses, drops one that arrives
+    together with the answer.
+    """
+    while not task.done():
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
 
 
 async def _run(name: str, loop: Loop) -> None:
