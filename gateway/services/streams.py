@@ -177,17 +177,18 @@ class StreamHub:
             tape.broken(gap)
             return
         for key in self._keys(topic):
-            self._show(topic, key)
+            # Though it may be fresh by its age: nobody tells these subscribers when that ends.
+            self._show(topic, key, stale=True)
 
     def _keys(self, topic: Topic) -> list[MarketKey]:
         if topic == ALL_TICKERS:
             return self._market_data.known_tickers()
         return [key_of(topic)]
 
-    def _show(self, topic: Topic, key: MarketKey) -> None:
+    def _show(self, topic: Topic, key: MarketKey, *, stale: bool = False) -> None:
         snapshot = self._market_data.shown(key)
         if snapshot is not None and (told := _told(snapshot)) is not None:
-            self._put(topic, told, key.symbol)
+            self._put(topic, replace(told, stale=stale or told.stale), key.symbol)
 
     def _stop_resync(self, topic: Topic) -> None:
         """A history asked for before a break must not stand for what came after it."""
