@@ -30,8 +30,8 @@ def price_of(number: int) -> str:
 
 
 def sent(exchange: Exchange) -> Counter[str]:
-    """How many orders went out at each price."""
-    rows = exchange.requests("market/limit-buy")
+    """How many of the orders in BTCTRY went out at each price."""
+    rows = exchange.requests("market/limit-buy", symbol="BTCTRY")
     return Counter(dict(row["parameters"])["price"] for row in rows)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,6 +31,11 @@ BALANCES = {
     "HOT": Decimal(1_000_000_000),
     "1INCH": Decimal(1_000_000),
 }
+
+
+def wall_clock_ms() -> int:
+    """The machine's time."""
+    return time.time_ns() // 1_000_000
 
 
 def account(name: str) -> Account:
@@ -61,7 +66,7 @@ class Trader:
 
     def call(self, path: str, **parameters: object) -> Json:
         """Send a signed POST, as the document's "Security" section says."""
-        text = urlencode({**parameters, "timestamp": time.time_ns() // 1_000_000})
+        text = urlencode({**parameters, "timestamp": wall_clock_ms()})
         secret = self.keys.api_secret.encode()
         signature = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
         reply = self.http.post(
@@ -82,15 +87,22 @@ class Trader:
 
 
 class Exchange:
-    """A sandbox that runs until `stop`, and can be started again at the same address."""
+    """A sandbox that runs until `stop`, and can be started again at the same address.
 
-    def __init__(self, config: SandboxConfig = QUIET) -> None:
+    `clock` gives its time in ms since the Unix epoch.
+    """
+
+    def __init__(
+        self, config: SandboxConfig = QUIET, clock: Callable[[], int] = wall_clock_ms
+    ) -> None:
         self._config = config
+        self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
         self._thread: Thread | None = None
         self.start()
         self.http = httpx.Client(base_url=self.url, trust_env=False)
+        self.demo = Trader(self.http, DEMO.keys[0])
         self.outsider = Trader(self.http, OUTSIDER.keys[0])
         self.counterparty = Trader(self.http, COUNTERPARTY.keys[0])
 
@@ -164,7 +176,7 @@ class Exchange:
     async def _serve(self, started: Future[RunningSandbox]) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         try:
-            async with serve(self._config) as running:
+            async with serve(self._config, self._clock) as running:
                 started.set_result(running)
                 await self._end.wait()
         except Exception as error:
