@@ -1,156 +1,25 @@
 """Runs every comparison and prints the table: `python -m bench`, about two minutes, Linux only."""
 
 import asyncio
-import os
-import signal
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from multiprocessing import get_context
-from typing import TypeVar
 
-import httpx
-
-from bench import document_load, fan_out_load, http_load, order_load
-from bench.fan_out_load import SUBSCRIBERS, FanOut
-from bench.measured import Measured, Target
-from bench.operations import MARKET, MARKETS, SYMBOL, shape
-from bench.report import Row, compared, show
-from bench.stage import Interrupted, Stage, stage
-from gateway.cli.dev.tether import tie
-
-_ROUNDS = 3
-_WARM_UP_S = 0.5
-_QUERY_S = 2.0
-_FAN_OUT_S = 4.0
-_ORDERS = 300
-_DOCUMENTS = 300
-
-_FAN_OUT = f"a frame to each of {SUBSCRIBERS} subscribers"
-
-T = TypeVar("T")
-
-_QUERIES: tuple[tuple[str, str, Mapping[str, object]], ...] = (
-    ("one market, ticker and top 5", MARKET, {"symbol": SYMBOL}),
-    ("all markets with tickers", MARKETS, {}),
-)
-
-
-class Bench:
-    """The comparisons, with the load in a process of its own."""
-
-    def __init__(self, load_process: Executor) -> None:
-        self._load_process = load_process
-
-    async def run(self) -> list[Row]:
-        """Run all of them; return their rows."""
-        rows: list[Row] = []
-        async with stage(market_maker=True) as moving:
-            for path, document, variables in _QUERIES:
-                rows += await self._query(moving, path, document, variables)
-        async with stage(market_maker=False) as still:
-            rows += await self._fan_out(still)
-            rows += await self._orders(still)
-        return rows + _documents()
-
-    async def _query(
-        self, on: Stage, path: str, document: str, variables: Mapping[str, object]
-    ) -> list[Row]:
-        _say(path)
-        targets = (on.gateway, on.gateway_executing, on.textbook, on.textbook_keeping)
-        await _agree(targets, document, variables)
-
-        async def once(target: Target, seconds: float) -> Measured:
-            return await self._away(http_load.load, target, document, variables, seconds)
-
-        for target in targets:
-            await once(target, _WARM_UP_S)
-        rounds: dict[str, list[Measured]] = {target.name: [] for target in targets}
-        for _ in range(_ROUNDS):
-            for target in targets:
-                rounds[target.name].append(await once(target, _QUERY_S))
-        measured = {name: Measured.together(each) for name, each in rounds.items()}
-        return compared(path, measured.pop(on.gateway.name), measured)
-
-    async def _fan_out(self, on: Stage) -> list[Row]:
-        _say(_FAN_OUT)
-        targets = (on.gateway, on.textbook)
-        rounds: dict[str, list[FanOut]] = {target.name: [] for target in targets}
-        for _ in range(_ROUNDS):
-            for target in targets:
-                followed = await self._away(
-                    fan_out_load.load, target, on.exchange_url, on.outsider, _FAN_OUT_S
-                )
-                rounds[target.name].append(followed)
-        shapes = [each.shape for its in rounds.values() for each in its]
-        assert all(each == shapes[0] for each in shapes), shapes
-        return _fan_out_rows(rounds)
-
-    async def _orders(self, on: Stage) -> list[Row]:
-        _say("orders")
-        through, direct = await self._away(
-            order_load.load, on.gateway, on.exchange_url, on.outsider, _ORDERS
-        )
-        added = (through.percentile(part) - direct.percentile(part) for part in (50, 99))
-        beside = "gateway adds " + ", ".join(f"{each * 1e3:.1f} ms" for each in added)
-        path = "a limit order"
-        return [Row(path, "gateway", through), Row(path, "direct", direct, beside)]
-
-    async def _away(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._load_process, work, *arguments
-        )
-
-
-async def _agree(targets: Sequence[Target], document: str, variables: Mapping[str, object]) -> None:
-    """See that all give the same answer but for the moment: names, lengths of lists, types."""
-    shapes = []
-    async with httpx.AsyncClient() as http:
-        for target in targets:
-            answer = await http.post(
-                f"http://127.0.0.1:{target.port}/graphql",
-                json={"query": document, "variables": variables},
-                headers={"Authorization": f"Bearer {target.token}"},
-            )
-            shapes.append(shape(answer.json()))
-    assert all(each == shapes[0] for each in shapes), shapes
-
-
-def _fan_out_rows(rounds: Mapping[str, Sequence[FanOut]]) -> list[Row]:
-    frames = {
-        server: Measured.together([each.frames for each in its]) for server, its in rounds.items()
-    }
-    rows = compared(_FAN_OUT, frames.pop("gateway"), frames)
-    for server, its in rounds.items():
-        last = [latency for each in its for latency in each.events]
-        elapsed = sum(each.frames.elapsed for each in its)
-        rows.append(Row("an event, until the last has it", server, Measured(last, elapsed)))
-    return rows
-
-
-def _documents() -> list[Row]:
-    kept, anew = document_load.load(MARKET, _DOCUMENTS)
-    return compared("parse and validate", kept, {"without the cache": anew})
-
-
-def _say(what: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+from bench.comparisons import Comparisons
+from bench.load_process import load_process
+from bench.report import show
+from bench.stage import Interrupted
 
 
 def main() -> int:
-    """Run all comparisons."""
+    """Run all comparisons: 0, or 1 when a signal ended them, 2 where they cannot run."""
     if sys.platform != "linux":
         print("the benchmark reads /proc: it runs on Linux only", file=sys.stderr)
         return 2
-    with ProcessPoolExecutor(
-        1, get_context("spawn"), initializer=tie, initargs=(os.getpid(), signal.SIGKILL)
-    ) as load_process:
-        try:
-            show(asyncio.run(Bench(load_process).run()))
-        except Interrupted:
-            print("stopped", file=sys.stderr)
-            return 1
+    try:
+        with load_process() as load:
+            show(asyncio.run(Comparisons(load).run()))
+    except Interrupted:
+        print("stopped", file=sys.stderr)
+        return 1
     return 0
 
 

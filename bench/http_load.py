@@ -93,12 +93,12 @@ class _Connection(asyncio.Protocol):
         if now < self._deadline:
             self._ask(self._transport)
         else:
+            self.ended.set_result(None)
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ended.done():
-            self.ended.set_result(None)
-        assert exc is None, exc
+            self.ended.set_exception(exc or ConnectionResetError("closed by the server"))
 
     def _ask(self, transport: asyncio.Transport) -> None:
         self._body = b""
