@@ -36,9 +36,10 @@ def _running_valkey() -> Iterator[ValkeyServer]:
 
 
 @contextmanager
-def _running_service(
-    folders: pytest.TempPathFactory, config: SandboxConfig, settings: dict[str, str]
+def running_service(
+    folders: pytest.TempPathFactory, config: SandboxConfig = QUIET, **settings: str
 ) -> Iterator[Service]:
+    """Run a gateway with an exchange and a Valkey of its own; its log outlives it."""
     with _running_valkey() as valkey, closing(Exchange(config)) as exchange:
         made = Service(folders.mktemp("gateway"), exchange, valkey, settings)
         with closing(made) as service:
@@ -49,7 +50,7 @@ def _running_service(
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The gateway that tests share."""
-    with _running_service(tmp_path_factory, QUIET, {}) as running:
+    with running_service(tmp_path_factory) as running:
         yield running
 
 
@@ -59,7 +60,7 @@ def fresh_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshSer
     with ExitStack() as stack:
 
         def make(config: SandboxConfig = QUIET, **settings: str) -> Service:
-            running = _running_service(tmp_path_factory, config, settings)
+            running = running_service(tmp_path_factory, config, **settings)
             return stack.enter_context(running)
 
         yield make

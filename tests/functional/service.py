@@ -62,6 +62,7 @@ def members() -> dict[str, Member]:
         Member("second-trader", (MARKET, READ, TRADE)),
         Member("reader", (MARKET,)),
         Member("auditor", (MARKET, READ)),
+        Member("placer", (TRADE,)),
         Member("stranger"),
         Member("former", (MARKET,), expires="2020-01-01T00:00:00Z"),
     )
@@ -82,11 +83,11 @@ class Service:
         self.members = members()
         self.write_policy(self.members.values())
         _write_credentials(folder / "credentials", (DEMO, VAULT))
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self.ws_url = f"ws://127.0.0.1:{port}/graphql"
-        self._settings = self._defaults(port) | settings
-        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=30)
+        self.port = free_port()
+        self.ws_url = f"ws://127.0.0.1:{self.port}/graphql"
+        self._settings = self._defaults() | settings
+        base_url = f"http://127.0.0.1:{self.port}"
+        self.http = httpx.Client(base_url=base_url, trust_env=False, timeout=30)
 
     def start(self) -> None:
         """Start it, and wait until it says that it is ready."""
@@ -148,6 +149,11 @@ class Service:
         except httpx.TransportError:
             return "away"
 
+    def problems(self) -> dict[str, str]:
+        """What /readyz says is wrong, by part."""
+        problems: dict[str, str] = self.http.get("/readyz").json()["problems"]
+        return problems
+
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric, summed over the labels that are not given."""
         families = text_string_to_metric_families(self.http.get("/metrics").text)
@@ -163,9 +169,9 @@ class Service:
         lines = self.log.read_bytes()[since:].decode().splitlines()
         return [line for line in lines if "Traceback" in line or '"level": "error"' in line]
 
-    def _defaults(self, port: int) -> dict[str, str]:
+    def _defaults(self) -> dict[str, str]:
         return {
-            "NGW_PORT": str(port),
+            "NGW_PORT": str(self.port),
             "NGW_POLICY_FILE": str(self._folder / "policy.yaml"),
             "NGW_POLICY_RELOAD_S": "0.2",
             "NGW_CREDENTIALS_DIR": str(self._folder / "credentials"),
