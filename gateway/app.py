@@ -60,7 +60,7 @@ _log = structlog.get_logger(__name__)
 
 _DAY_MS = 86_400_000
 _REDIS_CONNECTIONS = 32
-_JOURNAL_WATCH_S = 2.0
+_REDIS_WATCH_S = 2.0
 
 
 def wall_ms() -> int:
@@ -379,7 +379,8 @@ def _loops(
 
     return {
         "journal": stores.journal.run,
-        "journal-watch": lambda: stores.journal.watch(_JOURNAL_WATCH_S),
+        "journal-watch": lambda: stores.journal.watch(_REDIS_WATCH_S),
+        "cache-watch": lambda: stores.cache.watch(_REDIS_WATCH_S),
         "market-data": services.market_data.run,
         "feed": lambda: upstream.feed.run(services.streams.receive),
         **{f"account-{name}": stream.run for name, stream in upstream.order_streams.items()},

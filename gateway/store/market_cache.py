@@ -4,6 +4,7 @@ The failure policy: with Redis away a read finds nothing and a write is dropped.
 the change of state is logged once, and no caller ever sees an exception.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,6 +54,7 @@ class CacheFault(StrEnum):
     WRITE = "write"
     EPOCH = "epoch"
     CORRUPT = "corrupt"
+    PROBE = "probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,15 @@ class MarketCache:
             lambda: run_script(self._redis, _NEXT_EPOCH, [_EPOCH], [now]),
         )
         return now if epoch is None else epoch
+
+    async def watch(self, every_s: float) -> None:
+        """Look at Redis every `every_s` seconds, for ever.
+
+        `available` would otherwise stay as the last reader or writer found it, while none comes.
+        """
+        while True:
+            await self._call(CacheFault.PROBE, self._redis.ping)
+            await asyncio.sleep(every_s)
 
     async def _write_all(self, entries: Sequence[CacheWrite]) -> list[int]:
         async with self._redis.pipeline(transaction=False) as pipeline:

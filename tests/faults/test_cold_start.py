@@ -16,7 +16,7 @@ DETAILS = """{ market(symbol: "BTCUSDT") { ticker { last } rules { minTotal } to
 
 async def ask_at_once(service: Service, queries: list[str]) -> list[Json]:
     async with httpx.AsyncClient(
-        base_url=service.url,
+        base_url=service.http.base_url,
         headers=service.caller().headers,
         limits=httpx.Limits(max_connections=len(queries)),
         timeout=30,

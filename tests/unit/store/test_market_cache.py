@@ -202,3 +202,21 @@ async def test_a_full_redis_drops_the_write_and_raises_nothing(own_valkey: Valke
         own_valkey.command("CONFIG", "SET", "maxmemory", "1")
         assert await cache_of(redis, faults).write([write("1")]) == 0
     assert faults == [CacheFault.WRITE]
+
+
+async def test_a_watch_notices_an_end_and_a_return_though_nobody_asks(
+    own_valkey: ValkeyServer,
+) -> None:
+    clock, faults = Clock(), list[CacheFault]()
+    async with open_quick(own_valkey.url) as redis:
+        cache = cache_of(redis, faults, clock)
+        watching = asyncio.create_task(cache.watch(0.01))
+        own_valkey.stop()
+        while cache.available:  # noqa: ASYNC110 - the cache offers no event
+            await asyncio.sleep(0.01)
+        own_valkey.start()
+        clock.now = 5.0
+        while not cache.available:  # noqa: ASYNC110 - the cache offers no event
+            await asyncio.sleep(0.01)
+        watching.cancel()
+    assert set(faults) == {CacheFault.PROBE}
