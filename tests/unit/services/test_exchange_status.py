@@ -1,0 +1,43 @@
+import asyncio
+
+import pytest
+
+from gateway.domain.errors import NotSent
+from gateway.exchange import ExchangeClock
+from gateway.services.exchange_status import ExchangeStatus
+from tests.unit.services.examples import Clock, StandInExchange, StandInFeed
+
+pytestmark = pytest.mark.anyio
+
+
+def status_of(exchange: StandInExchange, clock: Clock) -> ExchangeStatus:
+    offset = ExchangeClock(clock, lambda: 0.0)
+    return ExchangeStatus(exchange.client, offset, StandInFeed().feed, clock)
+
+
+async def test_callers_share_one_request_and_its_answer_for_a_second() -> None:
+    clock, exchange = Clock(), StandInExchange({"time": 5_000})
+    status = status_of(exchange, clock)
+    at_once = await asyncio.gather(*(status.read() for _ in range(10)))
+    assert {(each.reachable, each.server_time) for each in at_once} == {(True, 5_000)}
+    clock.now += 999
+    later = await status.read()
+    assert (later.server_time, later.feed.connected) == (5_999, True)
+    assert exchange.asked == ["time"]
+    clock.now += 1
+    await status.read()
+    assert exchange.asked == ["time"] * 2
+
+
+async def test_an_exchange_that_does_not_answer_is_not_reachable_and_is_no_error() -> None:
+    clock, exchange = Clock(), StandInExchange({"time": NotSent("time", "connect")})
+    found = await status_of(exchange, clock).read()
+    assert (found.reachable, found.server_time, found.offset_ms) == (False, None, None)
+
+
+async def test_a_clock_that_is_set_back_asks_again() -> None:
+    clock, exchange = Clock(), StandInExchange({"time": 5_000})
+    status = status_of(exchange, clock)
+    await status.read()
+    clock.now -= 100_000
+    assert (await status.read()).server_time == 5_000

@@ -1,0 +1,207 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.domain.errors import NotSent
+from gateway.domain.orders import Order, OrderStatus
+from gateway.domain.streams import Gap
+from gateway.services.order_streams import ACCOUNT, OrderStream
+from tests.unit.services.examples import (
+    StandInExchange,
+    StandInFeed,
+    order,
+    sign,
+    turns,
+    until,
+)
+
+pytestmark = pytest.mark.anyio
+
+FILLED = OrderStatus.FILLED
+CLOSED_UNKNOWN = OrderStatus.CLOSED_UNKNOWN
+
+
+@dataclass
+class Desk:
+    stream: OrderStream
+    feed: StandInFeed
+    exchange: StandInExchange
+
+    def list(self, *orders: Order) -> None:
+        self.exchange.answers["open orders"] = orders
+
+
+@asynccontextmanager
+async def desk_of(*, queue_size: int = 100, linger_s: float = 60) -> AsyncIterator[Desk]:
+    feed, exchange = StandInFeed(), StandInExchange()
+    stream = OrderStream(
+        account="demo",
+        feed=feed.feed,
+        exchange=exchange.client,
+        sign=sign,
+        queue_size=queue_size,
+        linger_s=linger_s,
+    )
+    running = asyncio.create_task(stream.run())
+    await turns()
+    try:
+        yield Desk(stream, feed, exchange)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await turns()
+
+
+class Listener:
+    """Reads a stream in a task of its own."""
+
+    def __init__(self, stream: OrderStream) -> None:
+        self.heard: list[Order | Gap] = []
+        self.task = asyncio.create_task(self._listen(stream))
+
+    async def _listen(self, stream: OrderStream) -> None:
+        async with aclosing(stream.events()) as events:  # type: ignore[type-var]
+            async for event in events:
+                self.heard.append(event)
+
+    async def has(self, *events: Order | Gap) -> None:
+        await until(lambda: len(self.heard) >= len(events) or self.task.done())
+        assert self.heard == list(events)
+
+    async def leave(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def test_a_subscriber_gets_the_open_orders_and_then_each_change() -> None:
+    async with desk_of() as desk:
+        desk.list(order("o1"), order("o2"))
+        listener = Listener(desk.stream)
+        await turns()
+        desk.feed.start(ACCOUNT)
+        await listener.has(order("o1"), order("o2"))
+        desk.feed.tell(ACCOUNT, order("o2", filled=10, status=FILLED))
+        desk.feed.tell(ACCOUNT, order("o2"))
+        desk.feed.tell(ACCOUNT, order("o3"))
+        filled = order("o2", filled=10, status=FILLED)
+        await listener.has(order("o1"), order("o2"), filled, order("o3"))
+        second = Listener(desk.stream)
+        await second.has(order("o1"), order("o3"))
+        await listener.leave()
+        await second.leave()
+
+
+async def test_after_a_break_a_gap_then_all_open_orders_and_what_vanished() -> None:
+    async with desk_of() as desk:
+        desk.list(order("o1"), order("o2"), order("o3"))
+        listener = Listener(desk.stream)
+        await turns()
+        desk.feed.start(ACCOUNT)
+        await listener.has(order("o1"), order("o2"), order("o3"))
+        listener.heard.clear()
+        desk.feed.cut(since=7)
+        desk.feed.cut(since=8)
+        filling = order("o2", filled=5, status=OrderStatus.PARTIALLY_FILLED)
+        desk.list(order("o1"), filling, order("o4"))
+        desk.feed.start(ACCOUNT)
+        gone = order("o3", status=CLOSED_UNKNOWN)
+        await listener.has(Gap(7, "cut"), order("o1"), filling, order("o4"), gone)
+        await listener.leave()
+
+
+async def test_a_list_asked_for_before_a_break_is_not_taken_for_one_after_it() -> None:
+    async with desk_of() as desk:
+        desk.list(order("old"))
+        listener = Listener(desk.stream)
+        await turns()
+        desk.exchange.hold()
+        desk.feed.start(ACCOUNT)
+        await until(lambda: desk.exchange.waiting == 1)
+        desk.feed.cut()
+        desk.list(order("new"))
+        desk.feed.start(ACCOUNT)
+        await until(lambda: len(desk.exchange.asked) == 2)
+        desk.exchange.release()
+        await listener.has(order("new"))
+        await listener.leave()
+
+
+async def test_the_list_is_asked_for_until_it_comes() -> None:
+    async with desk_of() as desk:
+        desk.exchange.answers["open orders"] = NotSent("market/user-orders", "connect")
+        listener = Listener(desk.stream)
+        await turns()
+        desk.feed.start(ACCOUNT)
+        await until(lambda: desk.exchange.asked)
+        desk.list(order("o1"))
+        await listener.has(order("o1"))
+        await listener.leave()
+
+
+async def test_who_reads_too_slowly_is_told_so_and_the_others_read_on() -> None:
+    async with desk_of(queue_size=3) as desk:
+        desk.list()
+        slow, quick = desk.stream.events(), Listener(desk.stream)
+        first = asyncio.ensure_future(anext(slow))
+        await turns()
+        desk.feed.start(ACCOUNT)
+        await until(lambda: desk.exchange.asked)
+        await turns()
+        sent = [order(f"o{number}") for number in range(6)]
+        for each in sent:
+            desk.feed.tell(ACCOUNT, each)
+            await turns()
+        assert await first == sent[0]
+        with pytest.raises(Exception, match="slow subscriber"):
+            await anext(slow)
+        await quick.has(*sent)
+        await quick.leave()
+
+
+async def test_the_account_is_held_while_somebody_waits_for_it_to_start() -> None:
+    """One subscriber leaves, the linger ends, and another is still waiting."""
+    async with desk_of(linger_s=0.01) as desk:
+        desk.list(order("o1"))
+        first = Listener(desk.stream)
+        second = Listener(desk.stream)
+        await turns()
+        await first.leave()
+        await asyncio.sleep(0.05)
+        assert desk.feed.wanted == [ACCOUNT]
+        desk.feed.start(ACCOUNT)
+        await second.has(order("o1"))
+        await second.leave()
+
+
+async def test_after_the_last_subscriber_and_the_linger_the_account_is_let_go() -> None:
+    async with desk_of(linger_s=0.01) as desk:
+        desk.list(order("o1"))
+        listener = Listener(desk.stream)
+        await turns()
+        desk.feed.start(ACCOUNT)
+        await listener.has(order("o1"))
+        await listener.leave()
+        await until(lambda: not desk.feed.wanted)
+        again = Listener(desk.stream)
+        await turns()
+        assert again.heard == []
+        desk.list(order("o2"))
+        desk.feed.start(ACCOUNT)
+        await again.has(order("o2"))
+        await again.leave()
+
+
+async def test_stopping_leaves_no_task() -> None:
+    before = asyncio.all_tasks()
+    async with desk_of() as desk:
+        desk.exchange.hold()
+        listener = Listener(desk.stream)
+        await turns()
+        desk.feed.start(ACCOUNT)
+        await until(lambda: desk.exchange.waiting)
+        await listener.leave()
+    await turns()
+    assert asyncio.all_tasks() == before

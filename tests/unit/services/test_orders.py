@@ -1,0 +1,358 @@
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from gateway.access.policy import Action, Policy, Principal, PrincipalKind
+from gateway.domain.errors import (
+    BadUserInput,
+    Forbidden,
+    GatewayError,
+    JournalUnavailable,
+    NotSent,
+    Refused,
+    Unclear,
+    UnknownAccount,
+    UnknownSymbol,
+)
+from gateway.domain.orders import PlacementState
+from gateway.observability import Metrics
+from gateway.services.accounts import Accounts
+from gateway.services.orders import Cancelled, CancelUnknown, Orders
+from gateway.store.journal import OrderJournal
+from gateway.store.redis import open_redis
+from tests.unit.services.examples import (
+    APP,
+    BTC,
+    Clock,
+    StandInExchange,
+    command,
+    listing,
+    open_patient,
+    order,
+    policy,
+    sign,
+    turns,
+    until,
+)
+from tests.unit.services.test_market_data import desk_of as market_desk
+from tests.valkey import ValkeyServer
+
+pytestmark = pytest.mark.anyio
+
+S = PlacementState
+REFUSED = Refused("limit-buy", "10036", "INSUFFICIENT", "not enough", "deposit", retry=False)
+NOT_SENT = NotSent("limit-buy", "connect")
+UNCLEAR = Unclear("limit-buy", "timeout")
+OTHER = Principal("other-app", PrincipalKind.APP)
+
+
+@dataclass
+class Desk:
+    orders: Orders
+    exchange: StandInExchange
+    journal: OrderJournal
+    clock: Clock
+    metrics: Metrics
+
+    def count(self, what: str, outcome: str) -> float:
+        name = f"gateway_{what}_total"
+        return self.metrics.registry.get_sample_value(name, {"outcome": outcome}) or 0
+
+
+@asynccontextmanager
+async def desk_of(
+    url: str, granted: Policy | None = None, *, patience_s: float = 20
+) -> AsyncIterator[Desk]:
+    market, metrics = market_desk(), Metrics()
+    market.exchange.answers |= {
+        "markets": listing(BTC),
+        "place": order("placed"),
+        "cancel": order("placed"),
+    }
+    allowed = granted or policy(Action.ORDERS_PLACE, Action.ORDERS_CANCEL)
+    async with open_redis(
+        url, connect_timeout=patience_s, command_timeout=patience_s, max_connections=8
+    ) as redis:
+        journal = OrderJournal(redis)
+        orders = Orders(
+            accounts=Accounts(
+                policy=lambda: allowed,
+                signers={"demo": sign},
+                exchange=market.exchange.client,
+                streams={},
+            ),
+            market_data=market.market_data,
+            journal=journal,
+            exchange=market.exchange.client,
+            now=market.clock,
+            random_bytes=os.urandom,
+            metrics=metrics,
+        )
+        yield Desk(orders, market.exchange, journal, market.clock, metrics)
+        await orders.aclose(0)
+
+
+async def test_an_accepted_order_is_sent_once_and_recorded(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        placed = await desk.orders.place(APP, command())
+        assert (placed.state, placed.order, placed.rule) == (S.ACCEPTED, order("placed"), "trade")
+        assert await desk.journal.get(placed.id) == placed
+        assert desk.exchange.asked.count("place") == 1
+        assert desk.count("orders", "ACCEPTED") == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "state", "code", "new_id_safe"),
+    [
+        (REFUSED, S.REJECTED, "INSUFFICIENT", True),
+        (NOT_SENT, S.NOT_SENT, "EXCHANGE_UNAVAILABLE", True),
+        (UNCLEAR, S.UNKNOWN, None, False),
+        (Unclear("limit-buy", "unlisted", "12345"), S.UNKNOWN, None, False),
+    ],
+)
+async def test_each_failure_has_its_state_and_is_recorded(
+    valkey: ValkeyServer,
+    failure: GatewayError,
+    state: PlacementState,
+    code: str | None,
+    *,
+    new_id_safe: bool,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers["place"] = failure
+        placed = await desk.orders.place(APP, command())
+        assert (placed.state, placed.state.new_id_safe, placed.order) == (state, new_id_safe, None)
+        assert (placed.rejection and placed.rejection.code) == code
+        assert placed.evidence == (None if code else str(failure))
+        assert await desk.journal.get(placed.id) == placed
+        assert await desk.orders.place(APP, command()) == placed
+        assert desk.exchange.asked.count("place") == 1
+
+
+async def test_an_order_that_fails_inside_stays_sending_until_its_lease_lapses(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers["place"] = LookupError("a defect")
+        with pytest.raises(LookupError):
+            await desk.orders.place(APP, command())
+        standing = await desk.orders.place(APP, command())
+        assert standing.state is S.SENDING
+        desk.clock.now = standing.lease_until - 1
+        assert (await desk.orders.place(APP, command())).state is S.SENDING
+        desk.clock.now = standing.lease_until
+        lost = await desk.orders.placement(APP, standing.id)
+        assert lost is not None
+        assert (lost.state, lost.evidence is not None) == (S.UNKNOWN, True)
+        assert await desk.journal.get(standing.id) == lost
+        assert desk.exchange.asked.count("place") == 1
+
+
+async def test_a_sender_that_outlives_its_lease_still_says_what_became_of_its_order(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as one, desk_of(valkey.url) as other:
+        await one.orders.place(APP, command("first"))
+        one.exchange.hold()
+        placing = asyncio.create_task(one.orders.place(APP, command()))
+        await until(lambda: one.exchange.asked.count("place") == 2)
+        other.clock.now += 1_000_000
+        assert (await other.orders.place(APP, command())).state is S.UNKNOWN
+        one.exchange.release()
+        assert (await placing).state is S.ACCEPTED
+        assert (await other.orders.place(APP, command())).state is S.ACCEPTED
+
+
+async def test_the_same_command_at_once_is_sent_once(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        placed = await asyncio.gather(*(desk.orders.place(APP, command()) for _ in range(20)))
+        assert {placement.id for placement in placed} == {placed[0].id}
+        assert desk.exchange.asked.count("place") == 1
+
+
+async def test_replicas_that_get_the_same_command_send_it_once(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as one, desk_of(valkey.url) as other:
+        placed = await asyncio.gather(*(desk.orders.place(APP, command()) for desk in (one, other)))
+        assert placed[0].id == placed[1].id
+        assert [*one.exchange.asked, *other.exchange.asked].count("place") == 1
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_the_same_id_with_another_command_is_refused(
+    valkey: ValkeyServer, *, at_once: bool
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        await desk.orders.place(APP, command("first"))
+        first = asyncio.create_task(desk.orders.place(APP, command(quantity="10")))
+        await turns()
+        assert not first.done()
+        if not at_once:
+            await first
+        equal = asyncio.create_task(desk.orders.place(APP, command(quantity="10.0")))
+        with pytest.raises(BadUserInput, match="another command"):
+            await desk.orders.place(APP, command(quantity="11"))
+        assert await equal == await first
+        assert desk.exchange.asked.count("place") == 2
+
+
+async def test_an_order_outlives_the_caller_who_asked_for_it(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        await desk.orders.place(APP, command("first"))
+        desk.exchange.hold()
+        caller = asyncio.create_task(desk.orders.place(APP, command()))
+        await until(lambda: desk.exchange.asked.count("place") == 2)
+        caller.cancel()
+        await turns()
+        desk.exchange.release()
+        await desk.orders.aclose(20)
+        found = await desk.journal.find(APP.id, "demo", "c-1")
+        assert found is not None
+        assert found.state is S.ACCEPTED
+
+
+async def test_an_order_that_is_given_up_at_the_stop_stays_sending(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        await desk.orders.place(APP, command("first"))
+        desk.exchange.hold()
+        caller = asyncio.create_task(desk.orders.place(APP, command()))
+        await until(lambda: desk.exchange.asked.count("place") == 2)
+        await desk.orders.aclose(0.01)
+        await asyncio.gather(caller, return_exceptions=True)
+        found = await desk.journal.find(APP.id, "demo", "c-1")
+        assert found is not None
+        assert found.state is S.SENDING
+
+
+async def test_with_the_journal_away_nothing_is_sent() -> None:
+    async with desk_of("redis://127.0.0.1:1", patience_s=0.5) as desk:
+        with pytest.raises(JournalUnavailable):
+            await desk.orders.place(APP, command())
+        assert "place" not in desk.exchange.asked
+
+
+async def test_an_outcome_is_told_although_the_journal_went_away_after_the_order_left(
+    own_valkey: ValkeyServer,
+) -> None:
+    async with desk_of(own_valkey.url, patience_s=2) as desk:
+        await desk.orders.place(APP, command("first"))
+        desk.exchange.hold()
+        placing = asyncio.create_task(desk.orders.place(APP, command()))
+        await until(lambda: desk.exchange.asked.count("place") == 2)
+        own_valkey.kill()
+        desk.exchange.release()
+        placed = await placing
+        assert placed.state is S.ACCEPTED
+        assert desk.journal.pending() == 1
+        own_valkey.start()
+        writing = asyncio.create_task(desk.journal.run())
+        await desk.journal.caught_up()
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    async with open_patient(own_valkey.url) as redis:
+        assert await OrderJournal(redis).get(placed.id) == placed
+
+
+async def test_what_cannot_be_signed_now_is_replayed_or_raised(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        placed = await desk.orders.place(APP, command())
+        desk.exchange.answers["prepare order"] = NOT_SENT
+        assert await desk.orders.place(APP, command()) == placed
+        with pytest.raises(NotSent):
+            await desk.orders.place(APP, command("another"))
+        assert await desk.journal.find(APP.id, "demo", "another") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        (command("with space"), "clientOrderId"),
+        (command(""), "clientOrderId"),
+        (command("c" * 65), "clientOrderId"),
+        (command("\u0661"), "clientOrderId"),
+        (command(quantity="0"), "order.limit.quantity"),
+        (command(quantity="-1"), "order.limit.quantity"),
+    ],
+)
+async def test_a_command_that_cannot_be_is_refused_by_its_field(
+    valkey: ValkeyServer, given: object, field: str
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        with pytest.raises(BadUserInput) as refused:
+            await desk.orders.place(APP, given)  # type: ignore[arg-type]
+        assert refused.value.field == field
+        assert desk.exchange.asked == []
+
+
+async def test_an_unknown_market_is_refused_before_anything_is_recorded(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        with pytest.raises(UnknownSymbol):
+            await desk.orders.place(APP, replace(command(), symbol="NOPE"))
+        assert await desk.journal.find(APP.id, "demo", "c-1") is None
+
+
+@pytest.mark.parametrize(
+    ("granted", "refusal"),
+    [
+        (policy(Action.ACCOUNT_READ), Forbidden),
+        (policy(Action.MARKET_READ), UnknownAccount),
+        (policy(Action.ORDERS_PLACE, account="other"), UnknownAccount),
+        (policy(Action.ORDERS_PLACE, Action.ORDERS_CANCEL, account=None), UnknownAccount),
+    ],
+)
+async def test_what_the_policy_does_not_grant_is_refused(
+    valkey: ValkeyServer, granted: Policy, refusal: type[GatewayError]
+) -> None:
+    async with desk_of(valkey.url, granted) as desk:
+        with pytest.raises(refusal):
+            await desk.orders.place(APP, command())
+        with pytest.raises(refusal):
+            await desk.orders.cancel(APP, "demo", "placed")
+        assert desk.exchange.asked == []
+
+
+async def test_a_placement_is_shown_to_nobody_but_its_principal(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        placed = await desk.orders.place(APP, command())
+        assert await desk.orders.placement(APP, placed.id) == placed
+        assert await desk.orders.placement(OTHER, placed.id) is None
+        assert await desk.orders.placement(APP, "demo.nothing") is None
+        assert await desk.orders.placements_of(APP, "demo", ["placed"]) == {"placed": placed}
+        assert await desk.orders.placements_of(OTHER, "demo", ["placed"]) == {}
+
+
+async def test_cancels_of_one_order_at_once_are_sent_once(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        outcomes = await asyncio.gather(
+            *(desk.orders.cancel(APP, "demo", "placed") for _ in range(10))
+        )
+        assert outcomes == [Cancelled("placed", order("placed"))] * 10
+        assert desk.exchange.asked == ["cancel"]
+        assert desk.count("cancels", "Cancelled") == 1
+
+
+async def test_an_unclear_cancel_says_until_when_it_may_still_be_carried_out(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers["cancel"] = UNCLEAR
+        outcome = await desk.orders.cancel(APP, "demo", "placed")
+        assert outcome == CancelUnknown("placed", 1_005_000)
+
+
+@pytest.mark.parametrize("failure", [REFUSED, NOT_SENT])
+async def test_a_cancel_that_did_nothing_raises_what_kept_it(
+    valkey: ValkeyServer, failure: GatewayError
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers["cancel"] = failure
+        with pytest.raises(type(failure)):
+            await desk.orders.cancel(APP, "demo", "placed")
+        assert desk.count("cancels", type(failure).__name__) == 1
+        with pytest.raises(BadUserInput):
+            await desk.orders.cancel(APP, "demo", "no id")
