@@ -1,7 +1,8 @@
-"""Looking at other processes: whether they run, and with which arguments."""
+"""Looking at other processes: whether they run, and what they take."""
 
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +24,14 @@ def is_running(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
+
+
+def resident_bytes(pid: int) -> int:
+    """How much memory the process has in use."""
+    shown = subprocess.run(
+        ["/bin/ps", "-o", "rss=", "-p", str(pid)], stdout=subprocess.PIPE, check=True
+    )
+    return int(shown.stdout) * 1024
 
 
 def eventually(holds: Callable[[], bool]) -> bool:

@@ -17,7 +17,12 @@ def forms(secret: str) -> set[bytes]:
     raw = secret.encode()
     encoded = {base64.b64encode(raw), base64.urlsafe_b64encode(raw)}
     written = {raw.hex().encode(), raw.hex().upper().encode()}
-    return {raw, quote(secret, safe="").encode(), *(text.rstrip(b"=") for text in encoded), *written}
+    return {
+        raw,
+        quote(secret, safe="").encode(),
+        *(text.rstrip(b"=") for text in encoded),
+        *written,
+    }
 
 
 def held() -> set[str]:

@@ -103,6 +103,26 @@ class Service:
         eventually(lambda: self.readiness() == "ready" or process.poll() is not None)
         assert self.readiness() == "ready", self.log.read_text()
 
+    def try_start(self, settings: dict[str, str]) -> tuple[int, str]:
+        """Start another one with changed settings that cannot start: exit code and output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway.cli", "serve"],
+            env={"PATH": os.environ["PATH"], **self._settings, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        return done.returncode, done.stdout
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        assert self._process is not None
+        return self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         assert self._process is not None
