@@ -1,0 +1,74 @@
+"""The published documents of graphql/operations, each sent to a running gateway."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.callers import Caller, Json, open_socket
+from tests.functional.exchange import Exchange
+from tests.functional.ordering import accepted, command
+from tests.functional.service import Service
+
+FOLDER = Path(__file__).parents[2] / "graphql" / "operations"
+DOCUMENTS = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.graphql")}
+
+MARKET = {"symbol": "BTCTRY"}
+ACCOUNT = {"account": "demo"}
+CANDLES = {**MARKET, "interval": "H1"}
+
+VARIABLES: dict[str, Callable[[Caller], Mapping[str, Any]]] = {
+    "account": lambda _: {"id": "demo", **MARKET},
+    "cancel-order": lambda caller: {
+        **ACCOUNT,
+        "orderId": accepted(caller, "document-cancelled")["order"]["orderId"],
+    },
+    "candles": lambda _: CANDLES,
+    "exchange": lambda _: {},
+    "market": lambda _: MARKET,
+    "markets": lambda _: {"quoteAsset": "TRY"},
+    "order-book": lambda _: {**MARKET, "depth": 5},
+    "place-limit-order": lambda _: command("document"),
+    "placement": lambda caller: {"id": accepted(caller, "document-read")["placement"]["id"]},
+    "trades": lambda _: {**MARKET, "first": 5},
+    "viewer": lambda _: {},
+    "watch-candles": lambda _: CANDLES,
+    "watch-order-book": lambda _: {**MARKET, "depth": 5},
+    "watch-orders": lambda _: ACCOUNT,
+    "watch-tickers": lambda _: {"symbols": ["BTCTRY"]},
+    "watch-top-of-book": lambda _: MARKET,
+    "watch-trades": lambda _: MARKET,
+}
+WATCHED = sorted(name for name in VARIABLES if name.startswith("watch-"))
+ANSWERED = sorted(VARIABLES.keys() - WATCHED)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def something_to_show(exchange: Exchange, trader: Caller) -> None:
+    """A trade and an open order, so that no answer is empty."""
+    exchange.trade("BTCTRY", "434000", "0.01")
+    accepted(trader, "document-open")
+
+
+def shows_something(answer: Json) -> bool:
+    """Whether no root field is null or empty."""
+    return all(value not in (None, [], {}) for value in answer.values())
+
+
+def test_every_published_document_is_tried_here() -> None:
+    assert VARIABLES.keys() == DOCUMENTS.keys()
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_published_query_or_mutation_is_answered(trader: Caller, name: str) -> None:
+    assert shows_something(trader.answer(DOCUMENTS[name], **VARIABLES[name](trader)))
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_a_published_subscription_shows_what_is_known(
+    service: Service, trader: Caller, name: str
+) -> None:
+    with open_socket(service.ws_url, trader.token) as opened:
+        opened.subscribe(DOCUMENTS[name], **VARIABLES[name](trader))
+        assert shows_something(opened.next())

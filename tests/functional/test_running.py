@@ -1,0 +1,203 @@
+"""A gateway as those see it who run it: health, metrics, logs, faults of configuration, its end."""
+
+import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.cli.operations import operation
+from tests.functional.callers import Caller, open_socket
+from tests.functional.conftest import FreshService
+from tests.functional.ordering import PLACE, accepted, command
+from tests.functional.service import Service
+from tests.processes import eventually
+
+METRICS = {
+    "gateway_answers",
+    "gateway_cache_failures",
+    "gateway_cache_reads",
+    "gateway_cancels",
+    "gateway_feed_connected",
+    "gateway_feed_endings",
+    "gateway_feed_malformed",
+    "gateway_feed_refusals",
+    "gateway_graphql_requests",
+    "gateway_graphql_seconds",
+    "gateway_journal_spooled",
+    "gateway_orders",
+    "gateway_policy_refused",
+    "gateway_slow_streams",
+    "gateway_sockets",
+    "gateway_subscription_groups",
+    "gateway_subscriptions",
+    "gateway_upstream_requests",
+}
+
+
+def test_a_gateway_that_runs_is_alive_and_ready(service: Service) -> None:
+    alive = service.http.get("/healthz")
+    assert (alive.status_code, alive.text) == (200, "ok\n")
+    ready = service.http.get("/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "problems": {}})
+
+
+def test_metrics_have_their_names_and_say_what_they_are(service: Service) -> None:
+    text = service.http.get("/metrics").text
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert families.keys() >= METRICS
+    assert all(families[name].documentation for name in METRICS)
+
+
+def test_metrics_count_requests_to_the_exchange_by_endpoint_and_code(
+    service: Service, trader: Caller
+) -> None:
+    calls = {"endpoint": "wallet", "code": "00000"}
+    before = service.metric("gateway_upstream_requests_total", **calls)
+    trader.answer('{ account(id: "demo") { balances { asset } } }')
+    assert service.metric("gateway_upstream_requests_total", **calls) == before + 1
+
+
+def test_metrics_count_requests_by_outcome_never_by_what_a_caller_wrote(
+    service: Service, trader: Caller
+) -> None:
+    before = service.metric("gateway_graphql_requests_total", code="GRAPHQL_VALIDATION_FAILED")
+    trader.post("query Unheard_Of_Name { nothing_of_the_kind }")
+    after = service.metric("gateway_graphql_requests_total", code="GRAPHQL_VALIDATION_FAILED")
+    assert after == before + 1
+    text = service.http.get("/metrics").text
+    assert "Unheard_Of_Name" not in text
+    assert "nothing_of_the_kind" not in text
+
+
+def test_a_lost_exchange_is_told_and_does_not_make_it_unready(fresh_service: FreshService) -> None:
+    service = fresh_service()
+    service.exchange.stop()
+    assert eventually(lambda: "feed" in service.problems())
+    assert service.http.get("/readyz").status_code == 200
+    assert service.readiness() == "degraded"
+    state = service.caller().answer(operation("exchange"))["exchange"]
+    assert (state["feed"]["connected"], state["reachable"]) == (False, False)
+    service.exchange.start()
+    assert eventually(lambda: service.readiness() == "ready")
+
+
+def test_a_lost_journal_is_told_and_does_not_make_it_unready(fresh_service: FreshService) -> None:
+    service = fresh_service()
+    service.valkey.stop()
+    assert eventually(lambda: "journal" in service.problems())
+    assert service.http.get("/readyz").status_code == 200
+    assert service.caller().answer('{ market(symbol: "BTCUSDT") { ticker { last } } }')
+    service.valkey.start()
+    assert eventually(lambda: service.readiness() == "ready")
+
+
+def test_on_sigterm_sockets_close_with_1001_and_the_order_under_way_is_recorded(
+    fresh_service: FreshService,
+) -> None:
+    service = fresh_service(NGW_EXCHANGE_READ_TIMEOUT_S="5")
+    caller, exchange = service.caller(), service.exchange
+    accepted(caller, "before")
+    with (
+        ThreadPoolExecutor(2) as pool,
+        exchange.fault("market/limit-buy", replyDelayMs=1000),
+        open_socket(service.ws_url, caller.token) as idle,
+        open_socket(service.ws_url, caller.token) as following,
+        open_socket(service.ws_url) as silent,
+    ):
+        following.subscribe(operation("watch-tickers"))
+        following.subscribe(operation("watch-orders"), "orders", account="demo")
+        following.next()
+        by_http = pool.submit(accepted, caller, "by-http", price="340000")
+        idle.subscribe(PLACE, **command("by-socket", price="340001"))
+        assert eventually(lambda: len(exchange.orders("demo", price=340000)) == 1)
+        assert eventually(lambda: len(exchange.orders("demo", price=340001)) == 1)
+        service.signal(signal.SIGTERM)
+        assert [each.closed() for each in (idle, following, silent)] == [1001] * 3
+        assert by_http.result()["placement"]["state"] == "ACCEPTED"
+        assert service.exit_code(within_s=10) == 0
+    assert service.complaints() == []
+    service.start()
+    for name, price in (("by-http", "340000"), ("by-socket", "340001")):
+        assert accepted(caller, name, price=price)["placement"]["state"] == "ACCEPTED"
+        assert len(exchange.requests("market/limit-buy", price=price)) == 1
+
+
+def test_on_sigterm_an_order_that_outlasts_the_grace_is_given_up_and_never_sent_again(
+    fresh_service: FreshService,
+) -> None:
+    service = fresh_service(NGW_EXCHANGE_READ_TIMEOUT_S="4", NGW_SHUTDOWN_GRACE_S="1")
+    caller, exchange = service.caller(), service.exchange
+    with (
+        ThreadPoolExecutor(1) as pool,
+        exchange.fault("market/limit-buy", replyDelayMs=5000),
+    ):
+        given_up = pool.submit(caller.post, PLACE, **command("given-up", price="340002"))
+        assert eventually(lambda: len(exchange.orders("demo", price=340002)) == 1)
+        service.signal(signal.SIGTERM)
+        assert service.exit_code(within_s=10) == 0
+        assert not given_up.result().is_success
+    service.start()
+    body = caller.answer(PLACE, **command("given-up", price="340002"))["placeOrder"]
+    assert body["__typename"] == "OrderPending"
+    assert len(exchange.requests("market/limit-buy", price="340002")) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_in_order_while_nothing_is_under_way(
+    fresh_service: FreshService, number: signal.Signals
+) -> None:
+    service = fresh_service()
+    service.signal(number)
+    assert service.exit_code(within_s=10) == 0
+    assert service.complaints() == []
+
+
+def test_every_line_of_the_log_is_json_with_what_a_reader_needs(
+    service: Service, trader: Caller
+) -> None:
+    accepted(trader, "logged")
+    trader.post("garbage")
+    lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    assert len(lines) > 2
+    for line in lines:
+        assert {"event", "level", "timestamp", "logger"} <= line.keys()
+
+
+def test_an_order_can_be_found_in_the_log_by_its_trace_id(service: Service, trader: Caller) -> None:
+    response = trader.post(PLACE, **command("traced"))
+    placement = response.json()["data"]["placeOrder"]["placement"]["id"]
+    lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    (line,) = [line for line in lines if line.get("placement") == placement]
+    assert line["event"] == "order.sent"
+    assert line["trace_id"] == response.headers["x-trace-id"]
+
+
+def test_it_refuses_to_start_and_tells_every_fault_at_once(
+    tmp_path: Path, service: Service
+) -> None:
+    bad = {"NGW_POLICY_RELOAD_S": "never", "NGW_MISSPELT": "1", "NGW_EXCHANGE_REST_URL": "nowhere"}
+    code, output = service.try_start(bad)
+    assert code == 2
+    for name in bad:
+        assert name in output
+    assert "Traceback" not in output
+
+
+def test_it_refuses_to_start_with_a_bad_policy(tmp_path: Path, service: Service) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 2\naccounts: []\n")
+    code, output = service.try_start({"NGW_POLICY_FILE": str(policy)})
+    assert code == 2
+    assert "'version' must be 1" in output
+    assert "principals" in output
+    assert "Traceback" not in output
+
+
+def test_it_refuses_to_start_on_a_port_in_use(service: Service) -> None:
+    code, output = service.try_start({})
+    assert code != 0
+    assert str(service.port) in output
+    assert "Traceback" not in output
