@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.faults.secrecy import leaks_of
+from tests.faults.secrecy import check_log
 from tests.functional.exchange import Exchange
 from tests.functional.service import Service
 from tests.valkey import ValkeyServer
@@ -33,13 +33,9 @@ def start_gateway(
             folder = tmp_path / "gateway"
             folder.mkdir()
             service = Service(folder, exchange, own_valkey, settings)
+            stack.callback(check_log, service)  # once the gateway has ended
             stack.enter_context(closing(service))
             service.start()
-            stack.callback(_silent, service)
             return service
 
         yield start
-
-
-def _silent(service: Service) -> None:
-    assert leaks_of(service) == []

@@ -34,14 +34,14 @@ def until_stale(socket: Socket, *, stale: bool) -> Json:
 
 
 @contextmanager
-def followed(service: Service, *names: str, **more: object) -> Iterator[dict[str, Socket]]:
+def followed(service: Service, *names: str, **more: str) -> Iterator[dict[str, Socket]]:
     """A socket for each of the published subscriptions."""
     with ExitStack() as stack:
         sockets = {}
         for name in names:
             token = service.members["trader"].token
             sockets[name] = stack.enter_context(open_socket(service.ws_url, token))
-            sockets[name].subscribe(operation(name), **CONFLATED.get(name, {}), **more)
+            sockets[name].subscribe(operation(name), "1", **CONFLATED.get(name, {}), **more)
         yield sockets
 
 
