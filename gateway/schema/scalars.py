@@ -43,8 +43,11 @@ def _parse_decimal_literal(node: ValueNode, _variables: object = None) -> Decima
 
 def timestamp_text(time: int) -> str:
     """Write a time in ms as RFC 3339: 0 is "1970-01-01T00:00:00.000Z"."""
-    moment = datetime.fromtimestamp(time / 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time % 1000:03d}Z"
+    seconds, milliseconds = divmod(time, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(
+        microsecond=milliseconds * 1000, tzinfo=None
+    )
+    return f"{moment.isoformat(timespec='milliseconds')}Z"
 
 
 def _parse_timestamp(value: object) -> Timestamp:
