@@ -1,0 +1,168 @@
+"""The schema over stand-ins of the exchange and its stream."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from graphql import GraphQLSchema
+
+from gateway.access.policy import Action, Policy
+from gateway.exchange import ExchangeClock
+from gateway.observability import Metrics
+from gateway.schema import build_schema
+from gateway.schema.context import Context, Services
+from gateway.schema.documents import Documents
+from gateway.schema.execution import Execution
+from gateway.schema.limits import DocumentLimits
+from gateway.schema.operation_groups import OperationGroups
+from gateway.services.accounts import Accounts
+from gateway.services.exchange_status import ExchangeStatus
+from gateway.services.market_data import MarketData
+from gateway.services.order_streams import OrderStream
+from gateway.services.orders import Orders
+from gateway.services.streams import StreamHub
+from gateway.store.journal import OrderJournal
+from tests.unit.services.examples import (
+    APP,
+    BTC,
+    ETH,
+    Clock,
+    StandInExchange,
+    StandInFeed,
+    book,
+    history,
+    listing,
+    order,
+    policy,
+    series,
+    sign,
+    ticker,
+    top,
+)
+from tests.unit.services.test_market_data import desk_of as market_desk
+
+SCHEMA: GraphQLSchema = build_schema()
+LIMITS = DocumentLimits(depth=8, aliases=15, fields=1000, tokens=1000)
+EVERYTHING = policy(*Action)
+
+
+class NoJournal:
+    """A journal in which nothing was ever placed."""
+
+    async def get(self, _placement_id: str) -> None:
+        return None
+
+    async def find(self, *_identity: str) -> None:
+        return None
+
+    async def of_orders(self, _account: str, _order_ids: list[str]) -> dict[str, Any]:
+        return {}
+
+
+@dataclass
+class Desk:
+    services: Services
+    documents: Documents
+    execution: Execution
+    groups: OperationGroups
+    exchange: StandInExchange
+    feed: StandInFeed
+    account_feed: StandInFeed
+    market_data: MarketData
+    metrics: Metrics
+    clock: Clock
+    policy: Policy
+
+    def context(self) -> Context:
+        return Context(self.services, APP, "f" * 32)
+
+    async def run(self, text: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        operation = self.documents.operation(text, None)
+        return await self.execution.execute(operation, variables, self.context())
+
+
+@asynccontextmanager
+async def desk_of(granted: Policy = EVERYTHING) -> AsyncIterator[Desk]:
+    market, feed, account_feed = market_desk(), StandInFeed(), StandInFeed()
+    market.exchange.answers |= {
+        "markets": (listing(BTC, ETH), (ticker(1, BTC), ticker(2, ETH))),
+        f"ticker {BTC}": ticker(1),
+        f"book {BTC}": book(1),
+        f"trades {BTC}": history(1, 2),
+        f"candles {BTC}": series(1, 2),
+        "open orders": (order("o1"),),
+        "balances": (),
+        "time": 1_000_000,
+    }
+    hub = StreamHub(
+        feed=feed.feed,
+        market_data=market.market_data,
+        queue_size=100,
+        linger_s=60,
+        now=market.clock,
+    )
+    feed.receive = hub.receive
+    client = market.exchange.client
+    stream = OrderStream(
+        account="demo",
+        feed=account_feed.feed,
+        exchange=client,
+        sign=sign,
+        queue_size=100,
+        linger_s=60,
+    )
+    account_feed.receive = stream.receive
+    metrics = Metrics()
+    execution = Execution(SCHEMA)
+    desk: Desk
+    accounts = Accounts(
+        policy=lambda: desk.policy,
+        signers={"demo": sign},
+        exchange=client,
+        streams={"demo": stream},
+    )
+    orders = Orders(
+        accounts=accounts,
+        market_data=market.market_data,
+        journal=cast("OrderJournal", NoJournal()),
+        exchange=client,
+        now=market.clock,
+        random_bytes=bytes,
+        metrics=metrics,
+    )
+    clock = ExchangeClock(market.clock, lambda: 0.0)
+    services = Services(
+        market_data=market.market_data,
+        streams=hub,
+        accounts=accounts,
+        orders=orders,
+        exchange=ExchangeStatus(client, clock, feed.feed, market.clock),
+        policy=lambda: desk.policy,
+        now=market.clock,
+    )
+    desk = Desk(
+        services=services,
+        documents=Documents(SCHEMA, LIMITS, capacity=10),
+        execution=execution,
+        groups=OperationGroups(execution, metrics),
+        exchange=market.exchange,
+        feed=feed,
+        account_feed=account_feed,
+        market_data=market.market_data,
+        metrics=metrics,
+        clock=market.clock,
+        policy=granted,
+    )
+    try:
+        yield desk
+    finally:
+        await desk.groups.aclose()
+        await hub.aclose()
+
+
+def codes(response: dict[str, Any]) -> list[str]:
+    return [error["extensions"]["code"] for error in response.get("errors", ())]
+
+
+__all__ = ["EVERYTHING", "LIMITS", "SCHEMA", "Desk", "codes", "desk_of", "top"]
