@@ -1,0 +1,109 @@
+"""The edges over stand-ins: their parts, and a WebSocket whose peer is the test."""
+
+import asyncio
+import json
+from typing import Any
+
+from starlette.types import Message
+from starlette.websockets import WebSocket
+
+from gateway.access.policy import Grant, Member, Policy, TokenRecord
+from gateway.access.tokens import hash_token
+from gateway.web.graphql_ws import SUBPROTOCOL
+from gateway.web.parts import GraphQLParts
+from tests.unit.schema.examples import EVERYTHING, Desk
+from tests.unit.services.examples import APP, until
+
+TOKEN = "ngw_a-token-that-is-made-up"
+
+
+def with_token(granted: Policy = EVERYTHING) -> Policy:
+    """The policy's grants, for who has the token."""
+    grants: tuple[Grant, ...] = granted.grants(APP.id)
+    return Policy(
+        revision="1",
+        accounts=granted.accounts,
+        members=(Member(APP, (TokenRecord(hash_token(TOKEN)),), grants),),
+        wall_ms=lambda: 0,
+    )
+
+
+def parts_of(desk: Desk) -> GraphQLParts:
+    return GraphQLParts(
+        services=desk.services,
+        documents=desk.documents,
+        execution=desk.execution,
+        groups=desk.groups,
+        metrics=desk.metrics,
+        random_bytes=bytes,
+    )
+
+
+class Peer:
+    """The other end of a WebSocket. While it is deaf, nothing that is sent to it gets through."""
+
+    def __init__(self, *, subprotocol: str | None = SUBPROTOCOL, **headers: str) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self.closed: tuple[int, str] | None = None
+        self.accepted: str | None = None
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._hears = asyncio.Event()
+        self._hears.set()
+        scope = {
+            "type": "websocket",
+            "path": "/graphql",
+            "query_string": b"",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            "subprotocols": [] if subprotocol is None else [subprotocol],
+        }
+        self._messages.put_nowait({"type": "websocket.connect"})
+        self.socket = WebSocket(scope, self._receive, self._send)
+
+    def go_deaf(self) -> None:
+        self._hears.clear()
+
+    def hear_again(self) -> None:
+        self._hears.set()
+
+    def say(self, message: dict[str, Any] | str) -> None:
+        text = message if isinstance(message, str) else json.dumps(message)
+        self._messages.put_nowait({"type": "websocket.receive", "text": text})
+
+    def init(self, token: str = TOKEN) -> None:
+        self.say({"type": "connection_init", "payload": {"Authorization": f"Bearer {token}"}})
+
+    def subscribe(self, text: str, stream_id: str = "1", **more: object) -> None:
+        self.say({"type": "subscribe", "id": stream_id, "payload": {"query": text, **more}})
+
+    def hang_up(self) -> None:
+        self._messages.put_nowait({"type": "websocket.disconnect", "code": 1001})
+
+    def of(self, kind: str, stream_id: str | None = None) -> list[dict[str, Any]]:
+        """What was heard of one type, and of one stream if it is named."""
+        return [
+            message
+            for message in self.heard
+            if message["type"] == kind and stream_id in (None, message.get("id"))
+        ]
+
+    async def hears(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
+        await until(lambda: len(self.of(kind)) >= count or self.closed)
+        return self.of(kind)
+
+    async def is_closed(self) -> tuple[int, str] | None:
+        await until(lambda: self.closed)
+        return self.closed
+
+    async def _receive(self) -> Message:
+        return await self._messages.get()
+
+    async def _send(self, message: Message) -> None:
+        await self._hears.wait()
+        match message["type"]:
+            case "websocket.accept":
+                self.accepted = message.get("subprotocol")
+            case "websocket.send":
+                self.heard.append(json.loads(message["text"]))
+            case "websocket.close":
+                self.closed = (message["code"], message["reason"])
+                self._messages.put_nowait({"type": "websocket.disconnect", "code": 1005})
