@@ -252,6 +252,7 @@ async def _stores(stack: AsyncExitStack, given: Given) -> Stores:
         spool_limit=settings.journal_spool,
     )
     metrics.journal_spooled.set_function(journal.pending)
+    metrics.journal_problem.set_function(lambda: journal.problem is not None)
     return Stores(cache, journal)
 
 

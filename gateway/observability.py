@@ -188,6 +188,9 @@ class Metrics:
         self.journal_spooled = self._gauge(
             "journal_spooled", "Order outcomes that wait to be written to the journal"
         )
+        self.journal_problem = self._gauge(
+            "journal_problem", "1 while the order journal is away, or its Redis may lose records"
+        )
         self.policy_refused = self._gauge(
             "policy_refused", "1 while the policy file is bad and an older one is in force"
         )

@@ -35,7 +35,7 @@ def sent(exchange: Exchange) -> Counter[str]:
     return Counter(dict(row["parameters"])["price"] for row in rows)
 
 
-def journal_says(service: Service) -> Json:
+def readiness(service: Service) -> Json:
     response = service.http.get("/readyz")
     assert response.status_code == httpx.codes.OK
     return response.json()
@@ -58,8 +58,8 @@ def test_with_redis_away_queries_and_cancels_go_on_and_orders_are_refused_until_
             pass
         assert eventually(lambda: len(orders) >= 4)
         own_valkey.kill()
-        assert eventually(lambda: journal_says(service)["problems"].keys() >= {"cache", "journal"})
-        assert journal_says(service)["status"] == "degraded"
+        assert eventually(lambda: readiness(service)["problems"].keys() >= {"cache", "journal"})
+        assert readiness(service)["status"] == "degraded"
         before = sent(exchange)
         result = place(caller, "refused", price="330")
         assert (result["__typename"], result["code"]) == UNAVAILABLE
@@ -68,10 +68,12 @@ def test_with_redis_away_queries_and_cancels_go_on_and_orders_are_refused_until_
         exchange.trade("XRPUSDT", "0.56", "1000")
         assert socket.next()["trades"]["price"] == "0.56"
         assert service.metric("gateway_cache_failures_total") > 0
+        assert service.metric("gateway_journal_problem") == 1
         assert sent(exchange) == before
         own_valkey.start()
         assert eventually(lambda: orders[-1][1]["__typename"] == "OrderAccepted")
         assert eventually(lambda: service.readiness() == "ready")
+        assert service.metric("gateway_journal_problem") == 0
     assert [answer for answer in answers if "errors" in answer] == []
     accepted_ones = {n: result for n, result in orders if result["__typename"] == "OrderAccepted"}
     refused = [result for n, result in orders if n not in accepted_ones]
