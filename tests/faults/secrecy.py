@@ -51,7 +51,7 @@ def signatures(exchange: Exchange) -> set[str]:
         return set()
     sent = [dict(row["parameters"]) for row in rows]
     texts = [urlencode(parameters) for parameters in sent if "timestamp" in parameters]
-    return {signature(keys, text) for keys in DEMO.keys for text in texts}
+    return {signature(keys, text) for keys in (*DEMO.keys, *VAULT.keys) for text in texts}
 
 
 def leaks(places: dict[str, bytes], secrets: Iterable[str]) -> list[str]:

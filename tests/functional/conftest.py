@@ -15,6 +15,7 @@ from typing import TypeAlias
 import pytest
 
 from gateway.sandbox import SandboxConfig
+from tests.faults.secrecy import check_log
 from tests.functional.callers import Caller
 from tests.functional.exchange import QUIET, Exchange
 from tests.functional.service import Service
@@ -39,12 +40,13 @@ def _running_valkey() -> Iterator[ValkeyServer]:
 def running_service(
     folders: pytest.TempPathFactory, config: SandboxConfig = QUIET, **settings: str
 ) -> Iterator[Service]:
-    """Run a gateway with an exchange and a Valkey of its own; its log outlives it."""
+    """Run a gateway with an exchange and a Valkey of its own; no secret shows in its log."""
     with _running_valkey() as valkey, closing(Exchange(config)) as exchange:
         made = Service(folders.mktemp("gateway"), exchange, valkey, settings)
         with closing(made) as service:
             service.start()
             yield service
+        check_log(made)
 
 
 @pytest.fixture(scope="session")
