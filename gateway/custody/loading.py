@@ -113,8 +113,7 @@ def _read_file(file: Path, found: _Findings) -> str | None:
         return None
     if mode & _OPEN_TO_OTHERS:
         found.warnings.append(
-            f"{file}: open to other users of this machine (mode {mode:04o}); 'chmod 600' closes "
-            f"it."
+            f"{file}: open to other users of this machine (mode {mode:04o}); 'chmod 600' closes it."
         )
     line = content.decode("ascii", errors="replace").removesuffix("\n").removesuffix("\r")
     return _checked(line, str(file), found)
