@@ -1,7 +1,7 @@
 """A running gateway between a sandbox exchange and a Valkey, all over real sockets.
 
-`service` is shared by all tests: whoever uses it takes orders, markets and client order ids of
-his own, and leaves no fault behind. `fresh_service` makes one for a test that changes the world.
+`service` is shared by all tests: each takes client order ids of its own, and leaves no fault
+behind. `fresh_service` makes one for a test that changes the world.
 Every gateway writes its log to `gateway.log` in a folder of its own under pytest's base folder.
 """
 
@@ -68,10 +68,11 @@ def fresh_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshSer
         yield make
 
 
-@pytest.fixture(scope="session")
-def exchange(service: Service) -> Exchange:
-    """The exchange behind `service`."""
-    return service.exchange
+@pytest.fixture
+def exchange(service: Service) -> Iterator[Exchange]:
+    """The exchange behind `service`; the test's orders are taken out of its books afterwards."""
+    yield service.exchange
+    service.exchange.sweep()
 
 
 @pytest.fixture(scope="session")

@@ -64,12 +64,13 @@ class Trader:
     http: httpx.Client
     keys: KeyPair
 
-    def call(self, path: str, **parameters: object) -> Json:
-        """Send a signed POST, as the document's "Security" section says."""
+    def call(self, path: str, method: str = "POST", **parameters: object) -> Json:
+        """Send a signed request, as the document's "Security" section says."""
         text = urlencode({**parameters, "timestamp": wall_clock_ms()})
         secret = self.keys.api_secret.encode()
         signature = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
-        reply = self.http.post(
+        reply = self.http.request(
+            method,
             f"/v3/api/{path}?{text}&signature={signature}",
             headers={"X-APNK-APIKEY": self.keys.api_key},
         ).json()
@@ -84,6 +85,11 @@ class Trader:
     def cancel(self, order_id: str) -> None:
         """Cancel an order."""
         self.call("market/cancel-order", orderId=order_id)
+
+    def cancel_all(self) -> None:
+        """Cancel every open order."""
+        for order in self.call("market/user-orders", "GET")["orders"]:
+            self.cancel(order["orderId"])
 
 
 class Exchange:
@@ -172,6 +178,11 @@ class Exchange:
         """Let one outsider buy from the other: the last price is then `price`."""
         self.counterparty.limit("sell", symbol, price, quantity)
         self.outsider.limit("buy", symbol, price, quantity)
+
+    def sweep(self) -> None:
+        """Empty every book."""
+        for account in QUIET.accounts:
+            Trader(self.http, account.keys[0]).cancel_all()
 
     async def _serve(self, started: Future[RunningSandbox]) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.functional.callers import Caller, Json, open_socket
-from tests.functional.exchange import Exchange
 from tests.functional.ordering import accepted, command
 from tests.functional.service import Service
 
@@ -45,9 +44,9 @@ ANSWERED = sorted(VARIABLES.keys() - WATCHED)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def something_to_show(exchange: Exchange, trader: Caller) -> None:
+def something_to_show(service: Service, trader: Caller) -> None:
     """A trade and an open order, so that no answer is empty."""
-    exchange.trade("BTCTRY", "434000", "0.01")
+    service.exchange.trade("BTCTRY", "434000", "0.01")
     accepted(trader, "document-open")
 
 

@@ -128,11 +128,11 @@ def test_on_sigterm_sockets_close_with_1001_and_the_order_under_way_is_recorded(
 def test_on_sigterm_an_order_that_outlasts_the_grace_is_given_up_and_never_sent_again(
     fresh_service: FreshService,
 ) -> None:
-    service = fresh_service(NGW_EXCHANGE_READ_TIMEOUT_S="4", NGW_SHUTDOWN_GRACE_S="1")
+    service = fresh_service(NGW_EXCHANGE_READ_TIMEOUT_S="2", NGW_SHUTDOWN_GRACE_S="1")
     caller, exchange = service.caller(), service.exchange
     with (
         ThreadPoolExecutor(1) as pool,
-        exchange.fault("market/limit-buy", replyDelayMs=5000),
+        exchange.fault("market/limit-buy", replyDelayMs=3000),
     ):
         given_up = pool.submit(caller.post, PLACE, **command("given-up", price="340002"))
         assert eventually(lambda: len(exchange.orders("demo", price=340002)) == 1)
