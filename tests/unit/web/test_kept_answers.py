@@ -122,9 +122,7 @@ async def test_the_bytes_kept_never_pass_the_bound_and_what_is_found_is_exact(
         assert (request in hits) == (len(request) + len(body) <= capacity)
 
 
-ACTIONS = st.lists(
-    st.sampled_from(["frame", "cut", "rest", "time", "keep", "other"]), max_size=30
-)
+ACTIONS = st.lists(st.sampled_from(["frame", "cut", "rest", "time", "keep", "other"]), max_size=30)
 
 
 @given(ACTIONS)
