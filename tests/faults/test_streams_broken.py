@@ -1,8 +1,9 @@
 """The exchange's streams break off, or fall silent, under those who follow them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from threading import Thread
+from threading import Event
 
 from gateway.cli.operations import operation
 from tests.faults.conftest import StartGateway
@@ -12,6 +13,7 @@ from tests.functional.ordering import accepted
 from tests.functional.service import Service
 
 SYMBOL = "BTCUSDT"
+TRADES_SHOWN = 50
 ATTENTIVE = {"NGW_FEED_AUDIT_S": "0.5", "NGW_FEED_MUTE_S": "0.7"}
 CONFLATED: dict[str, dict[str, object]] = {
     "watch-tickers": {"symbols": [SYMBOL]},
@@ -45,14 +47,8 @@ def followed(service: Service, *names: str, **more: str) -> Iterator[dict[str, S
         yield sockets
 
 
-def print_trades(exchange: Exchange, first: int, count: int) -> None:
-    """Trade a quantity that tells each trade from the others."""
-    for number in range(first, first + count):
-        exchange.trade(SYMBOL, "50000", f"0.{number:04}")
-
-
-def quantities(first: int, end: int) -> list[str]:
-    return [f"0.{number:04}".rstrip("0") for number in range(first, end)]
+def print_trade(exchange: Exchange, quantity: str) -> None:
+    exchange.trade(SYMBOL, "50000", quantity)
 
 
 def trade(socket: Socket) -> Json:
@@ -63,7 +59,7 @@ def test_after_a_cut_the_latest_is_shown_as_stale_and_then_afresh(
     exchange: Exchange, start_gateway: StartGateway
 ) -> None:
     exchange.outsider.limit("buy", SYMBOL, "49000", "1")
-    print_trades(exchange, 1000, 1)
+    print_trade(exchange, "0.1")
     service = start_gateway()
     with followed(service, *CONFLATED) as sockets:
         for socket in sockets.values():
@@ -85,35 +81,51 @@ def test_after_a_cut_the_latest_is_shown_as_stale_and_then_afresh(
     assert service.metric("gateway_feed_endings_total", feed="public", ending="CLOSED") == 1
 
 
+@contextmanager
+def trades_printed(exchange: Exchange) -> Iterator[list[str]]:
+    """Trade without a pause until the block ends; give the quantities, which are all different."""
+    printed: list[str] = []
+    end = Event()
+
+    def work() -> None:
+        while not end.is_set():
+            exchange.trade(SYMBOL, "50000", quantity := f"0.{1000 + len(printed)}")
+            printed.append(quantity.rstrip("0"))
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        try:
+            yield printed
+        finally:
+            end.set()
+        working.result()
+
+
 def test_after_a_cut_trades_have_a_gap_and_then_each_trade_once(
     exchange: Exchange, start_gateway: StartGateway
 ) -> None:
     service = start_gateway()
-    print_trades(exchange, 1000, 5)
     with followed(service, "watch-trades", symbol=SYMBOL) as sockets:
         socket = sockets["watch-trades"]
-        while trade(socket)["quantity"] != "0.1004":
-            pass
-        printing = Thread(target=print_trades, args=(exchange, 1005, 35))
-        printing.start()
-        while trade(socket)["quantity"] != "0.1012":
-            pass
-        exchange.streams("cut")
-        before = [trade(socket)]
-        while before[-1]["__typename"] != "Gap":
-            before.append(trade(socket))
-        gap = before.pop()
-        assert gap["since"]
-        assert gap["reason"] == "connection ended: closed"
-        assert all(later["time"] <= gap["since"] for later in before[:-1])
-        after = [trade(socket)]
-        while after[-1]["quantity"] != "0.1039":
+        # The history that follows the break is read while trades go on before and after it.
+        slowly = {"delayMs": 200, "replyDelayMs": 200}
+        with trades_printed(exchange) as printed:
+            while trade(socket)["quantity"] != "0.1004":
+                pass
+            with exchange.fault("market/trades", **slowly):
+                exchange.streams("cut")
+                before = [trade(socket)]
+                while before[-1]["__typename"] != "Gap":
+                    before.append(trade(socket))
+                after = [trade(socket)]
+            after += [trade(socket) for _ in range(TRADES_SHOWN)]
+        while after[-1]["quantity"] != printed[-1]:
             after.append(trade(socket))
-        printing.join()
-        first = 1040 - len(after)
-        assert [each["quantity"] for each in after] == quantities(first, 1040)
-        assert first <= 1013 + len(before)
-        exchange.trade(SYMBOL, "50000", "0.9")
+        gap = before.pop()
+        assert gap["reason"] == "connection ended: closed"
+        assert all(earlier["time"] <= gap["since"] for earlier in before)
+        assert [each["quantity"] for each in after] == printed[-len(after) :]
+        print_trade(exchange, "0.9")
         assert trade(socket)["quantity"] == "0.9"
 
 
@@ -145,7 +157,7 @@ def test_after_a_cut_orders_have_a_gap_and_then_the_open_ones_and_those_that_clo
 def test_a_mute_stream_is_taken_for_a_broken_one(
     exchange: Exchange, start_gateway: StartGateway
 ) -> None:
-    print_trades(exchange, 1000, 1)
+    print_trade(exchange, "0.1")
     service = start_gateway(**ATTENTIVE)
     with (
         followed(service, *CONFLATED) as conflated,
@@ -157,7 +169,7 @@ def test_a_mute_stream_is_taken_for_a_broken_one(
         for socket in conflated.values():
             until_stale(socket, stale=False)
         exchange.streams("mute")
-        print_trades(exchange, 1001, 1)  # which no frame tells
+        print_trade(exchange, "0.1001")  # which no frame tells
         for socket in conflated.values():
             until_stale(socket, stale=True)
         assert trade(trades)["reason"] == "connection ended: mute"
@@ -166,7 +178,7 @@ def test_a_mute_stream_is_taken_for_a_broken_one(
             until_stale(socket, stale=False)
         while trade(trades)["quantity"] != "0.1001":
             pass
-        print_trades(exchange, 1002, 1)
+        print_trade(exchange, "0.1002")
         assert trade(trades)["quantity"] == "0.1002"
     assert service.metric("gateway_feed_endings_total", feed="public", ending="MUTE") >= 1
     assert service.complaints() == []
