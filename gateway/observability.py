@@ -61,11 +61,13 @@ def _keeping_what_leads(found: re.Match[str]) -> str:
 
 
 def _forms(secret: str) -> set[str]:
+    as_json = json.dumps(secret)[1:-1]
     percent = quote(secret, safe="")
     encoded = secret.encode()
     return {
         secret,
-        json.dumps(secret)[1:-1],
+        as_json,
+        json.dumps(as_json)[1:-1],  # JSON that was given to a log whose lines are JSON
         percent,
         re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), percent),
         base64.b64encode(encoded).decode().rstrip("="),
