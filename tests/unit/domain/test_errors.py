@@ -1,0 +1,60 @@
+import pytest
+
+from gateway.domain.errors import (
+    BadUserInput,
+    ExchangeFailure,
+    Forbidden,
+    GatewayError,
+    JournalUnavailable,
+    NotSent,
+    RateLimited,
+    Refused,
+    SourceUnavailable,
+    Unauthenticated,
+    Unclear,
+    UnknownAccount,
+    UnknownSymbol,
+)
+
+ERRORS = [
+    (Unauthenticated(), "UNAUTHENTICATED", False),
+    (Forbidden("orders:place", "default-deny"), "FORBIDDEN", False),
+    (RateLimited("requests", retry_after=1.5), "RATE_LIMITED", True),
+    (BadUserInput("depth", "must be 1 to 100"), "BAD_USER_INPUT", False),
+    (UnknownSymbol("A" * 100_000), "UNKNOWN_SYMBOL", False),
+    (UnknownAccount("a" * 100_000), "UNKNOWN_ACCOUNT", False),
+    (JournalUnavailable(), "JOURNAL_UNAVAILABLE", True),
+    (SourceUnavailable("the ticker of BTCUSDT"), "EXCHANGE_UNAVAILABLE", True),
+    (NotSent("market/limit-buy", "connect"), "EXCHANGE_UNAVAILABLE", True),
+    (Refused("e", "10036", "NAME", "no", "wait", retry=True), "EXCHANGE_REFUSED", True),
+    (Unclear("market/limit-buy", "timeout"), "EXCHANGE_UNAVAILABLE", True),
+]
+
+
+def leaves(kind: type[GatewayError]) -> set[type[GatewayError]]:
+    found = kind.__subclasses__()
+    return {leaf for each in found for leaf in leaves(each)} if found else {kind}
+
+
+def test_every_error_is_tried_below() -> None:
+    assert {type(error) for error, _, _ in ERRORS} == leaves(GatewayError)
+
+
+@pytest.mark.parametrize(("error", "code", "retryable"), ERRORS, ids=lambda each: str(each)[:40])
+def test_an_error_has_its_code_and_a_short_sentence(
+    error: GatewayError, code: str, *, retryable: bool
+) -> None:
+    extensions = error.extensions()
+    assert (extensions["code"], extensions["retryable"]) == (code, retryable)
+    assert 0 < len(str(error)) < 200
+
+
+def test_what_a_caller_needs_is_in_the_extensions() -> None:
+    assert RateLimited("requests", retry_after=1.5).extensions()["retryAfter"] == 1.5
+    assert Forbidden("orders:place", "rule-7").extensions()["rule"] == "rule-7"
+    assert BadUserInput("depth", "too deep").extensions()["field"] == "depth"
+    assert Unclear("e", "unlisted", "12345").extensions()["exchangeCode"] == "12345"
+
+
+def test_an_exchange_failure_is_one_of_three() -> None:
+    assert leaves(ExchangeFailure) == {NotSent, Refused, Unclear}

@@ -1,0 +1,61 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.market import OrderSide
+from gateway.domain.orders import (
+    FOLLOWING,
+    LimitSpec,
+    OrderStatus,
+    PlacementState,
+    PlaceOrder,
+)
+
+S = PlacementState
+
+
+def command(price: Decimal, quantity: Decimal = Decimal(1), symbol: str = "BTCUSDT") -> PlaceOrder:
+    return PlaceOrder("demo", "c-1", symbol, OrderSide.BUY, LimitSpec(price, quantity))
+
+
+@given(st.decimals(min_value="1E-20", max_value="1E+20"), st.integers(0, 10))
+def test_equal_money_is_the_same_command_however_it_is_written(value: Decimal, zeros: int) -> None:
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)
+    if len(value.as_tuple().digits) + zeros > 28:
+        return
+    longer = value.quantize(Decimal((0, (1,), exponent - zeros)))
+    assert command(value).canonical() == command(longer).canonical()
+
+
+def test_other_terms_are_another_command() -> None:
+    texts = {
+        command(Decimal(1)).canonical(),
+        command(Decimal(2)).canonical(),
+        command(Decimal(1), Decimal(2)).canonical(),
+        command(Decimal(1), symbol="ETHUSDT").canonical(),
+    }
+    assert len(texts) == 4
+
+
+def test_every_state_has_its_followers_and_none_leads_back() -> None:
+    assert set(FOLLOWING) == set(S)
+    for state in S:
+        reached, open_states = set[PlacementState](), set(FOLLOWING[state])
+        while open_states:
+            reached |= (now := {open_states.pop()})
+            open_states |= FOLLOWING[min(now)] - reached
+        assert state not in reached
+
+
+def test_an_unclear_order_may_not_be_sent_again_under_a_new_id() -> None:
+    safe = {state for state in S if state.new_id_safe}
+    assert safe == {S.DENIED, S.NOT_SENT, S.REJECTED, S.NOT_PLACED}
+    assert not safe & {S.UNKNOWN, S.IN_DOUBT, S.SENDING, S.ACCEPTED}
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+def test_an_order_is_open_or_has_ended(status: OrderStatus) -> None:
+    assert status.terminal is (status not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED))
