@@ -1,7 +1,6 @@
 """Callers of the gateway: GraphQL over HTTP, and over a WebSocket."""
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -115,13 +114,8 @@ def open_socket(
     *,
     subprotocols: tuple[str, ...] = ("graphql-transport-ws",),
     headers: dict[str, str] | None = None,
-    sock: socket.socket | None = None,
-    max_queue: int = 16,
 ) -> Iterator[Socket]:
-    """Open a WebSocket, and initialise it if there is a token.
-
-    `sock` is a connection to use, `max_queue` the frames that are read ahead.
-    """
+    """Open a WebSocket, and initialise it if there is a token."""
     with connect(
         url,
         subprotocols=[Subprotocol(name) for name in subprotocols] or None,
@@ -129,8 +123,6 @@ def open_socket(
         compression=None,
         proxy=None,
         max_size=None,
-        max_queue=max_queue,
-        sock=sock,
     ) as connection:
         opened = Socket(connection)
         if token is not None:
