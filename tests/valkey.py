@@ -18,7 +18,8 @@ _PR_SET_PDEATHSIG = 1
 _START_S = 10.0
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For `preexec_fn`: the kernel kills the process when its parent ends, however that ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -62,7 +63,7 @@ class ValkeyServer:
                 [get_binary_path(), *self._base_options(), *password, *options],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, nothing of Python's
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing of Python's
             )
         deadline = time.monotonic() + _START_S
         while not self._answers():

@@ -18,7 +18,7 @@ from gateway.sandbox import Account
 from tests.functional.callers import Caller
 from tests.functional.exchange import DEMO, VAULT, Exchange
 from tests.processes import eventually, free_port
-from tests.valkey import ValkeyServer
+from tests.valkey import ValkeyServer, die_with_parent
 
 MARKET = ("market:read",)
 READ = ("account:read",)
@@ -98,6 +98,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing of Python's
             )
         process = self._process
         eventually(lambda: self.readiness() == "ready" or process.poll() is not None)
