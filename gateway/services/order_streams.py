@@ -65,7 +65,6 @@ class OrderStream:
                 if changed is not None:
                     self._deliver(changed)
             case Started():
-                self._stop_rereading()
                 self._rereading = self._begin(self._reread())
             case Broken(since=since, reason=reason):
                 self._stop_rereading()

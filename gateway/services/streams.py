@@ -90,7 +90,6 @@ class StreamHub:
             case Started(topic=topic):
                 if tape := self._tapes.get(topic):
                     tape.syncing()
-                self._stop_resync(topic)
                 self._resyncs[topic] = self._begin(self._resync(topic))
             case Broken(topics=topics, since=since, reason=reason):
                 for topic in {*self._mailboxes, *self._resyncs} if topics is None else topics:

@@ -141,6 +141,19 @@ async def test_the_list_is_asked_for_until_it_comes() -> None:
         await listener.leave()
 
 
+async def test_the_list_is_not_asked_for_while_the_stream_is_cut() -> None:
+    async with desk_of() as desk:
+        desk.exchange.answers["open orders"] = NotSent("market/user-orders", "connect")
+        listener = Listener(desk.stream)
+        await turns()
+        desk.feed.start(ACCOUNT)
+        await until(lambda: desk.exchange.asked)
+        desk.feed.cut()
+        await asyncio.sleep(0.6)
+        assert len(desk.exchange.asked) == 1
+        await listener.leave()
+
+
 async def test_who_reads_too_slowly_is_told_so_and_the_others_read_on() -> None:
     async with desk_of(queue_size=3) as desk:
         desk.list()

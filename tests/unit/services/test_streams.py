@@ -133,6 +133,19 @@ async def test_a_snapshot_is_fetched_again_until_it_comes() -> None:
         await listener.leave()
 
 
+async def test_a_snapshot_is_not_fetched_for_a_topic_that_broke() -> None:
+    async with desk_of() as desk:
+        listener = Listener(desk.hub.top_of_book(BTC))
+        await listener.values(top(1))
+        desk.exchange.answers[f"top {BTC}"] = NotSent("market/orderbook", "connect")
+        desk.feed.start(TOP_TOPIC)
+        await until(lambda: len(desk.exchange.asked) == 2)
+        desk.feed.cut()
+        await asyncio.sleep(0.6)
+        assert len(desk.exchange.asked) == 2
+        await listener.leave()
+
+
 async def test_a_slow_reader_gets_the_latest_of_each_market() -> None:
     async with desk_of() as desk:
         markets = (listing(BTC, ETH), (ticker(0, BTC), ticker(0, ETH)))
