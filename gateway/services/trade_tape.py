@@ -16,7 +16,8 @@ class TradeTape:
 
     From `syncing` to `synced` frames are held back. Then the history goes out, oldest first, and
     after it those held back that it does not include: equal trades count as often as they occur,
-    for trades have no ids.
+    for trades have no ids. Only two that are equal to the millisecond, one before the topic started
+    and one after, are taken for one.
     """
 
     def __init__(self) -> None:

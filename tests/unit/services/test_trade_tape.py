@@ -40,24 +40,24 @@ class Reader:
 trades = st.builds(lambda price, step: (price, step), st.integers(0, 1), st.integers(0, 1))
 
 
-def sequence(steps: list[tuple[int, int]]) -> list[Trade]:
+def sequence(steps: list[tuple[int, int]], started: int) -> list[Trade]:
+    """Trades, no two of them equal of which one was made before the topic started, one after."""
     made, time = [], 0
-    for price, step in steps:
-        time += step
+    for place, (price, step) in enumerate(steps):
+        time += 1 if place == started else step
         made.append(Trade(BTC, trade(price).price, trade(0).quantity, trade(0).side, 1_000 + time))
     return made
 
 
-@given(
-    st.lists(trades, max_size=120), st.integers(0, 120), st.integers(0, 120), st.integers(0, 120)
-)
+@given(st.lists(trades, max_size=120), *[st.integers(0, 1_000)] * 3)
 @settings(max_examples=400)
 def test_every_split_of_trades_between_history_and_frames_delivers_each_once_in_order(
     steps: list[tuple[int, int]], first: int, second: int, third: int
 ) -> None:
     """The topic starts, then the exchange answers with a history, then the answer arrives."""
-    made = sequence(steps)
-    started, answered, arrived = sorted(min(cut, len(made)) for cut in (first, second, third))
+    cuts = (cut % (len(steps) + 1) for cut in (first, second, third))
+    started, answered, arrived = sorted(cuts)
+    made = sequence(steps, started)
     tape = TradeTape()
     reader = Reader(tape)
     tape.syncing()
