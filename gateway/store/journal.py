@@ -167,11 +167,6 @@ class OrderJournal:
             return waiting
         return await self._record(_record_key(principal, account, client_order_id))
 
-    async def of_order(self, account: str, order_id: str) -> str | None:
-        """The id of the placement that placed this order, if one did."""
-        placement = (await self.of_orders(account, [order_id])).get(order_id)
-        return None if placement is None else placement.id
-
     async def of_orders(self, account: str, order_ids: Sequence[str]) -> dict[str, Placement]:
         """The placements by the ids of the orders that they placed; others are left out."""
         pointers = await self._read([_key(account, "order", order_id) for order_id in order_ids])

@@ -79,7 +79,7 @@ async def test_what_was_never_begun_is_not_there(valkey: ValkeyServer) -> None:
         for unknown in (placement().id, "demo", "", ".", "}.{", "a" * 5000, "de\ud800mo.\ud800"):
             assert await journal.get(unknown) is None
         assert await journal.find("demo-app", "demo", "c-1") is None
-        assert await journal.of_order("demo", "o-1") is None
+        assert await journal.of_orders("demo", ["o-1"]) == {}
         assert await journal.of_orders("demo", []) == {}
 
 
@@ -180,8 +180,8 @@ async def test_an_accepted_order_leads_to_its_placement(valkey: ValkeyServer) ->
         first = await journal.finish(accepted(await journal.begin(placement(1)), "o-1"))
         second = placement(2, client_order_id="c-2")
         second = await journal.finish(accepted(await journal.begin(second), "o-2"))
-        assert await journal.of_order("demo", "o-1") == first.id
-        assert await journal.of_order("other", "o-1") is None
+        assert (await journal.of_orders("demo", ["o-1"]))["o-1"].id == first.id
+        assert await journal.of_orders("other", ["o-1"]) == {}
         found = await journal.of_orders("demo", ["o-2", "o-3", "o-1"])
     assert found == {"o-2": second, "o-1": first}
 

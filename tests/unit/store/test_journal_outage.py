@@ -59,7 +59,7 @@ async def test_with_redis_away_nothing_begins_and_nothing_waits(own_valkey: Valk
         for reading in (
             journal.get(placement().id),
             journal.find("demo-app", "demo", "c-1"),
-            journal.of_order("demo", "o-1"),
+            journal.of_orders("demo", ["o-1"]),
         ):
             with pytest.raises(JournalUnavailable):
                 await reading
@@ -155,7 +155,7 @@ async def test_an_outcome_waits_until_it_is_written_and_is_known_meanwhile(
         assert await journal.begin(placement(2)) == outcome
         await asyncio.to_thread(own_valkey.start)
         await journal.caught_up()
-        assert await journal.of_order("demo", "o-1") == begun.id
+        assert (await journal.of_orders("demo", ["o-1"]))["o-1"].id == begun.id
     assert await stored(own_valkey, begun.id) == outcome
 
 
@@ -277,7 +277,7 @@ async def test_a_record_that_redis_lost_is_written_whole(own_valkey: ValkeyServe
         own_valkey.command("FLUSHALL")
         outcome = await journal.finish(accepted(begun))
         assert await journal.get(begun.id) == outcome
-        assert await journal.of_order("demo", "o-1") == begun.id
+        assert (await journal.of_orders("demo", ["o-1"]))["o-1"].id == begun.id
 
 
 async def test_a_full_spool_says_so_and_keeps_what_it_has(own_valkey: ValkeyServer) -> None:
