@@ -147,7 +147,7 @@ def test_without_known_secrets_nothing_is_taken_for_one() -> None:
     "name",
     [
         "httpx", "httpcore.http11", "aiohttp.client", "websockets.client", "uvicorn.error",
-        "uvicorn.access", "asyncio",
+        "asyncio",
     ],
 )  # fmt: skip
 def test_the_libraries_that_log_addresses_are_silent_below_warning(
