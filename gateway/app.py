@@ -290,6 +290,7 @@ def _services(given: Given, upstream: Upstream, stores: Stores) -> Services:
             exchange=upstream.exchange,
             now=wall_ms,
             random_bytes=os.urandom,
+            lease_ms=int(settings.order_lease_s * 1000),
             metrics=metrics,
         ),
         exchange=ExchangeStatus(upstream.exchange, upstream.clock, upstream.feed, wall_ms),

@@ -185,7 +185,9 @@ class Metrics:
         self.slow_streams = self._counter(
             "slow_streams", "Streams that ended because their reader was too slow"
         )
-        self.orders = self._counter("orders", "Orders by outcome", "outcome")
+        self.orders = self._counter(
+            "orders", "Orders by state, or by the code that kept them from being sent", "outcome"
+        )
         self.cancels = self._counter("cancels", "Cancels by outcome", "outcome")
         self.journal_spooled = self._gauge(
             "journal_spooled", "Order outcomes that wait to be written to the journal"

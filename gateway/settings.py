@@ -237,6 +237,10 @@ class Settings(BaseModel):
         500, description="GraphQL requests of one principal under way at once at most"
     )
 
+    order_lease_s: Seconds = Field(
+        30,
+        description="Seconds after its window in which an order's sender records its outcome",
+    )
     journal_retention_days: int = Field(
         90, ge=1, le=3650, description="Days that an ended placement is kept"
     )

@@ -8,7 +8,8 @@
     ├── UnknownSymbol
     ├── UnknownAccount
     ├── JournalUnavailable     no order is sent without its record
-    ├── SourceUnavailable        nothing to show within the hard lifetime
+    ├── Stopping               the gateway stops before the answer is there
+    ├── SourceUnavailable      nothing to show within the hard lifetime
     └── ExchangeFailure
         ├── NotSent            it never left: nothing can have happened
         ├── Refused            the exchange said no
@@ -137,6 +138,16 @@ class JournalUnavailable(GatewayError):
             "the order journal is away; this request sent nothing: "
             "repeat it under the same clientOrderId"
         )
+
+
+class Stopping(GatewayError):
+    """The gateway stops before the answer is there; what was asked for may have been done."""
+
+    retryable = True
+
+    def __str__(self) -> str:
+        """Say how to go on."""
+        return "the gateway is stopping; ask again, an order under the same clientOrderId"
 
 
 @dataclass(eq=False)

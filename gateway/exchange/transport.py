@@ -118,11 +118,14 @@ class Transport:
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
 
-    async def aclose(self) -> None:
-        """Let no more requests start, wait for those under way, and close all connections."""
+    async def aclose(self, within: float) -> None:
+        """Let no more requests start, give those under way `within` seconds, and close all."""
         self._closing = True
         if self._running:
-            await asyncio.wait(self._running)
+            await asyncio.wait(self._running, timeout=within)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._kept.aclose()
         await self._fresh.aclose()
 
@@ -186,8 +189,12 @@ async def open_transport(
     connections: int = 32,
     max_reply: int = 10_000_000,
     tls: ssl.SSLContext | None = None,
+    close_within: float = 1.0,
 ) -> AsyncIterator[Transport]:
-    """Open a transport to the exchange at `address`, such as "https://api.narkasa.com"."""
+    """Open a transport to the exchange at `address`, such as "https://api.narkasa.com".
+
+    At the end the requests under way get `close_within` seconds.
+    """
     transport = Transport(
         address,
         timeouts=timeouts or Timeouts(),
@@ -198,7 +205,7 @@ async def open_transport(
     try:
         yield transport
     finally:
-        await transport.aclose()
+        await transport.aclose(close_within)
 
 
 def _pool(tls: ssl.SSLContext, connections: int, *, fresh: bool) -> AiohttpTransport:

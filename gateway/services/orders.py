@@ -34,7 +34,6 @@ _log = structlog.get_logger(__name__)
 
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
-_LEASE_MARGIN_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,10 @@ class CancelUnknown:
 
 
 class Orders:
-    """The one way by which orders reach the exchange."""
+    """The one way by which orders reach the exchange.
+
+    `lease_ms`: how long after its window an order's sender has to record what became of it.
+    """
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Orders:
         exchange: ExchangeClient,
         now: Callable[[], int],
         random_bytes: Callable[[int], bytes],
+        lease_ms: int,
         metrics: Metrics,
     ) -> None:
         self._accounts = accounts
@@ -73,6 +76,7 @@ class Orders:
         self._exchange = exchange
         self._now = now
         self._random_bytes = random_bytes
+        self._lease_ms = lease_ms
         self._metrics = metrics
         self._placing: SingleFlight[tuple[str, str, str], Placement] = SingleFlight()
         self._cancelling: SingleFlight[tuple[str, str], Cancelled | CancelUnknown] = SingleFlight()
@@ -131,18 +135,22 @@ class Orders:
         await self._cancelling.aclose()
 
     async def _once(self, principal: Principal, command: PlaceOrder) -> Placement:
-        """Place the order; what keeps it from being sent now does not hide that it was before."""
         try:
             return await self._place(principal, command)
-        except JournalUnavailable:
-            raise
-        except GatewayError:
-            standing = await self._journal.find(
-                principal.id, command.account, command.client_order_id
-            )
-            if standing is None:
-                raise
-            return await self._settled(standing)
+        except GatewayError as error:
+            self._metrics.orders.labels(error.code).inc()
+            return await self._replay(principal, command, error)
+
+    async def _replay(
+        self, principal: Principal, command: PlaceOrder, error: GatewayError
+    ) -> Placement:
+        """What keeps an order from being sent now does not hide that it was sent before."""
+        if isinstance(error, JournalUnavailable):
+            raise error
+        standing = await self._journal.find(principal.id, command.account, command.client_order_id)
+        if standing is None:
+            raise error
+        return await self._settled(standing)
 
     async def _place(self, principal: Principal, command: PlaceOrder) -> Placement:
         rule = self._accounts.require(principal, Action.ORDERS_PLACE, command.account)
@@ -173,7 +181,7 @@ class Orders:
             signed_at=prepared.signed_at,
             window=prepared.window,
             digest=prepared.digest,
-            lease_until=now + prepared.window + _LEASE_MARGIN_MS,
+            lease_until=now + prepared.window + self._lease_ms,
         )
 
     async def _send(self, placement: Placement, prepared: PreparedRequest) -> Placement:

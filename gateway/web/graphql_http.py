@@ -1,5 +1,6 @@
 """GraphQL over HTTP (the GraphQL-over-HTTP specification): POST, and GET for queries."""
 
+import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -12,7 +13,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.policy import Action, Principal
-from gateway.domain.errors import BadUserInput, GatewayError, RateLimited, Unauthenticated
+from gateway.domain.errors import (
+    BadUserInput,
+    GatewayError,
+    RateLimited,
+    Stopping,
+    Unauthenticated,
+)
 from gateway.observability import bind_trace, trace_id
 from gateway.schema.context import Context
 from gateway.schema.documents import DocumentFault, Operation
@@ -94,6 +101,9 @@ class GraphQLOverHttp:
             )
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:  # the server stops, and the grace is over
+            stopping = Stopping()
+            answer = _Answer(503, msgspec.json.encode(failure(stopping)), "none", stopping.code)
         self._metrics.graphql_requests.labels(answer.operation, answer.code).inc()
         self._metrics.graphql_seconds.labels(answer.operation).observe(time.perf_counter() - began)
         response = Response(answer.body, answer.status, headers, media_type)

@@ -245,7 +245,7 @@ async def test_an_order_goes_on_when_its_caller_is_cancelled() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert peer.requests == []
-        await transport.aclose()
+        await transport.aclose(within=5)
         assert len(peer.requests) == 1
 
 
@@ -264,12 +264,22 @@ async def test_closing_waits_for_what_is_under_way_and_refuses_what_comes_later(
     async with serving(after(0.1, OK)) as peer, opened(peer.address) as transport:
         task = asyncio.create_task(transport.send(ORDER))
         await peer.arrived.wait()
-        await transport.aclose()
+        await transport.aclose(within=5)
         assert (await task).status == 200
         late = await failure(transport, ORDER)
         assert isinstance(late, NotSent)
         assert late.cause == "closing"
         assert len(peer.requests) == 1
+
+
+async def test_closing_does_not_wait_for_ever() -> None:
+    async with serving(silence) as peer, opened(peer.address, timeouts=Timeouts()) as transport:
+        task = asyncio.create_task(transport.send(ORDER))
+        await peer.arrived.wait()
+        await transport.aclose(within=0.01)
+        assert task.cancelled() or task.cancelling()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 @pytest.mark.parametrize("answer", [OK, close, silence], ids=["answered", "closed", "silent"])

@@ -128,6 +128,7 @@ async def desk_of(granted: Policy = EVERYTHING) -> AsyncIterator[Desk]:
         journal=cast("OrderJournal", NoJournal()),
         exchange=client,
         now=market.clock,
+        lease_ms=30_000,
         random_bytes=bytes,
         metrics=metrics,
     )

@@ -89,6 +89,7 @@ async def desk_of(
             journal=journal,
             exchange=market.exchange.client,
             now=market.clock,
+            lease_ms=30_000,
             random_bytes=os.urandom,
             metrics=metrics,
         )
