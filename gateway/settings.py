@@ -24,6 +24,7 @@ from pydantic_core import ErrorDetails
 from gateway.domain.market import MarketKind
 
 PREFIX = "NGW_"
+_LONGEST_LIFETIME_MS = 31 * 86_400_000
 
 
 class SettingsFault(Exception):
@@ -54,8 +55,11 @@ def _lifetime(text: object) -> object:
     except (ValueError, OverflowError):
         slash = ""
         lifetime = Lifetime(0, 0)
-    if not slash or not 0 < lifetime.soft_ms <= lifetime.hard_ms:
-        message = "expected seconds as 'soft/hard', soft no longer than hard, such as '5/60'"
+    if not slash or not 0 < lifetime.soft_ms <= lifetime.hard_ms <= _LONGEST_LIFETIME_MS:
+        message = (
+            "expected seconds as 'soft/hard', soft no longer than hard, such as '5/60', "
+            "and at most 31 days"
+        )
         raise ValueError(message)
     return lifetime
 

@@ -44,7 +44,11 @@ _KEY_KINDS = {
 
 
 class StreamHub:
-    """Spreads the feed's frames to the mailboxes of the subscribers; never waits for one."""
+    """Spreads the feed's frames to the mailboxes of the subscribers; never waits for one.
+
+    A new topic gets `start_within_s` to start, so that its first snapshot can be a fresh one; it
+    stays subscribed for `linger_s` after its last subscriber left.
+    """
 
     def __init__(
         self,
@@ -54,16 +58,19 @@ class StreamHub:
         queue_size: int,
         linger_s: float,
         now: Callable[[], int],
+        start_within_s: float = 2.0,
     ) -> None:
         self._feed = feed
         self._market_data = market_data
         self._queue_size = queue_size
         self._linger_s = linger_s
         self._now = now
+        self._start_within_s = start_within_s
         self._mailboxes: dict[Topic, set[Mailbox[Any]]] = {}
         self._tapes: dict[Topic, TradeTape] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._resyncs: dict[Topic, asyncio.Task[None]] = {}
+        self._started: dict[Topic, asyncio.Event] = {}
 
     def start(self) -> None:
         """Ask for every ticker from now on: no ticker is polled while the feed lives."""
@@ -88,6 +95,8 @@ class StreamHub:
             case Update(topic=topic, value=value) if snapshot is not None:
                 self._put(topic, snapshot, value.symbol)
             case Started(topic=topic):
+                if started := self._started.get(topic):
+                    started.set()
                 if tape := self._tapes.get(topic):
                     tape.syncing()
                 self._resyncs[topic] = self._begin(self._resync(topic))
@@ -100,8 +109,10 @@ class StreamHub:
         wanted = frozenset(symbols)
         with self._joined(ALL_TICKERS) as mailbox:
             await self._market_data.every_ticker(symbols)
+            await self._until_started(ALL_TICKERS)
             for symbol in symbols:
-                yield await self._market_data.read(MarketKey(MarketKind.TICKER, symbol))
+                key = MarketKey(MarketKind.TICKER, symbol)
+                yield self._as_told(ALL_TICKERS, await self._market_data.read(key))
             async for snapshot in mailbox:
                 if snapshot.value.symbol in wanted:
                     yield snapshot
@@ -134,8 +145,10 @@ class StreamHub:
 
     async def _latest(self, topic: Topic) -> AsyncIterator[Snapshot[Any]]:
         with self._joined(topic) as mailbox:
-            if (told := _told(await self._market_data.read(key_of(topic)))) is not None:
-                yield told
+            known = await self._market_data.read(key_of(topic))
+            await self._until_started(topic)
+            if (told := _told(self._market_data.shown(key_of(topic)) or known)) is not None:
+                yield self._as_told(topic, told)
             async for snapshot in mailbox:
                 yield snapshot
 
@@ -164,7 +177,22 @@ class StreamHub:
             self._feed.unwant(topic)
             self._mailboxes.pop(topic, None)
             self._tapes.pop(topic, None)
+            self._started.pop(topic, None)
             self.receive(Broken(self._now(), "nobody listens", frozenset({topic})))
+
+    async def _until_started(self, topic: Topic) -> None:
+        """Give the topic a moment to start, so that a first snapshot need not be called stale."""
+        started = self._started.setdefault(topic, asyncio.Event())
+        if self._market_data.is_live(topic):
+            return
+        started.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._start_within_s):
+                await started.wait()
+
+    def _as_told(self, topic: Topic, snapshot: Snapshot[Any]) -> Snapshot[Any]:
+        """Stale unless the topic tells every change: nobody tells subscribers when it ages."""
+        return replace(snapshot, stale=snapshot.stale or not self._market_data.is_live(topic))
 
     def _put(self, topic: Topic, snapshot: Snapshot[Any], slot: str) -> None:
         for mailbox in self._mailboxes.get(topic, ()):

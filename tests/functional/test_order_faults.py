@@ -93,7 +93,8 @@ def test_without_its_journal_no_order_is_sent(fresh_service: FreshService) -> No
     result = place(caller, "without-journal", price="310200")
     assert rejection(result) == ("OrderRejected", "JOURNAL_UNAVAILABLE", True)
     assert service.exchange.requests("market/limit-buy", price="310200") == []
-    assert service.metric("gateway_orders_total") == 1
+    assert service.metric("gateway_orders_total", outcome="ACCEPTED") == 1
+    assert service.metric("gateway_orders_total", outcome="JOURNAL_UNAVAILABLE") == 1
     service.valkey.start()
     assert eventually(lambda: service.readiness() == "ready")
     accepted(caller, "with-journal-again")

@@ -47,7 +47,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_of(*, linger_s: float = 60, queue_size: int = 100) -> AsyncIterator[Desk]:
+async def desk_of(
+    *, linger_s: float = 60, queue_size: int = 100, start_within_s: float = 0
+) -> AsyncIterator[Desk]:
     market, feed = market_desk(), StandInFeed()
     hub = StreamHub(
         feed=feed.feed,
@@ -55,6 +57,7 @@ async def desk_of(*, linger_s: float = 60, queue_size: int = 100) -> AsyncIterat
         queue_size=queue_size,
         linger_s=linger_s,
         now=market.clock,
+        start_within_s=start_within_s,
     )
     feed.receive = hub.receive
     try:
@@ -94,7 +97,7 @@ class Listener:
 async def test_a_subscriber_gets_a_snapshot_first_and_then_each_frame() -> None:
     async with desk_of() as desk:
         listener = Listener(desk.hub.top_of_book(BTC))
-        await listener.has(Snapshot(top(1), desk.clock.now, DataSource.REST))
+        await listener.has(Snapshot(top(1), desk.clock.now, DataSource.REST, stale=True))
         assert desk.feed.wanted == [TOP_TOPIC]
         desk.feed.start(TOP_TOPIC)
         await until(lambda: len(listener.heard) == 2)
@@ -104,14 +107,27 @@ async def test_a_subscriber_gets_a_snapshot_first_and_then_each_frame() -> None:
         await listener.leave()
 
 
+async def test_a_topic_that_starts_in_time_begins_with_a_fresh_snapshot() -> None:
+    async with desk_of(start_within_s=20) as desk:
+        listener = Listener(desk.hub.top_of_book(BTC))
+        await until(lambda: desk.feed.wanted == [TOP_TOPIC] and bool(desk.exchange.asked))
+        assert listener.heard == []
+        desk.feed.start(TOP_TOPIC)
+        await until(lambda: bool(listener.heard))
+        desk.feed.tell(TOP_TOPIC, top(2))
+        await until(lambda: listener.heard[-1].value == top(2))
+        assert not any(snapshot.stale for snapshot in listener.heard)
+        await listener.leave()
+
+
 async def test_a_break_is_shown_as_stale_at_once_and_a_start_brings_a_fresh_snapshot() -> None:
     async with desk_of() as desk:
         listener = Listener(desk.hub.top_of_book(BTC))
-        await listener.values(top(1))
+        await listener.values((top(1), "stale"))
         desk.feed.start(TOP_TOPIC)
-        await listener.values(top(1), top(1))
+        await listener.values((top(1), "stale"), top(1))
         desk.feed.tell(TOP_TOPIC, top(2))
-        await listener.values(top(1), top(1), top(2))
+        await listener.values((top(1), "stale"), top(1), top(2))
         listener.heard.clear()
         desk.feed.cut()
         await listener.values((top(2), "stale"))
@@ -124,19 +140,19 @@ async def test_a_break_is_shown_as_stale_at_once_and_a_start_brings_a_fresh_snap
 async def test_a_snapshot_is_fetched_again_until_it_comes() -> None:
     async with desk_of() as desk:
         listener = Listener(desk.hub.top_of_book(BTC))
-        await listener.values(top(1))
+        await listener.values((top(1), "stale"))
         desk.exchange.answers[f"top {BTC}"] = NotSent("market/orderbook", "connect")
         desk.feed.start(TOP_TOPIC)
         await until(lambda: len(desk.exchange.asked) == 2)
         desk.exchange.answers[f"top {BTC}"] = top(2)
-        await listener.values(top(1), top(2))
+        await listener.values((top(1), "stale"), top(2))
         await listener.leave()
 
 
 async def test_a_snapshot_is_not_fetched_for_a_topic_that_broke() -> None:
     async with desk_of() as desk:
         listener = Listener(desk.hub.top_of_book(BTC))
-        await listener.values(top(1))
+        await listener.values((top(1), "stale"))
         desk.exchange.answers[f"top {BTC}"] = NotSent("market/orderbook", "connect")
         desk.feed.start(TOP_TOPIC)
         await until(lambda: len(desk.exchange.asked) == 2)
@@ -169,7 +185,7 @@ async def test_tickers_are_asked_for_as_long_as_the_hub_lives() -> None:
         desk.exchange.answers[f"ticker {BTC}"] = ticker(1)
         desk.hub.start()
         listener = Listener(desk.hub.tickers([BTC]))
-        await listener.values(ticker(1))
+        await listener.values((ticker(1), "stale"))
         await listener.leave()
         await asyncio.sleep(0.05)
         assert desk.feed.wanted == [ALL_TICKERS]
@@ -183,13 +199,13 @@ async def test_candles_tell_the_open_candle_and_survive_a_series_that_cannot_gro
         def update(minute: int) -> CandleUpdate:
             return CandleUpdate(BTC, CandleInterval.M1, candle(minute))
 
-        await listener.values(update(2))
+        await listener.values((update(2), "stale"))
         desk.feed.start(CANDLES_TOPIC)
-        await listener.values(update(2), update(2))
+        await listener.values((update(2), "stale"), update(2))
         desk.feed.tell(CANDLES_TOPIC, update(3))
-        await listener.values(update(2), update(2), update(3))
+        await listener.values((update(2), "stale"), update(2), update(3))
         desk.feed.tell(CANDLES_TOPIC, update(9))
-        await listener.values(update(2), update(2), update(3), update(9))
+        await listener.values((update(2), "stale"), update(2), update(3), update(9))
         await listener.leave()
 
 
