@@ -86,10 +86,14 @@ class PlaceOrder:
 
     def canonical(self) -> str:
         """One text for equal commands: 1.50 and 1.5 are the same money."""
-        price, quantity = (
-            plain(value.normalize()) for value in (self.spec.price, self.spec.quantity)
-        )
+        price, quantity = _shortest(self.spec.price), _shortest(self.spec.quantity)
         return f"{self.type} {self.side} {self.symbol} price={price} quantity={quantity}"
+
+
+def _shortest(value: Decimal) -> str:
+    # Not by Decimal.normalize: it rounds to the context's 28 digits.
+    text = plain(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class PlacementState(StrEnum):
@@ -104,11 +108,6 @@ class PlacementState(StrEnum):
     UNKNOWN = "UNKNOWN"
     NOT_PLACED = "NOT_PLACED"
     IN_DOUBT = "IN_DOUBT"
-
-    @property
-    def new_id_safe(self) -> bool:
-        """True when the same command under a new client order id cannot double the order."""
-        return self in _NOTHING_STANDS
 
 
 _S = PlacementState
@@ -163,3 +162,11 @@ class Placement:
     order: Order | None = None
     rejection: Rejection | None = None
     evidence: str | None = None
+
+    @property
+    def new_id_safe(self) -> bool:
+        """True when the same command under a new client order id cannot double the order.
+
+        Evidence beside a rejection says that something may have happened all the same.
+        """
+        return self.state in _NOTHING_STANDS and self.evidence is None

@@ -5,6 +5,7 @@ asked for. Reads are repeated a few times on `NotSent` and `Unclear`; mutations 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from gateway.domain.account import Balance
@@ -21,7 +22,7 @@ from gateway.domain.market import (
     TradeHistory,
 )
 from gateway.domain.money import plain
-from gateway.domain.orders import Order, PlaceOrder
+from gateway.domain.orders import Order, OrderStatus, PlaceOrder
 from gateway.domain.signing import Sign
 from gateway.exchange import mapping, wire
 from gateway.exchange.calls import Calls, PostForm, PreparedRequest, Retry, read_time
@@ -196,7 +197,10 @@ class ExchangeClient:
         return await self._calls.prepare("market/cancel-order", sign, (("orderId", order_id),))
 
     async def cancel(self, prepared: PreparedRequest) -> Order | None:
-        """Send a prepared cancel once; success alone is acceptance, with the order if it came."""
+        """Send a prepared cancel once; success alone is acceptance, with the order if it came.
+
+        An order that came without a status is shown as cancelled: that is what success says.
+        """
         return await self._calls.once(prepared.request, _read_cancelled)
 
     async def _of_market(
@@ -221,7 +225,10 @@ def _read_order(body: bytes) -> Order:
 def _read_cancelled(body: bytes) -> Order | None:
     try:
         row = wire.parse(body, wire.CancelReply).order
-        return None if row is None else mapping.map_order(row)
+        if row is None:
+            return None
+        order = mapping.map_order(row)
+        return order if row.status else replace(order, status=OrderStatus.CANCELLED)
     except ValueError:
         return None
 

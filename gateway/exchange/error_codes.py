@@ -9,6 +9,9 @@ from dataclasses import dataclass
 UNCLEAR_CODES = frozenset({"90000", "90001"})
 """'Unexpected Error' and 'Invalid Request' do not prove that nothing was done."""
 
+CODES_TO_RECONCILE = frozenset({"10041"})
+"""'Wash trading cancelled' refuses an order, of which part may have traded before."""
+
 UNKNOWN_SYMBOL_CODES = frozenset({"10037", "20006"})
 
 

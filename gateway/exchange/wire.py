@@ -40,8 +40,11 @@ class Envelope(Struct):
 
     @property
     def five_digits(self) -> str:
-        """The code as the tables write it: 20001 and "20001" are one code, 0 is "00000"."""
-        return str(self.code).zfill(5)
+        """The code as the tables write it: 20001 and "20001" are one code, 0 is "00000".
+
+        A string is taken as it is: "" and "0" are no code of the tables.
+        """
+        return self.code if isinstance(self.code, str) else str(self.code).zfill(5)
 
 
 class TickerRow(Struct, kw_only=True, rename="camel"):

@@ -157,7 +157,7 @@ class Placement:
             type=command.type,
             evidence=placement.evidence,
             resolve_by=None,
-            new_id_safe=placement.state.new_id_safe,
+            new_id_safe=placement.new_id_safe,
         )
 
 

@@ -23,7 +23,7 @@ from gateway.domain.errors import (
     Unclear,
 )
 from gateway.domain.orders import Order, Placement, PlacementState, PlaceOrder, Rejection
-from gateway.exchange import ExchangeClient, PreparedRequest
+from gateway.exchange import CODES_TO_RECONCILE, ExchangeClient, PreparedRequest
 from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.market_data import MarketData, MarketView
@@ -33,7 +33,6 @@ from gateway.store.journal import OrderJournal, new_placement_id
 _log = structlog.get_logger(__name__)
 
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,6 @@ class Orders:
         Raises `BadUserInput`, `UnknownAccount`, `Forbidden`, `NotSent`, and `Refused` (10075: it
         is not open any more). Callers at once share one request.
         """
-        if not _ORDER_ID.fullmatch(order_id):
-            raise BadUserInput("orderId", "expected an order's id of letters and digits")
         self._accounts.require(principal, Action.ORDERS_CANCEL, account)
         return await self._cancelling.join(
             (account, order_id), lambda: self._cancel(account, order_id)
@@ -189,6 +186,14 @@ class Orders:
             order = await self._exchange.place(prepared, placement.command)
         except ExchangeFailure as failure:
             return self._failed(placement, failure)
+        except Exception:  # noqa: BLE001  # a fault of ours proves nothing about the order
+            _log.exception("order.fault", placement=placement.id)
+            return replace(
+                placement,
+                state=PlacementState.UNKNOWN,
+                evidence="a fault inside the gateway while the order was sent",
+                updated_at=self._now(),
+            )
         return replace(
             placement, state=PlacementState.ACCEPTED, order=order, updated_at=self._now()
         )
@@ -199,7 +204,7 @@ class Orders:
             placement,
             state=state,
             rejection=rejection,
-            evidence=None if rejection else str(failure),
+            evidence=_evidence(failure),
             updated_at=self._now(),
         )
 
@@ -256,6 +261,17 @@ def _outcome(failure: ExchangeFailure) -> tuple[PlacementState, Rejection | None
             return PlacementState.NOT_SENT, rejection_of(failure)
         case _:
             return PlacementState.UNKNOWN, None
+
+
+def _evidence(failure: ExchangeFailure) -> str | None:
+    """What is known beyond the failure's plain meaning."""
+    match failure:
+        case Refused(exchange_code=code) if code in CODES_TO_RECONCILE:
+            return f"{failure.meaning}: part of it may have traded; look at fills and open orders"
+        case Refused() | NotSent():
+            return None
+        case _:
+            return str(failure)
 
 
 def _check(command: PlaceOrder) -> None:

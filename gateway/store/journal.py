@@ -30,17 +30,24 @@ _OUTCOMES = frozenset(state for state, following in FOLLOWING.items() if not fol
 _EXPIRING = _OUTCOMES | {PlacementState.NOT_PLACED}
 
 # KEYS[1] is the record, the other keys are pointers to it. ARGV: the record, the placement's id,
-# ms to keep it (0: for ever), and the states that it may follow. Answers with the record that
-# stands in the way, or nothing. Running it twice is the same as once.
+# ms to keep it (0: for ever), 'begin' for an intent, and the states that it may follow. Answers
+# with the record that stands in the way, or nothing. Running it twice is the same as once. A
+# withdrawn intent was never sent and its caller was told to repeat it: a new one takes its place.
 # MGET instead of GET: a key of a foreign type is no record, and must not block the spool.
 _PUT = """
 local standing = redis.call('MGET', KEYS[1])[1]
 if standing then
   local readable, record = pcall(cjson.decode, standing)
-  if not readable or type(record) ~= 'table' or record.id ~= ARGV[2] then return standing end
-  local follows = false
-  for i = 4, #ARGV do follows = follows or record.state == ARGV[i] end
-  if not follows then return standing end
+  if not readable or type(record) ~= 'table' then return standing end
+  if record.id == ARGV[2] then
+    local follows = false
+    for i = 5, #ARGV do follows = follows or record.state == ARGV[i] end
+    if not follows then return standing end
+  else
+    local why = type(record.rejection) == 'table' and record.rejection.code
+    local withdrawn = record.state == 'NOT_SENT' and why == 'JOURNAL_UNAVAILABLE'
+    if ARGV[4] ~= 'begin' or not withdrawn then return standing end
+  end
 end
 for i, key in ipairs(KEYS) do
   local value = i == 1 and ARGV[1] or KEYS[1]
@@ -83,6 +90,7 @@ class OrderJournal:
     async def begin(self, placement: Placement) -> Placement:
         """Record an intent, unless one stands for its principal, account and client order id.
 
+        One that was withdrawn, because writing it was not certain, does not count as standing.
         Returns the record that stands: the intent is the caller's to send only when that equals
         `placement`, whose id must be fresh. Raises `JournalUnavailable` when that is not certain;
         then nothing may be sent, and should the record have been written after all, it becomes
@@ -242,7 +250,8 @@ class OrderJournal:
     async def _put(self, placement: Placement, after: frozenset[PlacementState]) -> bytes | None:
         keys = _keys(placement)
         keep_ms = self._keep_ms if placement.state in _EXPIRING else 0
-        values = (msgspec.json.encode(placement), placement.id, keep_ms, *sorted(after))
+        step = "begin" if placement.state in _INTENTS else "finish"
+        values = (msgspec.json.encode(placement), placement.id, keep_ms, step, *sorted(after))
         standing: bytes | None = await attempt(lambda: run_script(self._redis, _PUT, keys, values))
         return standing
 

@@ -305,6 +305,7 @@ FAILURES = {
     "90001": (code("90001"), Unclear, "90001"),
     "unlisted": (code("12345"), Unclear, "unlisted"),
     "refused": (code("10031"), Refused, "10031"),
+    "empty code": (code(""), Unclear, "unlisted"),
     "wash trading": (code("10041"), Refused, "10041"),
 }
 
@@ -379,7 +380,15 @@ async def test_a_cancel_brings_the_order_where_the_exchange_gives_it() -> None:
     async with bench(sample("limit-buy")) as it:
         order = await it.client.cancel(await it.client.prepare_cancel(sign, "abc"))
     assert order is not None
-    assert order.symbol == "BTCUSDT"
+    assert (order.symbol, order.status) == ("BTCUSDT", "NEW")
+
+
+async def test_a_cancelled_order_without_a_status_is_cancelled() -> None:
+    text = (SAMPLES / "limit-buy.json").read_text().replace('"status"', '"unknown"')
+    async with bench(reply(text)) as it:
+        order = await it.client.cancel(await it.client.prepare_cancel(sign, "abc"))
+    assert order is not None
+    assert order.status == "CANCELLED"
 
 
 @pytest.mark.parametrize("order_id", ["", "a b", "a&b=c", "ü", "a" * 257, "\ud800"], ids=ascii)

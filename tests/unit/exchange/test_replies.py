@@ -42,7 +42,7 @@ def test_a_documented_code_is_a_refusal_whatever_the_status(code: str, status: i
         pytest.param('{"code":"90000"}', 200, "unexpected_error", "90000", id="90000"),
         pytest.param('{"code":90001}', 200, "invalid_request", "90001", id="90001"),
         pytest.param('{"code":"10099"}', 200, "unlisted", "10099", id="unlisted"),
-        pytest.param('{"code":"E42"}', 200, "unlisted", "00E42", id="no number"),
+        pytest.param('{"code":"E42"}', 200, "unlisted", "E42", id="no number"),
         pytest.param('{"code":"%s"}' % ("9" * 999), 200, "unlisted", "9" * 16, id="endless"),
         pytest.param('{"code":null}', 200, "unparsable", None, id="null"),
         pytest.param('{"data":1}', 200, "unparsable", None, id="no code"),

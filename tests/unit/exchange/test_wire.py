@@ -31,6 +31,11 @@ def test_a_code_is_five_digits_whether_written_as_text_or_number(written: str, c
     assert parse(f'{{"code": {written}, "msg": "any"}}', Envelope).five_digits == code
 
 
+@pytest.mark.parametrize("written", ['""', '"0"', '"000000"', '" 0000"'])
+def test_a_text_that_is_no_code_does_not_become_one(written: str) -> None:
+    assert parse(f'{{"code": {written}}}', Envelope).five_digits != "00000"
+
+
 def test_unknown_fields_are_ignored_and_absent_optional_ones_are_none() -> None:
     row = parse(
         '{"market": "BTCTRY", "orderType": 0, "side": "BUY", "time": "5", "new": [{}]}', OrderRow

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -85,6 +86,24 @@ async def test_an_intent_that_was_recorded_without_an_answer_becomes_not_sent(
     assert record.state is S.NOT_SENT
     assert record.rejection is not None
     assert record.rejection.code == "JOURNAL_UNAVAILABLE"
+
+
+async def test_who_repeats_a_withdrawn_order_under_the_same_id_gets_it_sent(
+    own_valkey: ValkeyServer,
+) -> None:
+    async with journal_of(own_valkey) as (journal, redis):
+        await redis.ping()
+        own_valkey.pause()
+        with pytest.raises(JournalUnavailable):
+            await journal.begin(placement())
+        own_valkey.resume()
+        async with writing(journal):
+            await journal.caught_up()
+        again = replace(placement(), id=placement(2).id)
+        assert await journal.begin(again) == again
+        third = replace(placement(), id=placement(3).id)
+        assert await journal.begin(third) == again
+        assert (await journal.finish(accepted(again))).state is S.ACCEPTED
 
 
 async def test_an_intent_that_arrives_after_its_withdrawal_stays_withdrawn(
