@@ -85,6 +85,9 @@ class OperationGroup:
                 return
             async for result in results:
                 self._spread(result)
+                if self._context.slot is None:
+                    # Many events may be there at once: what reads them must get its turn.
+                    await asyncio.sleep(0)
         except GatewayError as error:
             self._fail([{"message": str(error), "extensions": error.extensions()}])
         except Exception as error:  # noqa: BLE001  # whatever it is, members are told and it is logged

@@ -44,7 +44,7 @@ class OrderStream:
         self._linger_s = linger_s
         self._mirror = OrderMirror()
         self._whole = asyncio.Event()
-        self._mailboxes: set[Mailbox[Order | Gap]] = set()
+        self._mailboxes: set[Mailbox[tuple[Order | Gap, ...]]] = set()
         self._listeners = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._rereading: asyncio.Task[None] | None = None
@@ -74,7 +74,7 @@ class OrderStream:
 
     async def events(self) -> AsyncIterator[Order | Gap]:
         """Yield the open orders, then every change; raises `SourceUnavailable` without a stream."""
-        mailbox: Mailbox[Order | Gap] = Mailbox(self._queue_size)
+        mailbox: Mailbox[tuple[Order | Gap, ...]] = Mailbox(self._queue_size)
         self._feed.want(ACCOUNT)
         self._listeners += 1
         try:
@@ -82,8 +82,9 @@ class OrderStream:
             self._mailboxes.add(mailbox)
             for order in self._mirror.open_orders():
                 yield order
-            async for event in mailbox:
-                yield event
+            async for told in mailbox:
+                for event in told:
+                    yield event
         finally:
             self._mailboxes.discard(mailbox)
             self._listeners -= 1
@@ -117,16 +118,13 @@ class OrderStream:
     def _reconcile(self, listed: tuple[Order, ...], begun: int) -> None:
         if not self._feed.is_live(ACCOUNT):
             return  # it broke meanwhile; the next start reads again
-        known = {order.order_id for order in self._mirror.open_orders()}
         changed = self._mirror.reconcile(listed, begun)
-        news = {order.order_id for order in changed}
-        if not self._whole.is_set():
-            for order in self._mirror.open_orders():
-                if order.order_id in known and order.order_id not in news:
-                    self._deliver(order)
-            self._whole.set()
-        for order in changed:
-            self._deliver(order)
+        if self._whole.is_set():
+            self._deliver(*changed)
+            return
+        ended = (order for order in changed if order.status.terminal)
+        self._deliver(*self._mirror.open_orders(), *ended)
+        self._whole.set()
 
     async def _leave_later(self) -> None:
         await asyncio.sleep(self._linger_s)
@@ -135,9 +133,10 @@ class OrderStream:
             self._feed.unwant(ACCOUNT)
             self._whole.clear()
 
-    def _deliver(self, event: Order | Gap) -> None:
+    def _deliver(self, *told: Order | Gap) -> None:
+        """Tell it all as one event: however many orders are open, they fit where one does."""
         for mailbox in self._mailboxes:
-            mailbox.put(event)
+            mailbox.put(told)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -292,6 +292,23 @@ def test_orders_go_on_after_a_cut_with_a_gap_and_all_open_orders(
         assert next_event(opened, first) == ("CANCELLED", "0")
 
 
+def test_more_open_orders_than_may_wait_are_each_told_once_also_after_a_cut(
+    service: Service, exchange: Exchange, trader: Caller
+) -> None:
+    many = 300
+    placed = [exchange.demo.limit("buy", "BTCTRY", "300000", "0.001") for _ in range(many)]
+    with open_socket(service.ws_url, trader.token) as opened:
+        opened.subscribe(ORDERS, account="demo")
+        told = [opened.next()["orders"]["orderId"] for _ in range(many)]
+        assert sorted(told) == sorted(placed)
+        exchange.streams("cut")
+        assert opened.next()["orders"]["__typename"] == "Gap"
+        told = [opened.next()["orders"]["orderId"] for _ in range(many)]
+        assert sorted(told) == sorted(placed)
+        cancel(trader, placed[0])
+        assert next_event(opened, placed[0]) == ("CANCELLED", "0")
+
+
 def test_a_burst_of_changes_of_a_book_is_told_by_its_latest_states(
     service: Service, exchange: Exchange, trader: Caller
 ) -> None:

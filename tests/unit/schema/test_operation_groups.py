@@ -8,6 +8,7 @@ import pytest
 from gateway.domain.market import CandleInterval, CandleUpdate
 from gateway.domain.streams import Topic, TopicKind
 from gateway.schema.operation_groups import Member, OperationGroup
+from gateway.web.outbox import Outbox
 from tests.unit.schema.examples import Desk, desk_of
 from tests.unit.services.examples import (
     BTC,
@@ -179,6 +180,30 @@ async def test_what_is_not_public_is_executed_for_each_subscriber() -> None:
         desk.account_feed.tell(Topic(TopicKind.ACCOUNT), order("o2"))
         await until(lambda: len(peers[1].payloads) == 2)
         assert peers[1].told == [{"orderId": "o1"}, {"orderId": "o2"}]
+
+
+async def test_a_snapshot_longer_than_an_outbox_reaches_who_reads_it() -> None:
+    async with desk_of() as desk:
+        orders = tuple(order(f"o{number}") for number in range(300))
+        desk.exchange.answers["open orders"] = orders
+        written: list[str] = []
+
+        async def send(frame: str) -> None:
+            written.append(frame)
+
+        outbox = Outbox(send, capacity=10)
+        writer = asyncio.create_task(outbox.run())
+        peer = Peer()
+        operation = desk.documents.operation(ORDERS, None)
+        group = desk.groups.find(operation, None, desk.context(), "snapshot")
+        group.join(Member(deliver=outbox.put, fail=peer.errors.extend, complete=lambda: None))
+        await until(lambda: desk.account_feed.wanted)
+        desk.account_feed.start(Topic(TopicKind.ACCOUNT))
+        await until(lambda: len(written) == len(orders) or group.task.done())
+        ids = [json.loads(frame)["data"]["orders"]["orderId"] for frame in written]
+        assert ids == [each.order_id for each in orders]
+        assert peer.errors == []
+        writer.cancel()
 
 
 async def test_other_keys_are_other_groups() -> None:

@@ -112,6 +112,26 @@ async def test_after_a_break_a_gap_then_all_open_orders_and_what_vanished() -> N
         await listener.leave()
 
 
+async def test_open_orders_beyond_the_queue_are_told_once_at_first_and_after_a_break() -> None:
+    async with desk_of(queue_size=10) as desk:
+        orders = [order(f"o{number}") for number in range(300)]
+        desk.list(*orders)
+        listener = Listener(desk.stream)
+        await turns()
+        desk.feed.start(ACCOUNT)
+        await listener.has(*orders)
+        listener.heard.clear()
+        desk.feed.cut(since=7)
+        filling = order("o1", filled=5, status=OrderStatus.PARTIALLY_FILLED)
+        orders[1] = filling
+        desk.list(*orders)
+        desk.feed.start(ACCOUNT)
+        await listener.has(Gap(7, "cut"), *orders)
+        desk.feed.tell(ACCOUNT, order("next"))
+        await listener.has(Gap(7, "cut"), *orders, order("next"))
+        await listener.leave()
+
+
 async def test_a_list_asked_for_before_a_break_is_not_taken_for_one_after_it() -> None:
     async with desk_of() as desk:
         desk.list(order("old"))
