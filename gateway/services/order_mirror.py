@@ -8,6 +8,8 @@ from decimal import Decimal
 from gateway.domain.orders import Order, OrderStatus
 
 _ENDED_KEPT = 1000
+_UNKNOWN = OrderStatus.CLOSED_UNKNOWN
+_KNOWN_ENDS = (OrderStatus.FILLED, OrderStatus.CANCELLED)
 
 
 class OrderMirror:
@@ -15,12 +17,13 @@ class OrderMirror:
 
     A filled quantity never falls, and what has ended never reopens: a list that was asked for
     before a frame arrived may still show the order as it was. An order that is gone from a list
-    without a frame that says why is CLOSED_UNKNOWN: filled and cancelled look the same.
+    without a frame that says why is CLOSED_UNKNOWN: filled and cancelled look the same. A frame
+    that says it later is told.
     """
 
     def __init__(self) -> None:
         self._open: dict[str, Order] = {}
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._ended: OrderedDict[str, Order] = OrderedDict()
         self._counter = 0
         self._seen: dict[str, int] = {}
 
@@ -37,13 +40,13 @@ class OrderMirror:
         order_id = order.order_id
         if order_id is None:
             return order
-        if order_id in self._ended or self._falls_back(order):
+        if self._falls_back(order):
             return None
         order = self._with_fills_known(order)
         self._counter += 1
         self._seen[order_id] = self._counter
         if order.status.terminal:
-            self._end(order_id)
+            self._end(order_id, order)
         else:
             self._open[order_id] = order
         return order
@@ -57,7 +60,7 @@ class OrderMirror:
             if order_id not in orders and self._seen.get(order_id, 0) <= begun
         ]
         changed = [order for order in orders.values() if self._is_news(order, begun)]
-        ended = [replace(order, status=OrderStatus.CLOSED_UNKNOWN) for order in vanished]
+        ended = [replace(order, status=_UNKNOWN) for order in vanished]
         told = (self.apply(order) for order in (*changed, *ended))
         return tuple(order for order in told if order is not None)
 
@@ -68,24 +71,28 @@ class OrderMirror:
         return known is None or _filled(order) != _filled(known)
 
     def _falls_back(self, order: Order) -> bool:
-        known = self._open.get(order.order_id or "")
+        order_id = order.order_id or ""
+        if (ended := self._ended.get(order_id)) is not None:
+            return ended.status is not _UNKNOWN or order.status not in _KNOWN_ENDS
+        known = self._open.get(order_id)
         if known is None or order.status.terminal:
             return False
         return _filled(order) < _filled(known)
 
     def _with_fills_known(self, order: Order) -> Order:
         """The end of an order may be told without, or with less than, what was filled before."""
-        known = self._open.get(order.order_id or "")
+        order_id = order.order_id or ""
+        known = self._open.get(order_id) or self._ended.get(order_id)
         if known is None or _filled(order) >= _filled(known):
             return order
         return replace(
             order, filled_quantity=known.filled_quantity, filled_total=known.filled_total
         )
 
-    def _end(self, order_id: str) -> None:
+    def _end(self, order_id: str, order: Order) -> None:
         self._open.pop(order_id, None)
         self._seen.pop(order_id, None)
-        self._ended[order_id] = None
+        self._ended[order_id] = order
         while len(self._ended) > _ENDED_KEPT:
             self._ended.popitem(last=False)
 

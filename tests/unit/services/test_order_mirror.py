@@ -1,6 +1,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -45,6 +46,19 @@ def test_an_order_that_vanished_is_closed_and_nobody_knows_how() -> None:
     changed = mirror.reconcile([order("o2")], mirror.mark())
     assert changed == (order("o1", filled=5, status=S.CLOSED_UNKNOWN),)
     assert mirror.open_orders() == (order("o2"),)
+
+
+@pytest.mark.parametrize("status", [FILLED, CANCELLED])
+def test_a_frame_that_tells_how_a_vanished_order_ended_is_told_once(status: OrderStatus) -> None:
+    mirror = OrderMirror()
+    mirror.apply(order(filled=5, status=PARTLY))
+    mirror.reconcile([], mirror.mark())
+    assert mirror.apply(order(filled=5, status=PARTLY)) is None
+    ended = mirror.apply(order(filled=None, status=status))
+    assert ended == order(filled=5, status=status)
+    assert mirror.apply(order(filled=10, status=status)) is None
+    assert mirror.reconcile([order()], mirror.mark()) == ()
+    assert mirror.open_orders() == ()
 
 
 def test_an_order_that_a_newer_frame_spoke_of_has_not_vanished() -> None:
@@ -97,7 +111,10 @@ class MirrorModel(RuleBasedStateMachine):
             return
         before = self.told.get(told.order_id)
         if before is not None:
-            assert not before.status.terminal, "an order that ended was told again"
+            ended = before.status.terminal and before.status is not S.CLOSED_UNKNOWN
+            assert not ended, "an order that ended was told again"
+            if before.status is S.CLOSED_UNKNOWN:
+                assert told.status in (FILLED, CANCELLED), "an order reopened"
             assert (told.filled_quantity or 0) >= (before.filled_quantity or 0)
         self.told[told.order_id] = told
 
@@ -119,6 +136,15 @@ class MirrorModel(RuleBasedStateMachine):
             frame = replace(frame, filled_quantity=None)
         if self.connected:
             self.hear(self.mirror.apply(frame))
+
+    @precondition(lambda self: self.truth)
+    @rule(which=st.integers(0, 2))
+    def tell_late(self, which: int) -> None:
+        """The frame of an order's end comes after a list without the order."""
+        order_id = sorted(self.truth)[which % len(self.truth)]
+        if self.truth[order_id].status.terminal:
+            self.hear(self.mirror.apply(self.truth[order_id]))
+            assert self.told[order_id].status is self.truth[order_id].status
 
     @rule()
     def cut(self) -> None:
