@@ -7,7 +7,7 @@ from gateway.schema import build_schema
 from gateway.schema.documents import Documents
 from gateway.schema.limits import DocumentLimits
 
-_LIMITS = DocumentLimits(depth=8, aliases=15, fields=1000, tokens=1000)
+_LIMITS = DocumentLimits(depth=8, aliases=15, fields=1000, tokens=1000, cost=25_000)
 
 
 def load(document: str, count: int) -> tuple[Measured, Measured]:

@@ -304,16 +304,10 @@ def _edges(
 ) -> tuple[Gateway, OperationGroups]:
     settings, metrics = given.settings, given.metrics
     schema = build_schema()
-    limits = DocumentLimits(
-        depth=settings.max_query_depth,
-        aliases=settings.max_query_aliases,
-        fields=settings.max_query_fields,
-        tokens=settings.max_query_tokens,
-    )
     execution = Execution(schema)
     parts = GraphQLParts(
         services=services,
-        documents=Documents(schema, limits, settings.document_entries),
+        documents=Documents(schema, DocumentLimits.of(settings), settings.document_entries),
         execution=execution,
         groups=OperationGroups(execution, metrics),
         metrics=metrics,

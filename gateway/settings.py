@@ -221,6 +221,9 @@ class Settings(BaseModel):
         1000, description="Fields in a GraphQL document at most, fragments written out"
     )
     max_query_tokens: Count = Field(1000, description="Tokens in a GraphQL document at most")
+    max_query_cost: Count = Field(
+        25_000, description="Values that a GraphQL document may ask for at most, lists counted full"
+    )
     document_entries: Count = Field(
         500, description="Parsed and validated documents kept in process memory at most"
     )

@@ -14,6 +14,7 @@ from graphql import (
     validate,
 )
 
+from gateway.schema.costs import cost
 from gateway.schema.errors import PARSE_FAILED, VALIDATION_FAILED, coded, too_complex
 from gateway.schema.limits import DocumentLimits, excess
 
@@ -98,6 +99,9 @@ class Documents:
         if errors:
             raise DocumentFault(tuple(coded(error, VALIDATION_FAILED) for error in errors))
         if (problem := excess(document, self._limits)) is not None:
+            raise DocumentFault((too_complex(problem),))
+        if (found := cost(self._schema, document)) > self._limits.cost:
+            problem = f"the operation's cost is {found}; at most {self._limits.cost} allowed"
             raise DocumentFault((too_complex(problem),))
         return document
 

@@ -19,15 +19,32 @@ from graphql import (
     SelectionSetNode,
 )
 
+from gateway.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    """The most that a document may have of each; tokens are counted by the parser."""
+    """The most that a document may have of each.
+
+    Tokens are counted by the parser, `cost` by `gateway.schema.costs`.
+    """
 
     depth: int
     aliases: int
     fields: int
     tokens: int
+    cost: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DocumentLimits":
+        """The limits that the settings name."""
+        return cls(
+            depth=settings.max_query_depth,
+            aliases=settings.max_query_aliases,
+            fields=settings.max_query_fields,
+            tokens=settings.max_query_tokens,
+            cost=settings.max_query_cost,
+        )
 
 
 class Weight(NamedTuple):

@@ -43,7 +43,7 @@ from tests.unit.services.examples import (
 from tests.unit.services.test_market_data import desk_of as market_desk
 
 SCHEMA: GraphQLSchema = build_schema()
-LIMITS = DocumentLimits(depth=8, aliases=15, fields=1000, tokens=1000)
+LIMITS = DocumentLimits(depth=8, aliases=15, fields=1000, tokens=1000, cost=25_000)
 EVERYTHING = policy(*Action)
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gateway.schema.limits import DocumentLimits, excess
 
-MOST = DocumentLimits(depth=8, aliases=15, fields=1000, tokens=1000)
+MOST = DocumentLimits(depth=8, aliases=15, fields=1000, tokens=1000, cost=25_000)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,10 @@ def test_a_fragment_counts_wherever_it_is_named(spreads: int, fields: int) -> No
         aliases=spreads * fields,
         fields=1 + spreads * (fields + 2),
         tokens=0,
+        cost=0,
     )
     assert excess(parse(text), exact) is None
-    less = DocumentLimits(exact.depth, exact.aliases, exact.fields - 1, 0)
+    less = DocumentLimits(exact.depth, exact.aliases, exact.fields - 1, 0, 0)
     assert excess(parse(text), less) is not None
 
 

@@ -1,0 +1,151 @@
+"""What the answer to a GraphQL document may cost: how many values it has at the most.
+
+A list counts as many times as it may have members. Most lengths are known only at run time, so
+each list of the schema has a bound here; an argument that asks for less is believed when it is
+written out in the document.
+"""
+
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLNamedType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    NamedTypeNode,
+    NullValueNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    StringValueNode,
+    get_named_type,
+)
+
+from gateway.schema.market_types import MAX_LEVELS, MAX_TRADES
+from gateway.services.market_data import MAX_CANDLES
+
+LENGTHS = {
+    "Query.markets": 100,
+    "Query.accounts": 10,
+    "Account.balances": 100,
+    "Account.openOrders": 300,
+    "CandleSeries.candles": MAX_CANDLES,
+    "Grant.actions": 10,
+    "Grant.symbols": 100,
+    "OrderBook.asks": MAX_LEVELS,
+    "OrderBook.bids": MAX_LEVELS,
+    "TradeHistory.trades": MAX_TRADES,
+    "Viewer.grants": 20,
+    "Viewer.limits": 20,
+}
+"""How many members a list is taken to have: the most it can, or more than it usually has."""
+
+_COUNTED_BY = {
+    "Query.markets": "symbols",
+    "Market.orderBook": "depth",
+    "Market.trades": "first",
+    "Subscription.orderBook": "depth",
+}
+"""The argument that bounds a list, or the lists inside an object."""
+
+_UNBOUNDED_CANDLES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a selection stands: in a type, inside a field whose lists have `most` members."""
+
+    type: GraphQLNamedType
+    most: int | None = None
+
+
+class _Prices:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+        self._schema = schema
+        self._fragments = {
+            node.name.value: node
+            for node in document.definitions
+            if isinstance(node, FragmentDefinitionNode)
+        }
+        self._priced: dict[tuple[str, _Place], int] = {}
+
+    def operation(self, node: OperationDefinitionNode) -> int:
+        root = self._schema.get_root_type(node.operation)
+        return 0 if root is None else self._selections(node.selection_set, _Place(root))
+
+    def _selections(self, node: SelectionSetNode, place: _Place) -> int:
+        return sum(self._selection(selection, place) for selection in node.selections)
+
+    def _selection(self, node: SelectionNode, place: _Place) -> int:
+        match node:
+            case FieldNode():
+                return self._field(node, place)
+            case InlineFragmentNode(type_condition=condition):
+                inside = place if condition is None else self._narrowed(condition, place)
+                return self._selections(node.selection_set, inside)
+            case FragmentSpreadNode():
+                return self._fragment(node.name.value, place)
+            case _:
+                return 0
+
+    def _narrowed(self, condition: NamedTypeNode, place: _Place) -> _Place:
+        return _Place(self._schema.type_map[condition.name.value], place.most)
+
+    def _fragment(self, name: str, place: _Place) -> int:
+        key = (name, place)
+        if key not in self._priced:
+            fragment = self._fragments[name]
+            inside = self._narrowed(fragment.type_condition, place)
+            self._priced[key] = self._selections(fragment.selection_set, inside)
+        return self._priced[key]
+
+    def _field(self, node: FieldNode, place: _Place) -> int:
+        field = getattr(place.type, "fields", {}).get(node.name.value)
+        if field is None:
+            return 1  # __typename, or the schema about itself
+        name = f"{place.type.name}.{node.name.value}"
+        asked, times = _asked(name, node, field), 1
+        if name in LENGTHS:
+            times = min(count for count in (LENGTHS[name], asked, place.most) if count is not None)
+            asked = None
+        if node.selection_set is None:
+            return times
+        inside = _Place(get_named_type(field.type), asked)
+        return times * (1 + self._selections(node.selection_set, inside))
+
+
+def _asked(name: str, node: FieldNode, field: GraphQLField) -> int | None:
+    """How many members the field's arguments ask for; None if the document does not say."""
+    given = {argument.name.value: argument.value for argument in node.arguments or ()}
+    if name == "Market.candles":
+        bounds = (given.get("from"), given.get("to"))
+        bounded = any(not isinstance(bound, NullValueNode | None) for bound in bounds)
+        return None if bounded else _UNBOUNDED_CANDLES
+    argument = _COUNTED_BY.get(name, "")
+    match given.get(argument):
+        case IntValueNode(value=value):
+            return max(1, int(value))
+        case ListValueNode(values=values):
+            return len(values)
+        case StringValueNode():
+            return 1  # a lone value stands for a list of it
+        case None if argument:
+            default = field.args[argument].default_value
+            return default if isinstance(default, int) else None
+        case _:
+            return None
+
+
+def cost(schema: GraphQLSchema, document: DocumentNode) -> int:
+    """The most values that the dearest operation of a valid `document` can answer with."""
+    prices = _Prices(schema, document)
+    operations = (
+        node for node in document.definitions if isinstance(node, OperationDefinitionNode)
+    )
+    return max(map(prices.operation, operations), default=0)
