@@ -61,7 +61,19 @@ class Broken:
     topics: frozenset[Topic] | None = None
 
 
-FeedEvent = Update | Started | Broken
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A frame of `topic` about `symbol` had no meaning: what was told before it is outdated.
+
+    It comes of topics whose frames each tell the whole value, so the next one mends it. A trade or
+    an order that has no meaning is missing from its topic: that is a `Broken` and a `Started`.
+    """
+
+    topic: Topic
+    symbol: str
+
+
+FeedEvent = Update | Started | Broken | Withheld
 """What a feed tells, in order."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gateway.domain.market import Ticker
 from gateway.domain.signing import LoginFrame
-from gateway.domain.streams import Broken, FeedEvent, Started, Topic, TopicKind
+from gateway.domain.streams import Broken, FeedEvent, Started, Topic, TopicKind, Withheld
 from gateway.exchange.feed_subscriptions import ACCOUNT, Phase, Subscriptions
 from gateway.exchange.feed_timing import FeedTiming, Instant
 from gateway.exchange.stream_mapping import (
@@ -34,9 +34,10 @@ from gateway.exchange.stream_wire import (
 from gateway.exchange.wire import Unparsable
 
 MAX_FRAME = 1 << 20
-"""Characters; a longer frame is withheld unread."""
+"""Characters; of a longer frame no more is read than which topic it belongs to."""
 
-_NEVER_LOST_SILENTLY = frozenset({TopicKind.TRADES, TopicKind.ACCOUNT})
+_EACH_FRAME_COUNTS = frozenset({TopicKind.TRADES, TopicKind.ACCOUNT})
+"""Elsewhere a frame tells the whole value, and the next one makes up for one that is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class FeedProtocol:
             events = self._read(text, at, self._heard)
         except Unreadable as fault:
             self._on_malformed(fault.reason)
-            return self._lost(text, fault.reason, self._heard, at)
+            return self._lost(text, self._heard, at)
         self._heard = at
         return events
 
@@ -215,16 +216,14 @@ class FeedProtocol:
             return [update, *_gap(ACCOUNT, heard.wall, at.wall, reason)]
         return [update]
 
-    def _lost(
-        self, text: str | bytes, reason: Malformed, heard: Instant, at: Instant
-    ) -> list[FeedEvent]:
-        """A trade or an order that cannot be read is missing from its topic: say so."""
-        if reason is not Malformed.WRONG_SHAPE:
+    def _lost(self, text: str | bytes, heard: Instant, at: Instant) -> list[FeedEvent]:
+        """Say that a frame without meaning is missing from its topic, or outdates its value."""
+        topic, symbol = topic_of_unreadable(text)
+        if topic is None or not self.is_started(topic):
             return []
-        topic = topic_of_unreadable(text)
-        if topic is None or topic.kind not in _NEVER_LOST_SILENTLY or not self.is_started(topic):
-            return []
-        return _gap(topic, heard.wall, at.wall, "a frame could not be read")
+        if topic.kind in _EACH_FRAME_COUNTS:
+            return _gap(topic, heard.wall, at.wall, "a frame could not be read")
+        return [] if symbol is None else [Withheld(topic, symbol)]
 
     def _acknowledged(self, frame: Acknowledgement, at: Instant) -> list[FeedEvent]:
         self._needs_tick = True

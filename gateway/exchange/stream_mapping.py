@@ -71,13 +71,17 @@ def topic_of(name: StreamName) -> Topic | None:
     return Topic(kind, name.symbol, map_interval(name.interval or ""))
 
 
-def topic_of_unreadable(text: str | bytes) -> Topic | None:
-    """The topic that a data frame of the wrong shape seems to belong to, if it says so."""
+def topic_of_unreadable(text: str | bytes) -> tuple[Topic | None, str | None]:
+    """The topic that a data frame without meaning seems to belong to, and its market's symbol.
+
+    Each is None if the frame does not say so.
+    """
     try:
         name = parse(text, StreamName)
-        return Topic(TopicKind.ACCOUNT) if name.type == "orderUpdate" else topic_of(name)
+        topic = Topic(TopicKind.ACCOUNT) if name.type == "orderUpdate" else topic_of(name)
     except Unparsable:
-        return None
+        return None, None
+    return topic, name.symbol
 
 
 def cancels_all(frame: DataFrame) -> bool:

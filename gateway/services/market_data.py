@@ -32,7 +32,7 @@ from gateway.domain.market import (
     TradeHistory,
     Version,
 )
-from gateway.domain.streams import Broken, FeedEvent, Started, Topic, Update
+from gateway.domain.streams import Broken, FeedEvent, Started, Topic, Update, Withheld
 from gateway.exchange import ExchangeClient
 from gateway.observability import Metrics
 from gateway.services.market_memory import MarketMemory, fed_key
@@ -145,6 +145,8 @@ class MarketData:
                 self._memory.broken(topics, since)
                 if topics is None:
                     self._epoch = 0  # the next connection's writes outrank this one's
+            case Withheld(topic=topic, symbol=symbol):
+                self._memory.withheld(topic, symbol)
         return None
 
     async def run(self) -> None:

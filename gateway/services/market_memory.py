@@ -25,6 +25,14 @@ from gateway.settings import Lifetime
 
 _TRADES_KEPT = 100
 
+_FED_KINDS = {
+    TopicKind.ALL_TICKERS: MarketKind.TICKER,
+    TopicKind.TICKER: MarketKind.TICKER,
+    TopicKind.TOP_OF_BOOK: MarketKind.TOP_OF_BOOK,
+    TopicKind.ORDER_BOOK: MarketKind.ORDER_BOOK,
+    TopicKind.TRADES: MarketKind.TRADES,
+    TopicKind.CANDLES: MarketKind.CANDLES,
+}
 _TOPIC_KINDS = {
     MarketKind.TICKER: TopicKind.TICKER,
     MarketKind.TOP_OF_BOOK: TopicKind.TOP_OF_BOOK,
@@ -41,6 +49,11 @@ def feeding_topics(key: MarketKey) -> tuple[Topic, ...]:
         return ()
     own = Topic(kind, key.symbol, key.interval)
     return (Topic(TopicKind.ALL_TICKERS), own) if kind is TopicKind.TICKER else (own,)
+
+
+def key_of(topic: Topic, symbol: str | None = None) -> MarketKey:
+    """The key that `topic` feeds; of every ticker's topic, the key of the market `symbol`."""
+    return MarketKey(_FED_KINDS[topic.kind], topic.symbol or symbol or "", topic.interval)
 
 
 def fed_key(update: Update) -> MarketKey | None:
@@ -90,6 +103,7 @@ class MarketMemory:
         self._entries: OrderedDict[MarketKey, Entry] = OrderedDict()
         self._started: dict[Topic, int] = {}
         self._last_frame: dict[MarketKey, int] = {}
+        self._last_withheld: dict[MarketKey, int] = {}
         self._forgotten = 0
         self._counter = 0
 
@@ -154,6 +168,11 @@ class MarketMemory:
         snapshot = Snapshot(value, update.time, DataSource.STREAM)
         return self._keep(key, snapshot, self._counter).snapshot
 
+    def withheld(self, topic: Topic, symbol: str) -> None:
+        """`topic` told something of `symbol` that has no meaning: what is known is outdated."""
+        self._counter += 1
+        self._last_withheld[key_of(topic, symbol)] = self._counter
+
     def started(self, topic: Topic) -> None:
         """From now on `topic` tells every change."""
         self._counter += 1
@@ -190,7 +209,8 @@ class MarketMemory:
         self._entries.move_to_end(key)
         while len(self._entries) > self._capacity:
             dropped, _ = self._entries.popitem(last=False)
-            self._forgotten = max(self._forgotten, self._last_frame.pop(dropped, 0))
+            lost = self._last_frame.pop(dropped, 0), self._last_withheld.pop(dropped, 0)
+            self._forgotten = max(self._forgotten, *lost)
         return entry
 
     def _is_fresh(self, key: MarketKey, entry: Entry) -> bool:
@@ -205,7 +225,7 @@ class MarketMemory:
         return abs(self._now() - entry.snapshot.as_of)
 
     def _is_live(self, key: MarketKey, counter: int) -> bool:
-        if counter < self._last_frame.get(key, 0):
+        if counter < max(self._last_frame.get(key, 0), self._last_withheld.get(key, 0)):
             return False
         starts: Iterable[int | None] = map(self._started.get, feeding_topics(key))
         return any(start is not None and counter >= start for start in starts)

@@ -18,7 +18,6 @@ from gateway.domain.market import (
     CandleUpdate,
     DataSource,
     MarketKey,
-    MarketKind,
     OrderBook,
     Snapshot,
     Ticker,
@@ -26,28 +25,32 @@ from gateway.domain.market import (
     Trade,
     TradeHistory,
 )
-from gateway.domain.streams import Broken, FeedEvent, Gap, Started, Topic, TopicKind, Update
+from gateway.domain.streams import (
+    Broken,
+    FeedEvent,
+    Gap,
+    Started,
+    Topic,
+    TopicKind,
+    Update,
+    Withheld,
+)
 from gateway.exchange import Feed
 from gateway.services.mailbox import Mailbox
 from gateway.services.market_data import LISTING, MarketData
+from gateway.services.market_memory import key_of
 from gateway.services.trade_tape import TradeTape
 
 ALL_TICKERS = Topic(TopicKind.ALL_TICKERS)
-_RESYNC_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0)
-
-_KEY_KINDS = {
-    TopicKind.TOP_OF_BOOK: MarketKind.TOP_OF_BOOK,
-    TopicKind.ORDER_BOOK: MarketKind.ORDER_BOOK,
-    TopicKind.CANDLES: MarketKind.CANDLES,
-    TopicKind.TRADES: MarketKind.TRADES,
-}
+_RESYNC_PAUSES_S = (0.5, 1.0, 2.0, 5.0)
 
 
 class StreamHub:
     """Spreads the feed's frames to the mailboxes of the subscribers; never waits for one.
 
     A new topic gets `start_within_s` to start, so that its first snapshot can be a fresh one; it
-    stays subscribed for `linger_s` after its last subscriber left.
+    stays subscribed for `linger_s` after its last subscriber left. `mend_after_s` passes between a
+    frame that was withheld and the refetch of what it outdated.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class StreamHub:
         linger_s: float,
         now: Callable[[], int],
         start_within_s: float = 2.0,
+        mend_after_s: float = 5.0,
     ) -> None:
         self._feed = feed
         self._market_data = market_data
@@ -66,6 +70,7 @@ class StreamHub:
         self._linger_s = linger_s
         self._now = now
         self._start_within_s = start_within_s
+        self._mend_after_s = mend_after_s
         self._mailboxes: dict[Topic, set[Mailbox[Any]]] = {}
         self._tapes: dict[Topic, TradeTape] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -95,14 +100,13 @@ class StreamHub:
             case Update(topic=topic, value=value) if snapshot is not None:
                 self._put(topic, snapshot, value.symbol)
             case Started(topic=topic):
-                if started := self._started.get(topic):
-                    started.set()
-                if tape := self._tapes.get(topic):
-                    tape.syncing()
-                self._resyncs[topic] = self._begin(self._resync(topic))
+                self._start(topic)
             case Broken(topics=topics, since=since, reason=reason):
                 for topic in {*self._mailboxes, *self._resyncs} if topics is None else topics:
                     self._break(topic, Gap(since, reason))
+
+            case Withheld(topic=topic, symbol=symbol):
+                self._outdate(topic, key_of(topic, symbol))
 
     async def tickers(self, symbols: Sequence[str]) -> AsyncIterator[Snapshot[Ticker]]:
         """The tickers of `symbols`, each first as it is known, then whenever it changes."""
@@ -111,7 +115,7 @@ class StreamHub:
             await self._market_data.every_ticker(symbols)
             await self._until_started(ALL_TICKERS)
             for symbol in symbols:
-                key = MarketKey(MarketKind.TICKER, symbol)
+                key = key_of(ALL_TICKERS, symbol)
                 yield self._as_told(ALL_TICKERS, await self._market_data.read(key))
             async for snapshot in mailbox:
                 if snapshot.value.symbol in wanted:
@@ -198,6 +202,14 @@ class StreamHub:
         for mailbox in self._mailboxes.get(topic, ()):
             mailbox.put(snapshot, slot)
 
+    def _start(self, topic: Topic) -> None:
+        self._stop_resync(topic)
+        if started := self._started.get(topic):
+            started.set()
+        if tape := self._tapes.get(topic):
+            tape.syncing()
+        self._resyncs[topic] = self._begin(self._resync(topic))
+
     def _break(self, topic: Topic, gap: Gap) -> None:
         self._stop_resync(topic)
         if tape := self._tapes.get(topic):
@@ -206,6 +218,13 @@ class StreamHub:
         for key in self._keys(topic):
             # Though it may be fresh by its age: nobody tells these subscribers when that ends.
             self._show(topic, key, stale=True)
+
+    def _outdate(self, topic: Topic, key: MarketKey) -> None:
+        """Call `key` stale, and read it by REST in a while, for the next frame may be far."""
+        self._show(topic, key, stale=True)
+        resync = self._resyncs.get(topic)
+        if self._mailboxes.get(topic) and (resync is None or resync.done()):
+            self._resyncs[topic] = self._begin(self._resync(topic, self._mend_after_s))
 
     def _keys(self, topic: Topic) -> list[MarketKey]:
         if topic == ALL_TICKERS:
@@ -222,9 +241,9 @@ class StreamHub:
         if (task := self._resyncs.pop(topic, None)) is not None:
             task.cancel()
 
-    async def _resync(self, topic: Topic) -> None:
+    async def _resync(self, topic: Topic, after: float = 0.0) -> None:
         """Refetch until it succeeds: without it the topic's trades would be held back for ever."""
-        for pause in chain(_RESYNC_PAUSES_S, repeat(_RESYNC_PAUSES_S[-1])):
+        for pause in chain([after], _RESYNC_PAUSES_S, repeat(_RESYNC_PAUSES_S[-1])):
             await asyncio.sleep(pause)
             with suppress(ExchangeFailure):
                 await self._refetch(topic)
@@ -248,11 +267,6 @@ class StreamHub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def key_of(topic: Topic) -> MarketKey:
-    """The key under which the snapshot of a market's topic is kept."""
-    return MarketKey(_KEY_KINDS[topic.kind], topic.symbol or "", topic.interval)
 
 
 def _told(snapshot: Snapshot[Any]) -> Snapshot[Any] | None:

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.domain.market import CandleInterval, Ticker, Trade
 from gateway.domain.orders import Order, OrderStatus
-from gateway.domain.streams import Broken, FeedEvent, Started, Topic, TopicKind, Update
+from gateway.domain.streams import Broken, FeedEvent, Started, Topic, TopicKind, Update, Withheld
 from gateway.exchange.feed_protocol import MAX_FRAME, FeedProtocol
 from gateway.exchange.feed_timing import FeedTiming, Instant
 from gateway.exchange.stream_wire import Malformed
@@ -57,6 +57,16 @@ CROSSED = json.dumps(
         "bidAmount": 1,
         "askPrice": 2,
         "askAmount": 1,
+    }
+)
+
+CROSSED_DEPTH = json.dumps(
+    NAMES[BOOK]
+    | {
+        "depth": {
+            "bids": [{"price": 2, "amount": 1, "count": 1}],
+            "asks": [{"price": 1, "amount": 1, "count": 1}],
+        }
     }
 )
 
@@ -471,6 +481,28 @@ def test_a_trade_or_order_that_cannot_be_read_leaves_a_gap(topic: Topic, frame: 
     assert started == Started(topic, bench.at.wall)
 
 
+@pytest.mark.parametrize(
+    ("topic", "frame"),
+    [
+        (ALL, '{"type":"allTickers","symbol":"BTCTRY"}'),
+        (TICKER, '{"type":"ticker","symbol":"BTCTRY","last":"dear"}'),
+        (CANDLES, '{"type":"candles","symbol":"BTCTRY","interval":"m5","kline":1}'),
+        (BOOK, '{"type":"depth","symbol":"BTCTRY","depth":[]}'),
+        (BOOK, CROSSED_DEPTH),
+        (BOOK, json.dumps(NAMES[BOOK] | {"depth": "x" * MAX_FRAME})),
+    ],
+    ids=["one of all tickers", "ticker", "candle", "book", "crossed book", "oversized book"],
+)
+def test_a_value_that_cannot_be_read_outdates_the_one_before(topic: Topic, frame: str) -> None:
+    bench = Bench().started(topic)
+    assert bench.receive(frame) == [Withheld(topic, "BTCTRY")]
+    assert bench.protocol.is_started(topic)
+
+
+def test_a_value_that_cannot_be_read_says_nothing_of_a_topic_that_is_not_started() -> None:
+    assert Bench().started(TICKER).receive(CROSSED_DEPTH) == []
+
+
 def test_balance_frames_are_recognised_and_passed_over() -> None:
     bench = Bench().started(ACCOUNT)
     assert bench.receive('{"type":"balanceUpdate","symbol":"BTC","available":0.01245}') == []
@@ -522,7 +554,7 @@ class Interleavings(RuleBasedStateMachine):
                     self.started.add(topic)
                 case Broken(topics=topics):
                     self.started -= self.started if topics is None else topics
-                case Update(topic):
+                case Update(topic) | Withheld(topic):
                     assert topic in self.wanted & self.started
         self.collect()
 
@@ -589,7 +621,7 @@ class Interleavings(RuleBasedStateMachine):
     def tell(self, topic: Topic) -> None:
         self.check(self.bench.receive(json.dumps(DATA[topic])))
 
-    @rule(text=st.sampled_from(["", "{", "null", '{"type":"trade"}', '{"method":1}']))
+    @rule(text=st.sampled_from(["", "{", "null", CROSSED_DEPTH, '{"method":1}']))
     def babble(self, text: str) -> None:
         self.check(self.bench.receive(text))
 

@@ -207,14 +207,17 @@ def test_a_name_without_its_symbol_or_interval_is_not_guessed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "topic"),
+    ("text", "said"),
     [
-        ('{"type":"orderUpdate","order":1}', Topic(TopicKind.ACCOUNT)),
-        ('{"type":"trade","symbol":"A"}', Topic(TopicKind.TRADES, "A")),
-        ('{"type":"trade"}', None),
-        ("[]", None),
+        ('{"type":"orderUpdate","order":1}', (Topic(TopicKind.ACCOUNT), None)),
+        ('{"type":"trade","symbol":"A"}', (Topic(TopicKind.TRADES, "A"), "A")),
+        ('{"type":"allTickers","symbol":"A"}', (Topic(TopicKind.ALL_TICKERS), "A")),
+        ('{"type":"trade"}', (None, None)),
+        ("[]", (None, None)),
     ],
-    ids=["order", "trade", "trade of nothing", "no object"],
+    ids=["order", "trade", "one of all tickers", "trade of nothing", "no object"],
 )
-def test_an_unreadable_frame_may_still_say_where_it_belongs(text: str, topic: Topic | None) -> None:
-    assert topic_of_unreadable(text) == topic
+def test_an_unreadable_frame_may_still_say_where_it_belongs(
+    text: str, said: tuple[Topic | None, str | None]
+) -> None:
+    assert topic_of_unreadable(text) == said

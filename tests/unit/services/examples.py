@@ -29,7 +29,7 @@ from gateway.domain.market import (
 )
 from gateway.domain.orders import LimitSpec, Order, OrderStatus, OrderType, PlaceOrder
 from gateway.domain.signing import SignedText
-from gateway.domain.streams import Broken, FeedEvent, FeedState, Started, Topic, Update
+from gateway.domain.streams import Broken, FeedEvent, FeedState, Started, Topic, Update, Withheld
 from gateway.exchange import ExchangeClient, Feed
 from gateway.exchange.calls import PreparedRequest
 from gateway.settings import Lifetime
@@ -273,6 +273,9 @@ class StandInFeed:
 
     def tell(self, topic: Topic, value: Any, time: int = 1_000_000) -> None:  # noqa: ANN401
         self.receive(Update(topic, value, time))
+
+    def withhold(self, topic: Topic, symbol: str) -> None:
+        self.receive(Withheld(topic, symbol))
 
     def cut(self, topics: Iterable[Topic] | None = None, since: int = 1_000_000) -> None:
         lost = frozenset(self.live if topics is None else topics)

@@ -79,6 +79,41 @@ def test_what_a_live_topic_told_stays_fresh_at_any_age_and_is_stale_once_it_brea
     assert (shown.stale, shown.as_of) == (True, clock.now - 5)
 
 
+def test_a_withheld_frame_outdates_a_value_until_the_next_frame_or_answer() -> None:
+    clock = Clock()
+    memory = memory_of(clock)
+    memory.started(ALL_TICKERS)
+    eth = MarketKey(MarketKind.TICKER, ETH)
+    for symbol in (BTC, ETH):
+        memory.receive(Update(ALL_TICKERS, ticker(1, symbol), clock.now))
+    memory.withheld(ALL_TICKERS, BTC)
+    assert memory.fresh(TICKER) is None
+    assert memory.fresh(eth) is not None
+    memory.receive(Update(ALL_TICKERS, ticker(2), clock.now))
+    assert memory.fresh(TICKER) is not None
+    begun = memory.mark()
+    memory.withheld(ALL_TICKERS, BTC)
+    rest(memory, TICKER, ticker(3), begun)
+    clock.now += SOFT_MS
+    assert memory.fresh(TICKER) is None
+    rest(memory, TICKER, ticker(4))
+    clock.now += SOFT_MS
+    assert memory.fresh(TICKER) is not None
+
+
+def test_an_answer_begun_before_a_withheld_frame_of_an_unknown_value_is_not_taken_for_live() -> (
+    None
+):
+    clock = Clock()
+    memory = memory_of(clock)
+    memory.started(TOP_TOPIC)
+    begun = memory.mark()
+    memory.withheld(TOP_TOPIC, BTC)
+    rest(memory, TOP, top(1), begun)
+    clock.now += SOFT_MS
+    assert memory.fresh(TOP) is None
+
+
 def test_a_break_leaves_what_other_topics_feed_as_it_is() -> None:
     clock = Clock()
     memory = memory_of(clock)

@@ -48,7 +48,11 @@ class Desk:
 
 @asynccontextmanager
 async def desk_of(
-    *, linger_s: float = 60, queue_size: int = 100, start_within_s: float = 0
+    *,
+    linger_s: float = 60,
+    queue_size: int = 100,
+    start_within_s: float = 0,
+    mend_after_s: float = 5,
 ) -> AsyncIterator[Desk]:
     market, feed = market_desk(), StandInFeed()
     hub = StreamHub(
@@ -58,6 +62,7 @@ async def desk_of(
         linger_s=linger_s,
         now=market.clock,
         start_within_s=start_within_s,
+        mend_after_s=mend_after_s,
     )
     feed.receive = hub.receive
     try:
@@ -159,6 +164,35 @@ async def test_a_snapshot_is_not_fetched_for_a_topic_that_broke() -> None:
         desk.feed.cut()
         await asyncio.sleep(0.6)
         assert len(desk.exchange.asked) == 2
+        await listener.leave()
+
+
+async def test_a_withheld_frame_is_shown_as_stale_at_once_and_the_next_frame_mends_it() -> None:
+    async with desk_of() as desk:
+        listener = Listener(desk.hub.top_of_book(BTC))
+        await listener.values((top(1), "stale"))
+        desk.feed.start(TOP_TOPIC)
+        await listener.values((top(1), "stale"), top(1))
+        desk.feed.withhold(TOP_TOPIC, BTC)
+        await listener.values((top(1), "stale"), top(1), (top(1), "stale"))
+        desk.feed.tell(TOP_TOPIC, top(2))
+        await listener.values((top(1), "stale"), top(1), (top(1), "stale"), top(2))
+        await listener.leave()
+
+
+async def test_withheld_frames_are_mended_by_one_answer_of_the_exchange() -> None:
+    async with desk_of(mend_after_s=0.01) as desk:
+        listener = Listener(desk.hub.top_of_book(BTC))
+        await listener.values((top(1), "stale"))
+        desk.feed.start(TOP_TOPIC)
+        await listener.values((top(1), "stale"), top(1))
+        listener.heard.clear()
+        asked = len(desk.exchange.asked)
+        desk.exchange.answers[f"top {BTC}"] = top(2)
+        for _ in range(5):
+            desk.feed.withhold(TOP_TOPIC, BTC)
+        await listener.values((top(1), "stale"), top(2))
+        assert len(desk.exchange.asked) == asked + 1
         await listener.leave()
 
 
