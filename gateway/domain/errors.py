@@ -134,10 +134,7 @@ class JournalUnavailable(GatewayError):
 
     def __str__(self) -> str:
         """Say that nothing was sent, and how to go on."""
-        return (
-            "the order journal is away; this request sent nothing: "
-            "repeat it under the same clientOrderId"
-        )
+        return "the order journal is away; an order was not sent: repeat it under its clientOrderId"
 
 
 class Stopping(GatewayError):

@@ -219,7 +219,7 @@ _CODES = (
         "20007",
         "INVALID_PRICE",
         "Price must be float and higher than 0",
-        "give a price above 0",
+        "give a price above 0, with no more decimals than the market's rules allow",
     ),
     ExchangeCode(
         "20008",
@@ -231,7 +231,7 @@ _CODES = (
         "20009",
         "INVALID_QUANTITY",
         "Amount must be float and higher than 0",
-        "give a quantity above 0",
+        "give a quantity above 0, with no more decimals than the market's rules allow",
     ),
     ExchangeCode(
         "20010",

@@ -160,6 +160,8 @@ class Subscription:
     )
     async def tickers(self, info: Info, symbols: list[str] | None = None) -> AsyncIterator[Ticker]:
         """Follow tickers."""
+        if symbols == []:
+            raise BadUserInput("symbols", "name at least one market, or leave it out for all")
         chosen = [market.symbol for market in await _chosen(info, symbols)]
         async for snapshot in info.context.services.streams.tickers(chosen):
             info.context.slot = snapshot.value.symbol

@@ -27,11 +27,13 @@ from gateway.exchange import CODES_TO_RECONCILE, ExchangeClient, PreparedRequest
 from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.market_data import MarketData, MarketView
+from gateway.services.recent_placements import RecentPlacements
 from gateway.services.single_flight import SingleFlight
 from gateway.store.journal import OrderJournal, new_placement_id
 
 _log = structlog.get_logger(__name__)
 
+_OVERTAKEN_BY_S = 0.1
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -76,6 +78,7 @@ class Orders:
         self._now = now
         self._random_bytes = random_bytes
         self._lease_ms = lease_ms
+        self._recent = RecentPlacements()
         self._metrics = metrics
         self._placing: SingleFlight[tuple[str, str, str], Placement] = SingleFlight()
         self._cancelling: SingleFlight[tuple[str, str], Cancelled | CancelUnknown] = SingleFlight()
@@ -105,7 +108,14 @@ class Orders:
         self, principal: Principal, account: str, order_ids: list[str]
     ) -> dict[str, Placement]:
         """The principal's own placements among those that made `order_ids`."""
-        found = await self._journal.of_orders(account, order_ids)
+        if not all(self._recent.find(account, order_id) for order_id in order_ids):
+            # An order's event may overtake the answer that says whose it is.
+            await self._placing.landed(_OVERTAKEN_BY_S)
+        recent = {each: self._recent.find(account, each) for each in order_ids}
+        found = {each: placement for each, placement in recent.items() if placement is not None}
+        missing = [order_id for order_id in order_ids if order_id not in found]
+        if missing:
+            found |= await self._journal.of_orders(account, missing)
         return {key: value for key, value in found.items() if value.principal == principal.id}
 
     async def cancel(
@@ -159,8 +169,9 @@ class Orders:
         if standing.id != placement.id:
             return await self._settled(standing)
         placement = await self._send(placement, prepared)
+        self._recent.add(placement)
         self._metrics.orders.labels(placement.state.value).inc()
-        _log.info("order.sent", placement=placement.id, state=placement.state.value)
+        _report(placement)
         return await self._journal.finish(placement)
 
     def _intent(
@@ -234,6 +245,17 @@ class Orders:
         return outcome
 
 
+def _report(placement: Placement) -> None:
+    log = _log.warning if placement.state is PlacementState.UNKNOWN else _log.info
+    log(
+        "order.sent",
+        placement=placement.id,
+        principal=placement.principal,
+        state=placement.state.value,
+        evidence=placement.evidence,
+    )
+
+
 def rejection_of(error: GatewayError) -> Rejection:
     """What a caller is told when this request put nothing on the exchange."""
     match error:
@@ -247,7 +269,7 @@ def rejection_of(error: GatewayError) -> Rejection:
         case Forbidden(rule=rule):
             return Rejection(code=error.code, message=str(error), rule=rule)
         case NotSent():
-            message = f"{error}; nothing was sent"
+            message = f"{error}; nothing was sent: try again, under a new clientOrderId"
             return Rejection(code=error.code, message=message, retryable=True)
         case _:
             return Rejection(code=error.code, message=str(error), retryable=error.retryable)

@@ -30,6 +30,7 @@ from gateway.web.kept_answers import KeptAnswers
 from gateway.web.parts import GraphQLParts
 
 JSON = "application/json"
+_METHODS = ("GET", "POST")  # the router lets HEAD through with GET
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 
 
@@ -110,6 +111,9 @@ class GraphQLOverHttp:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, trace: str, media_type: str) -> _Answer:
+        if request.method not in _METHODS:
+            refusal = BadUserInput("method", "send POST, or GET for a query")
+            raise HttpRefusal(405, refusal, (("allow", ", ".join(_METHODS)),))
         principal = self._principal(request)
         text = await self._text(request)
         if self._services.policy().decide(principal.id, Action.MARKET_READ).allowed:

@@ -19,7 +19,8 @@ def web_application(
     allowed_origins: Sequence[str],
 ) -> FastAPI:
     """The ASGI application: /graphql (HTTP and WebSocket), /healthz, /readyz, /metrics."""
-    application = FastAPI(title="Narkasa gateway", openapi_url=None)
+    # A redirect would be built from the Host header, which is the caller's.
+    application = FastAPI(title="Narkasa gateway", openapi_url=None, redirect_slashes=False)
     application.router.routes += [
         Route("/graphql", graphql, methods=["GET", "POST"]),
         WebSocketRoute("/graphql", sockets.serve),

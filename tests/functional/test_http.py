@@ -4,6 +4,8 @@ import httpx
 import pytest
 
 from tests.functional.callers import Caller
+from tests.functional.exchange import Exchange
+from tests.functional.ordering import PLACE, command, open_orders
 
 JSON = "application/json"
 RESPONSE = "application/graphql-response+json"
@@ -109,6 +111,19 @@ def test_other_methods_are_405(trader: Caller) -> None:
     for method in ("PUT", "DELETE", "PATCH"):
         response = trader.http.request(method, "/graphql", headers=trader.headers)
         assert response.status_code == 405
+
+
+def test_head_executes_nothing(exchange: Exchange, trader: Caller) -> None:
+    content = {"query": PLACE, "variables": command("by-head")}
+    response = trader.http.request("HEAD", "/graphql", headers=trader.headers, json=content)
+    assert response.status_code == 405
+    assert open_orders(trader) == {}
+
+
+def test_no_redirect_is_built_from_the_callers_host_header(trader: Caller) -> None:
+    headers = {**trader.headers, "Host": "elsewhere.example"}
+    response = trader.http.get("/graphql/", headers=headers)
+    assert (response.status_code, "location" in response.headers) == (404, False)
 
 
 def test_every_answer_has_a_trace_id_and_the_callers_own_is_kept(trader: Caller) -> None:

@@ -11,8 +11,17 @@ from gateway.cli.dev.fleet import Fleet
 from gateway.cli.dev.ports import BadPorts, Ports, choose_ports
 from gateway.cli.dev.processes import Program, ServerFailed
 from gateway.cli.dev.welcome import SYMBOL, Running, sure_price, welcome
-from gateway.cli.dev.workspace import ACCOUNT, AlreadyRunning, Secrets, Workspace, make_secrets
+from gateway.cli.dev.workspace import (
+    ACCOUNT,
+    AlreadyRunning,
+    Secrets,
+    UnusableFolder,
+    Workspace,
+    make_secrets,
+)
 from gateway.settings import SettingsFault, load_settings
+
+_MISUSE = (BadPorts, embedded.NoRedisServer, AlreadyRunning, UnusableFolder, SettingsFault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ def run(around: Surroundings) -> int:
         workspace = Workspace(around.folder / ".dev")
         with workspace.claimed(), embedded.room_for_socket(workspace.store) as redis_socket:
             asyncio.run(_Run(around, ports, workspace, redis_socket).hold(binary))
-    except (BadPorts, embedded.NoRedisServer, AlreadyRunning, SettingsFault) as misuse:
+    except _MISUSE as misuse:
         around.say(str(misuse))
         return 2
     except (ServerFailed, inquiry.NoAnswer) as failure:

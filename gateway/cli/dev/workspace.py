@@ -31,6 +31,19 @@ class AlreadyRunning(Exception):
         return f"another 'narkasa-gateway dev' is running in {self.folder.parent}"
 
 
+class UnusableFolder(Exception):
+    """The folder cannot be made: a file of that name is in the way, or rights are missing."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(folder, reason)
+        self.folder = folder
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Name the folder and the reason."""
+        return f"{self.folder} cannot be used as a folder ({self.reason}): move it out of the way"
+
+
 @dataclass(frozen=True, slots=True)
 class KeyPair:
     """An exchange account's API key and secret; they show in no repr."""
@@ -70,10 +83,14 @@ class Workspace:
     def claimed(self) -> Iterator[None]:
         """Hold the folder for this process, empty but for what stays; `env` goes at the end.
 
-        Raises `AlreadyRunning`. A process that is killed lets go of the folder as well.
+        Raises `AlreadyRunning` and `UnusableFolder`. A process that is killed lets go of the
+        folder as well.
         """
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        self.folder.chmod(0o700)
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            self.folder.chmod(0o700)
+        except OSError as error:
+            raise UnusableFolder(self.folder, error.strerror or type(error).__name__) from None
         with private.create(self.folder / "lock") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

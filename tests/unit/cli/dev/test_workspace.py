@@ -13,7 +13,13 @@ import pytest
 
 from gateway.access.policy import Action, Policy
 from gateway.access.policy_file import PolicyFile
-from gateway.cli.dev.workspace import AlreadyRunning, Secrets, Workspace, make_secrets
+from gateway.cli.dev.workspace import (
+    AlreadyRunning,
+    Secrets,
+    UnusableFolder,
+    Workspace,
+    make_secrets,
+)
 from gateway.custody import load_keyring
 from gateway.sandbox.config import load_accounts
 from tests.processes import eventually
@@ -130,6 +136,12 @@ def test_a_second_run_in_the_same_folder_is_refused(workspace: Workspace) -> Non
         with pytest.raises(AlreadyRunning, match=str(workspace.folder.parent)), second.claimed():
             pass
         assert "first" in workspace.env_file.read_text()
+
+
+def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".dev").write_text("in the way")
+    with pytest.raises(UnusableFolder, match="File exists"), Workspace(tmp_path / ".dev").claimed():
+        pass
 
 
 def test_a_killed_run_lets_go_of_the_folder(workspace: Workspace) -> None:
