@@ -92,6 +92,10 @@ class MarketData:
         """True while the feed tells every change of `topic`."""
         return self._memory.is_live(topic)
 
+    def is_whole(self, key: MarketKey) -> bool:
+        """True while the value of `key` includes all that a live topic of the feed told of it."""
+        return self._memory.is_whole(key)
+
     def known_tickers(self) -> list[MarketKey]:
         """The keys of the tickers in memory."""
         return self._memory.keys(MarketKind.TICKER)

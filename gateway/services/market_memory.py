@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.domain.market import (
-    Candle,
     CandleSeries,
     CandleUpdate,
     DataSource,
@@ -21,9 +20,8 @@ from gateway.domain.market import (
     TradeHistory,
 )
 from gateway.domain.streams import Topic, TopicKind, Update
+from gateway.services.stream_logs import TRADES_KEPT, CandleLog, TradeLog, continued
 from gateway.settings import Lifetime
-
-_TRADES_KEPT = 100
 
 _FED_KINDS = {
     TopicKind.ALL_TICKERS: MarketKind.TICKER,
@@ -86,8 +84,9 @@ class MarketMemory:
 
     A counter counts all frames and starts of topics. A frame's value carries the count at its
     arrival, an answer of the exchange the count at its request: so an answer that was begun before
-    the newest frame loses against it. A value is fresh while a topic that feeds it is live and it
-    includes all of that topic's frames; without such a topic, until its soft lifetime ends.
+    the newest frame loses against it; a history is joined to the frames told since. A value is
+    fresh while a topic that feeds it is live and it includes all of that topic's frames; without
+    such a topic, until its soft lifetime ends.
     """
 
     def __init__(
@@ -102,6 +101,8 @@ class MarketMemory:
         self._capacity = capacity
         self._entries: OrderedDict[MarketKey, Entry] = OrderedDict()
         self._started: dict[Topic, int] = {}
+        self._trade_logs: dict[Topic, TradeLog] = {}
+        self._candle_logs: dict[Topic, CandleLog] = {}
         self._last_frame: dict[MarketKey, int] = {}
         self._last_withheld: dict[MarketKey, int] = {}
         self._forgotten = 0
@@ -141,6 +142,9 @@ class MarketMemory:
                 return standing
         if entry is None and begun < self._forgotten:
             begun = 0  # frames of this key may have come meanwhile, and been dropped with it
+        joined = self._joined(key, value, begun)
+        if joined is not None:
+            value, begun = joined, max(begun, self._last_frame.get(key, 0))
         return self._keep(key, Snapshot(value, self._now(), source), begun).snapshot
 
     def recall(self, key: MarketKey, value: MarketValue, as_of: int) -> None:
@@ -162,7 +166,7 @@ class MarketMemory:
         whole = entry is not None and self._is_live(key, entry.counter)
         self._counter += 1
         self._last_frame[key] = self._counter
-        value = _grown(entry.snapshot.value if entry and whole else None, update.value)
+        value = self._grown(update, entry.snapshot.value if entry and whole else None)
         if value is None:
             return None
         snapshot = Snapshot(value, update.time, DataSource.STREAM)
@@ -177,6 +181,10 @@ class MarketMemory:
         """From now on `topic` tells every change."""
         self._counter += 1
         self._started[topic] = self._counter
+        if topic.kind is TopicKind.TRADES:
+            self._trade_logs[topic] = TradeLog()
+        elif topic.kind is TopicKind.CANDLES:
+            self._candle_logs[topic] = CandleLog()
 
     def broken(self, topics: Collection[Topic] | None, since: int) -> None:
         """`topics` (None: all) tell nothing any more; what they fed was whole until `since`."""
@@ -189,10 +197,17 @@ class MarketMemory:
                 self._entries[key] = Entry(whole_until, entry.counter)
         for topic in lost:
             self._started.pop(topic, None)
+            self._trade_logs.pop(topic, None)
+            self._candle_logs.pop(topic, None)
 
     def is_live(self, topic: Topic) -> bool:
         """True while `topic` tells every change."""
         return topic in self._started
+
+    def is_whole(self, key: MarketKey) -> bool:
+        """True while a live topic feeds `key` and its value includes all that the topic told."""
+        entry = self._entries.get(key)
+        return entry is not None and self._is_live(key, entry.counter)
 
     def keys(self, kind: MarketKind) -> list[MarketKey]:
         """The keys of one kind that are kept."""
@@ -216,7 +231,7 @@ class MarketMemory:
     def _is_fresh(self, key: MarketKey, entry: Entry) -> bool:
         if self._is_live(key, entry.counter):
             return True
-        if entry.snapshot.source is DataSource.STREAM:
+        if entry.snapshot.source is DataSource.STREAM or self._is_outdated(key, entry.counter):
             return False
         return self._age(entry) < self._lifetime(key.kind).soft_ms
 
@@ -227,29 +242,47 @@ class MarketMemory:
     def _is_live(self, key: MarketKey, counter: int) -> bool:
         if counter < max(self._last_frame.get(key, 0), self._last_withheld.get(key, 0)):
             return False
-        starts: Iterable[int | None] = map(self._started.get, feeding_topics(key))
-        return any(start is not None and counter >= start for start in starts)
+        return any(counter >= start for start in self._starts(key))
 
+    def _is_outdated(self, key: MarketKey, counter: int) -> bool:
+        """True when a live topic told something newer, whatever the value's age."""
+        last = self._last_frame.get(key, 0)
+        return counter < last and any(last > start for start in self._starts(key))
 
-def _grown(known: MarketValue | None, told: object) -> MarketValue | None:
-    """What a frame makes of the value known before it; None if it is not enough to make one."""
-    match known, told:
-        case TradeHistory(symbol=symbol, trades=trades), Trade():
-            return TradeHistory(symbol, (told, *trades)[:_TRADES_KEPT])
-        case CandleSeries(), CandleUpdate(candle=candle):
-            return _continued(known, candle)
-        case _, Ticker() | TopOfBook() | OrderBook():
-            return told
-        case _:
+    def _starts(self, key: MarketKey) -> Iterable[int]:
+        return (self._started[topic] for topic in feeding_topics(key) if topic in self._started)
+
+    def _joined(self, key: MarketKey, value: MarketValue, begun: int) -> MarketValue | None:
+        """An answer with what was told since `begun`; None if it is not known to be whole."""
+        if all(begun < start for start in self._starts(key)):
             return None
+        (topic, *_) = feeding_topics(key)
+        match value:
+            case TradeHistory():
+                return self._trade_logs[topic].join(value)
+            case CandleSeries():
+                return self._candle_logs[topic].join(value, begun)
+            case _:
+                return None
+
+    def _grown(self, update: Update, known: MarketValue | None) -> MarketValue | None:
+        """What a frame makes of the value known before it; None if it is not enough for one."""
+        match update.value:
+            case Trade() as trade:
+                trades = self._trade_logs.get(update.topic)
+                is_new = trades is None or trades.receive(trade)
+                return _longer(known, trade) if is_new else known
+            case CandleUpdate(candle=candle):
+                if candles := self._candle_logs.get(update.topic):
+                    candles.receive(candle, self._counter)
+                return continued(known, candle) if isinstance(known, CandleSeries) else None
+            case Ticker() | TopOfBook() | OrderBook() as told:
+                return told
+            case _:
+                return None
 
 
-def _continued(series: CandleSeries, candle: Candle) -> CandleSeries | None:
-    if not series.candles:
+def _longer(known: MarketValue | None, trade: Trade) -> TradeHistory | None:
+    if not isinstance(known, TradeHistory):
         return None
-    *closed, last = series.candles
-    if candle.open_time == last.open_time:
-        return replace(series, candles=(*closed, candle))
-    if candle.open_time == last.open_time + series.interval.milliseconds:
-        return replace(series, candles=(*series.candles[1:], candle))
-    return None
+    return replace(known, trades=(trade, *known.trades)[:TRADES_KEPT])

@@ -242,25 +242,32 @@ class StreamHub:
             task.cancel()
 
     async def _resync(self, topic: Topic, after: float = 0.0) -> None:
-        """Refetch until it succeeds: without it the topic's trades would be held back for ever."""
+        """Refetch until it helps: without it the topic's trades would be held back for ever."""
         for pause in chain([after], _RESYNC_PAUSES_S, repeat(_RESYNC_PAUSES_S[-1])):
             await asyncio.sleep(pause)
             with suppress(ExchangeFailure):
-                await self._refetch(topic)
-                return
+                if await self._refetch(topic):
+                    return
 
-    async def _refetch(self, topic: Topic) -> None:
-        """Read by REST what the topic told nothing of before it started."""
+    async def _refetch(self, topic: Topic) -> bool:
+        """Read by REST what the topic told nothing of before it started; False: do it again.
+
+        What the topic told meanwhile may outdate the answer; then it is not told to anybody.
+        """
+        key = key_of(topic)
         if topic == ALL_TICKERS:
             await self._market_data.refetch(LISTING)
-            for key in self._keys(topic):
-                self._show(topic, key)
+            for each in self._keys(topic):
+                self._show(topic, each, stale=not self._market_data.is_whole(each))
         elif tape := self._tapes.get(topic):
-            history: Snapshot[TradeHistory] = await self._market_data.refetch(key_of(topic))
+            history: Snapshot[TradeHistory] = await self._market_data.refetch(key)
             tape.synced(history.value)
         elif topic in self._mailboxes:
-            await self._market_data.refetch(key_of(topic))
-            self._show(topic, key_of(topic))
+            await self._market_data.refetch(key)
+            if not self._market_data.is_whole(key):
+                return False
+            self._show(topic, key)
+        return True
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -231,16 +231,71 @@ def test_a_history_grows_by_frames_only_while_none_was_missed() -> None:
     assert memory.fresh(TRADES) is None
 
 
-def test_a_history_that_an_unseen_frame_outdates_is_not_kept_fresh_by_the_topic() -> None:
+def test_a_history_is_joined_to_the_trades_that_were_told_while_it_was_on_its_way() -> None:
     clock = Clock()
     memory = memory_of(clock)
     memory.started(TRADES_TOPIC)
     begun = memory.mark()
     memory.receive(Update(TRADES_TOPIC, trade(2), clock.now))
     rest(memory, TRADES, history(1), begun)
-    assert memory.receive(Update(TRADES_TOPIC, trade(3), clock.now)) is None
     clock.now += SOFT_MS
-    assert memory.fresh(TRADES) is None
+    joined = memory.fresh(TRADES)
+    assert joined is not None
+    assert joined.value == history(1, 2)
+
+
+def test_a_trade_of_a_history_is_not_added_again_by_its_late_frame() -> None:
+    memory = memory_of(Clock())
+    memory.started(TRADES_TOPIC)
+    rest(memory, TRADES, history(1, 2))
+    for late_or_new in (2, 3):
+        memory.receive(Update(TRADES_TOPIC, trade(late_or_new), 1))
+    snapshot = memory.fresh(TRADES)
+    assert snapshot is not None
+    assert snapshot.value == history(1, 2, 3)
+
+
+def minute(number: int, close: int) -> Update:
+    update = CandleUpdate(BTC, CandleInterval.M1, candle(number, close))
+    return Update(CANDLES_TOPIC, update, 1)
+
+
+def test_a_series_takes_the_candles_that_were_told_while_it_was_on_its_way() -> None:
+    clock = Clock()
+    memory = memory_of(clock)
+    memory.started(CANDLES_TOPIC)
+    memory.receive(minute(1, 5))
+    begun = memory.mark()
+    for told in (minute(2, 8), minute(2, 9), minute(3, 4)):
+        memory.receive(told)
+    rest(memory, CANDLES, series(0, 1, 2, close=7), begun)
+    clock.now += SOFT_MS
+    joined = memory.fresh(CANDLES)
+    assert joined is not None
+    assert joined.value == replace(
+        series(1, close=7), candles=(candle(1, 7), candle(2, 9), candle(3, 4))
+    )
+
+
+def test_a_series_that_lacks_a_candle_before_the_one_told_is_never_fresh() -> None:
+    memory = memory_of(Clock())
+    memory.started(CANDLES_TOPIC)
+    begun = memory.mark()
+    memory.receive(minute(5, 9))
+    rest(memory, CANDLES, series(1, 2), begun)
+    assert memory.fresh(CANDLES) is None
+    assert not memory.is_whole(CANDLES)
+    rest(memory, CANDLES, series(4, 5, close=9))
+    assert memory.is_whole(CANDLES)
+
+
+def test_a_late_frame_of_a_closed_candle_takes_its_place() -> None:
+    memory = memory_of(Clock())
+    memory.started(CANDLES_TOPIC)
+    rest(memory, CANDLES, series(1, 2))
+    snapshot = memory.receive(minute(1, 9))
+    assert snapshot is not None
+    assert snapshot.value == replace(series(1), candles=(candle(1, 9), candle(2)))
 
 
 def test_a_series_takes_the_open_candle_and_the_one_after_it_but_no_other() -> None:

@@ -10,6 +10,7 @@ from gateway.domain.errors import NotSent, SourceUnavailable
 from gateway.domain.market import CandleInterval, CandleUpdate, DataSource, Snapshot
 from gateway.domain.streams import Gap, Topic, TopicKind
 from gateway.services.market_data import MarketData
+from gateway.services.market_memory import key_of
 from gateway.services.streams import ALL_TICKERS, StreamHub
 from tests.unit.services.examples import (
     BTC,
@@ -240,6 +241,46 @@ async def test_candles_tell_the_open_candle_and_survive_a_series_that_cannot_gro
         await listener.values((update(2), "stale"), update(2), update(3))
         desk.feed.tell(CANDLES_TOPIC, update(9))
         await listener.values((update(2), "stale"), update(2), update(3), update(9))
+        await listener.leave()
+
+
+async def test_a_candle_never_goes_back_to_an_answer_that_was_begun_before_it() -> None:
+    async with desk_of() as desk:
+        desk.exchange.answers[f"candles {BTC}"] = series(1, 2)
+        listener = Listener(desk.hub.candles(BTC, CandleInterval.M1))
+        await until(lambda: listener.heard)
+        listener.heard.clear()
+        desk.exchange.hold()
+        desk.feed.start(CANDLES_TOPIC)
+        await until(lambda: desk.exchange.waiting)
+        told = CandleUpdate(BTC, CandleInterval.M1, candle(9))
+        desk.feed.tell(CANDLES_TOPIC, told)
+        await listener.values(told)
+        desk.exchange.answers[f"candles {BTC}"] = series(8, 9, close=7)
+        asked = len(desk.exchange.asked)
+        desk.exchange.release()
+        await until(lambda: len(desk.exchange.asked) == asked + 1)
+        await listener.values(told, CandleUpdate(BTC, CandleInterval.M1, candle(9, close=7)))
+        await listener.leave()
+
+
+async def test_a_busy_market_is_asked_for_once() -> None:
+    async with desk_of() as desk:
+        desk.exchange.answers[f"trades {BTC}"] = history(1, 2)
+        listener = Listener(desk.hub.trades(BTC))
+        await until(lambda: desk.feed.wanted)
+        desk.exchange.hold()
+        desk.feed.start(TRADES_TOPIC)
+        await until(lambda: desk.exchange.waiting)
+        desk.feed.tell(TRADES_TOPIC, trade(3))
+        desk.exchange.release()
+        await listener.has(trade(1), trade(2), trade(3))
+        desk.feed.tell(TRADES_TOPIC, trade(4))
+        asked = len(desk.exchange.asked)
+        desk.clock.now += 1_500
+        read = await desk.market_data.read(key_of(TRADES_TOPIC))
+        assert read.value == history(1, 2, 3, 4)
+        assert len(desk.exchange.asked) == asked
         await listener.leave()
 
 

@@ -12,6 +12,7 @@ from gateway.services.trade_tape import TRADES_SHOWN, TradeTape
 from tests.unit.services.examples import BTC, history, trade
 
 Event = Trade | Gap
+HISTORY = 100
 
 
 class Reader:
@@ -49,26 +50,40 @@ def sequence(steps: list[tuple[int, int]], started: int) -> list[Trade]:
     return made
 
 
-@given(st.lists(trades, max_size=120), *[st.integers(0, 1_000)] * 3)
+@given(st.lists(trades, max_size=120), *[st.integers(0, 1_000)] * 4)
 @settings(max_examples=400)
 def test_every_split_of_trades_between_history_and_frames_delivers_each_once_in_order(
-    steps: list[tuple[int, int]], first: int, second: int, third: int
+    steps: list[tuple[int, int]], first: int, second: int, third: int, late: int
 ) -> None:
-    """The topic starts, then the exchange answers with a history, then the answer arrives."""
+    """The topic starts, then the exchange answers with a history, then the answer arrives.
+
+    Some frames of trades that were made before the answer may come after it.
+    """
     cuts = (cut % (len(steps) + 1) for cut in (first, second, third))
     started, answered, arrived = sorted(cuts)
+    arrived = max(started, answered - HISTORY, arrived - late % (len(steps) + 1))
     made = sequence(steps, started)
     tape = TradeTape()
     reader = Reader(tape)
     tape.syncing()
     for each in made[started:arrived]:
         tape.receive(each)
-    tape.synced(TradeHistory(BTC, tuple(reversed(made[:answered]))[:100]))
+    tape.synced(TradeHistory(BTC, tuple(reversed(made[:answered]))[:HISTORY]))
     for each in made[arrived:]:
         tape.receive(each)
-    shown = made[max(0, answered - TRADES_SHOWN) :]
+    shown = made[max(0, max(answered, arrived) - TRADES_SHOWN) :]
     assert reader.read() == shown
     assert list(tape.shown()) == shown[-TRADES_SHOWN:]
+
+
+def test_however_many_were_held_back_no_more_than_the_last_trades_go_out_at_once() -> None:
+    tape = TradeTape()
+    reader = Reader(tape)
+    tape.syncing()
+    for number in range(2, 1_002):
+        tape.receive(trade(number))
+    tape.synced(history(1, 2, 3))
+    assert reader.read() == [trade(number) for number in range(1_002 - TRADES_SHOWN, 1_002)]
 
 
 def test_a_break_is_told_and_what_follows_starts_from_a_fresh_history() -> None:
