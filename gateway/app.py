@@ -50,6 +50,7 @@ from gateway.store.redis import open_redis
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.graphql_ws import SocketLimits
 from gateway.web.health import Check, Health
+from gateway.web.http_protocol import HeadLimits
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.parts import GraphQLParts
 from gateway.web.routes import web_application
@@ -149,6 +150,7 @@ async def _serve(given: Given) -> None:
             host=given.settings.host,
             port=given.settings.port,
             grace_s=given.settings.shutdown_grace_s,
+            head=HeadLimits(given.settings.max_head_bytes, given.settings.head_timeout_s),
             sockets=gateway.sockets,
             health=gateway.health,
         )

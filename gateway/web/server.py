@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.web.health import Health
+from gateway.web.http_protocol import HeadLimits, bounded_head
 from gateway.web.sockets import Sockets
 
 _log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ class DrainingServer(uvicorn.Server):
         host: str,
         port: int,
         grace_s: float,
+        head: HeadLimits,
         sockets: Sockets,
         health: Health,
     ) -> None:
@@ -40,6 +42,8 @@ class DrainingServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            # No limit_concurrency: it would refuse the platform's probes like everybody else.
+            http=bounded_head(head),
             ws="websockets-sansio",
             ws_max_size=_LONGEST_FRAME,
             ws_per_message_deflate=False,

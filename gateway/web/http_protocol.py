@@ -1,0 +1,147 @@
+"""HTTP/1.1 as uvicorn speaks it, with bounds on what comes before a request is known.
+
+Nobody is authenticated before the head of a request is whole, so neither its size nor the time
+that it takes may be the peer's choice.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from gateway.domain.errors import BadUserInput
+from gateway.schema.errors import failure
+
+_BETWEEN = len(b": \r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """The most bytes of a request line with its headers, and the seconds until they are there."""
+
+    size: int
+    within_s: float
+
+
+class _HeadTooLong(Exception):  # the parser hands it on as its own error
+    pass
+
+
+class BoundedHeadProtocol(HttpToolsProtocol):
+    """Answers a head that is too long with 431, and closes where none comes in time."""
+
+    limits: ClassVar[HeadLimits]
+
+    _in_head = True
+    _messages = 0
+    _size = 0
+    _unparsed = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; those of a header that does not end count before the parser gives it."""
+        if self._in_head and self._deadline is None:
+            self._await_head()
+        messages = self._messages
+        super().data_received(data)
+        if self._in_head and self._messages == messages and not self.transport.is_closing():
+            self._unparsed += len(data)
+            if self._unparsed > self.limits.size:
+                self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self._size = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request line."""
+        self._grow(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._grow(len(name) + len(value) + _BETWEEN)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """End the head; the request begins."""
+        self._in_head = False
+        self._head_came()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request; the next bytes are the next one's head."""
+        self._in_head = True
+        self._messages += 1
+        self._unparsed = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser did not take, and close."""
+        if self._size > self.limits.size:
+            self._refuse_head()
+        else:
+            self._refuse(400, BadUserInput("request", msg))
+
+    def _grow(self, count: int) -> None:
+        self._size += count
+        if self._size > self.limits.size:
+            raise _HeadTooLong
+
+    def _refuse_head(self) -> None:
+        problem = f"and request line are over {self.limits.size} bytes"
+        self._refuse(431, BadUserInput("headers", problem))
+
+    def _refuse(self, status: int, error: BadUserInput) -> None:
+        content = msgspec.json.encode(failure(error))
+        headers = (
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(content)),
+            (b"connection", b"close"),
+        )
+        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + content)
+        self.transport.close()
+
+    def _await_head(self) -> None:
+        self._deadline = self.loop.call_later(self.limits.within_s, self._head_late)
+
+    def _head_came(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _head_late(self) -> None:
+        before: RequestResponseCycle | None = self.cycle
+        if before is None or before.response_complete:
+            self.transport.close()
+        else:
+            self._await_head()
+
+
+def bounded_head(limits: HeadLimits) -> type[BoundedHeadProtocol]:
+    """The protocol with these limits: uvicorn takes a class, and makes its instances itself."""
+
+    class Bounded(BoundedHeadProtocol):
+        pass
+
+    Bounded.limits = limits
+    return Bounded

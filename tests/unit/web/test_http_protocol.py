@@ -1,0 +1,178 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from gateway.web.http_protocol import HeadLimits, bounded_head
+from tests.processes import free_port
+from tests.unit.services.examples import until
+
+pytestmark = pytest.mark.anyio
+
+SIZE = 1000
+LINE = b"GET / HTTP/1.1\r\nhost: gateway\r\n"
+CLOSING = b"connection: close\r\n\r\n"
+
+
+@dataclass
+class House:
+    """A server on a port of its own, and what its application waits for."""
+
+    port: int
+    go_on: asyncio.Event
+    asked: asyncio.Event
+
+    async def say(self, *pieces: bytes) -> asyncio.StreamReader:
+        """Open a connection, and send pieces, each after the one before was taken."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        self.writers.append(writer)
+        return reader
+
+    def __post_init__(self) -> None:
+        self.writers: list[asyncio.StreamWriter] = []
+
+
+@asynccontextmanager
+async def house_of(within_s: float = 20) -> AsyncIterator[House]:
+    house = House(free_port(), asyncio.Event(), asyncio.Event())
+
+    async def echo(request: Request) -> Response:
+        return PlainTextResponse(await request.body() or b"nothing")
+
+    async def slow(_request: Request) -> Response:
+        house.asked.set()
+        await house.go_on.wait()
+        return PlainTextResponse("slow")
+
+    async def socket(peer: WebSocket) -> None:
+        await peer.accept()
+        await house.go_on.wait()
+        await peer.send_text("still here")
+        await peer.close()
+
+    routes = [
+        Route("/", echo, methods=["GET", "POST"]),
+        Route("/slow", slow),
+        WebSocketRoute("/", socket),
+    ]
+    config = uvicorn.Config(
+        Starlette(routes=routes),
+        port=house.port,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        http=bounded_head(HeadLimits(SIZE, within_s)),
+        ws="websockets-sansio",
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    try:
+        yield house
+    finally:
+        house.go_on.set()
+        for writer in house.writers:
+            writer.close()
+        server.should_exit = True
+        await serving
+
+
+def filled(size: int) -> bytes:
+    """A whole head whose target and headers have `size` bytes as the limit counts them."""
+    fixed = len(b"/") + len(b"host: gateway\r\nconnection: close\r\nx: \r\n")
+    return LINE + b"x: " + b"a" * (size - fixed) + b"\r\n" + CLOSING
+
+
+async def test_a_head_up_to_the_limit_is_served() -> None:
+    async with house_of() as house:
+        answer = await (await house.say(filled(SIZE))).read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (filled(SIZE + 1),),
+        (LINE, b"x: " + b"a" * 400, b"a" * 400, b"a" * 400),
+        (b"GET /" + b"a" * 600, b"a" * 600),
+        (LINE + b"a: b\r\n" * 200,),
+        (LINE, *[b"a: b\r\n" * 50] * 4),
+    ],
+    ids=["whole", "endless value", "endless target", "many headers", "headers in pieces"],
+)
+async def test_a_head_over_the_limit_is_answered_with_a_code_and_closed(
+    pieces: tuple[bytes, ...],
+) -> None:
+    async with house_of() as house:
+        head, _, body = (await (await house.say(*pieces)).read()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 431 ")
+        (error,) = json.loads(body)["errors"]
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert "1000 bytes" in error["message"]
+
+
+async def test_what_is_no_http_is_answered_with_a_code_and_closed() -> None:
+    async with house_of() as house:
+        head, _, body = (await (await house.say(b"hello\r\n\r\n")).read()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert json.loads(body)["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_body_does_not_count_as_head() -> None:
+    post = b"POST / HTTP/1.1\r\nhost: gateway\r\ncontent-length: 3000\r\n"
+    async with house_of() as house:
+        body = b"a" * 3000
+        together = await (await house.say(post + CLOSING + body)).read()
+        apart = await (await house.say(post + CLOSING, body[:2000], body[2000:])).read()
+        assert together.endswith(b"\r\n\r\n" + body)
+        assert apart.endswith(b"\r\n\r\n" + body)
+
+
+async def test_each_request_of_a_connection_has_the_whole_limit() -> None:
+    again = LINE + b"x: " + b"a" * 600 + b"\r\n\r\n"
+    async with house_of() as house:
+        answers = await (await house.say(again + again, again, filled(SIZE))).read()
+        assert answers.count(b"HTTP/1.1 200 ") == 4
+
+
+@pytest.mark.parametrize("pieces", [(), (LINE,), (LINE + b"\r\n", LINE)], ids=range(3))
+async def test_a_connection_whose_head_does_not_come_in_time_is_closed(
+    pieces: tuple[bytes, ...],
+) -> None:
+    async with house_of(within_s=0.2) as house:
+        answers = await (await house.say(*pieces)).read()
+        assert answers.count(b"HTTP/1.1") == max(0, len(pieces) - 1)
+
+
+async def test_a_request_under_way_is_answered_though_the_next_head_is_late() -> None:
+    async with house_of(within_s=0.05) as house:
+        reader = await house.say(b"GET /slow HTTP/1.1\r\nhost: gateway\r\n\r\n", LINE)
+        await house.asked.wait()
+        await asyncio.sleep(0.2)
+        house.go_on.set()
+        assert (await reader.read()).endswith(b"\r\n\r\nslow")
+
+
+async def test_a_websocket_has_no_head_to_wait_for() -> None:
+    upgrade = (
+        b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+        b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    async with house_of(within_s=0.05) as house:
+        reader = await house.say(LINE + upgrade)
+        await asyncio.sleep(0.2)
+        house.go_on.set()
+        assert b"still here" in await reader.read()
