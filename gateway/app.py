@@ -2,13 +2,11 @@
 
 import asyncio
 import os
-import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import structlog
 import uvloop
@@ -17,16 +15,6 @@ from gateway.access.policy import Policy
 from gateway.access.policy_file import PolicyFile
 from gateway.custody import Keyring, load_keyring
 from gateway.domain.errors import ExchangeFailure
-from gateway.domain.signing import LoginFrame
-from gateway.exchange import (
-    ExchangeClient,
-    ExchangeClock,
-    Feed,
-    FeedCounters,
-    FeedTiming,
-    Timeouts,
-    open_transport,
-)
 from gateway.observability import Metrics, Redactor, configure_logging
 from gateway.schema import build_schema
 from gateway.schema.context import Services
@@ -39,18 +27,18 @@ from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.loops import Loop, kept_up
 from gateway.services.market_data import MarketData
 from gateway.services.market_memory import MarketMemory
-from gateway.services.order_streams import OrderStream
 from gateway.services.orders import Orders
 from gateway.services.streams import StreamHub
 from gateway.settings import Settings
+from gateway.stopping import StopDeadline, settle
 from gateway.store.breaker import Breaker
 from gateway.store.journal import OrderJournal
 from gateway.store.market_cache import MarketCache
 from gateway.store.redis import open_redis
+from gateway.upstream import Upstream, open_upstream
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.graphql_ws import SocketLimits
 from gateway.web.health import Check, Health
-from gateway.web.http_protocol import HeadLimits
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.parts import GraphQLParts
 from gateway.web.routes import web_application
@@ -77,20 +65,11 @@ class Given:
     keyring: Keyring
     policy_file: PolicyFile
     metrics: Metrics
+    stop: StopDeadline
 
     def policy(self) -> Policy:
         """The policy in force."""
         return self.policy_file.current
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """The exchange's side: its client, its clock, its public stream, each account's orders."""
-
-    exchange: ExchangeClient
-    clock: ExchangeClock
-    feed: Feed
-    order_streams: dict[str, OrderStream]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +101,7 @@ def serve(settings: Settings) -> None:
         keyring=_keyring(settings, redact),
         policy_file=PolicyFile(settings.policy_file, wall_ms),
         metrics=Metrics(),
+        stop=StopDeadline(settings.shutdown_grace_s, time.monotonic),
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(given))
@@ -149,8 +129,7 @@ async def _serve(given: Given) -> None:
             application,
             host=given.settings.host,
             port=given.settings.port,
-            grace_s=given.settings.shutdown_grace_s,
-            head=HeadLimits(given.settings.max_head_bytes, given.settings.head_timeout_s),
+            stop=given.stop,
             sockets=gateway.sockets,
             health=gateway.health,
         )
@@ -162,76 +141,26 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
     """Build every part, run its loops, and take all of it down again in the reverse order."""
     settings = given.settings
     async with AsyncExitStack() as stack:
-        upstream = await _upstream(stack, given)
+        upstream = await stack.enter_async_context(
+            open_upstream(
+                settings,
+                given.keyring,
+                given.metrics,
+                wall_ms=wall_ms,
+                close_within=given.stop.for_closing,
+            )
+        )
         stores = await _stores(stack, given)
         services = _services(given, upstream, stores)
         for part in (services.accounts, services.streams):
             stack.push_async_callback(part.aclose)
         gateway, groups = _edges(given, upstream, stores, services)
         stack.push_async_callback(groups.aclose)
-        for name, loop in _loops(given, upstream, stores, services, gateway).items():
-            await stack.enter_async_context(kept_up(name, loop))
-        stack.push_async_callback(_caught_up, stores.journal, settings.shutdown_grace_s)
-        stack.push_async_callback(services.orders.aclose, settings.shutdown_grace_s)
+        loops = _loops(given, upstream, stores, services, gateway)
+        await stack.enter_async_context(kept_up(loops))
+        stack.push_async_callback(settle, services.orders, stores.journal, given.stop)
         services.streams.start()
         yield gateway
-
-
-async def _upstream(stack: AsyncExitStack, given: Given) -> Upstream:
-    settings, metrics, keyring = given.settings, given.metrics, given.keyring
-    transport = await stack.enter_async_context(
-        open_transport(
-            settings.exchange_rest_url,
-            timeouts=Timeouts(
-                connect=settings.exchange_connect_timeout_s, read=settings.exchange_read_timeout_s
-            ),
-            connections=settings.exchange_connections,
-        )
-    )
-    clock = ExchangeClock(wall_ms, time.monotonic)
-    exchange = ExchangeClient(
-        transport,
-        clock,
-        post_form=settings.exchange_post_form,
-        window_ms=settings.order_window_ms,
-        on_call=lambda endpoint, code: metrics.upstream_requests.labels(endpoint, code).inc(),
-    )
-    order_streams = {
-        account: OrderStream(
-            account=account,
-            feed=_feed(given, "account", keyring.login_frame(account)),
-            exchange=exchange,
-            sign=keyring.signer(account),
-            queue_size=settings.stream_queue,
-            linger_s=settings.feed_linger_s,
-        )
-        for account in keyring.accounts
-    }
-    return Upstream(exchange, clock, _feed(given, "public"), order_streams)
-
-
-def _feed(
-    given: Given, name: Literal["public", "account"], login: LoginFrame | None = None
-) -> Feed:
-    settings, metrics = given.settings, given.metrics
-    return Feed(
-        settings.exchange_ws_url,
-        wall_ms=wall_ms,
-        monotonic=time.monotonic,
-        rng=random.SystemRandom(),
-        timing=FeedTiming(
-            audit_every=settings.feed_audit_s,
-            mute_after=settings.feed_mute_s,
-            backoff_cap=settings.feed_backoff_cap_s,
-        ),
-        login=login,
-        only_while_wanted=login is not None,
-        counters=FeedCounters(
-            malformed=lambda reason: metrics.feed_malformed.labels(name, reason.value).inc(),
-            refused=lambda topic: metrics.feed_refusals.labels(name, topic.value).inc(),
-            ended=lambda ending: metrics.feed_endings.labels(name, ending.value).inc(),
-        ),
-    )
 
 
 async def _stores(stack: AsyncExitStack, given: Given) -> Stores:
@@ -386,10 +315,3 @@ def _loops(
         "clock": follow_clock,
         "sockets": recheck_sockets,
     }
-
-
-async def _caught_up(journal: OrderJournal, within_s: float) -> None:
-    """Give the outcomes that wait in memory a last chance to reach the journal."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            await journal.caught_up()

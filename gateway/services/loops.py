@@ -1,7 +1,7 @@
 """Loops that run for as long as the service does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import structlog
@@ -16,13 +16,16 @@ Loop = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def kept_up(name: str, loop: Loop) -> AsyncIterator[None]:
-    """Run `loop` for the length of the context; a fault in it is logged, and it starts again."""
-    task = asyncio.create_task(_run(name, loop))
+async def kept_up(loops: Mapping[str, Loop]) -> AsyncIterator[None]:
+    """Run `loops`, by name, for the length of the context; they end all at once.
+
+    A fault in one is logged, and it starts again.
+    """
+    tasks = [asyncio.create_task(_run(name, loop)) for name, loop in loops.items()]
     try:
         yield
     finally:
-        await _end(task)
+        await asyncio.gather(*map(_end, tasks))
 
 
 async def _end(task: asyncio.Task[None]) -> None:

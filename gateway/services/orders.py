@@ -4,6 +4,7 @@ An order goes out at most once. Before its first byte leaves, the journal holds 
 afterwards the record says what became of it. An outcome that is not known is called UNKNOWN.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -136,8 +137,8 @@ class Orders:
 
         What was sent and has no answer yet stays SENDING, and its lease lapses.
         """
-        await self._placing.landed(within_s)
-        await self._cancelling.landed(within_s)
+        landed = (self._placing.landed(within_s), self._cancelling.landed(within_s))
+        await asyncio.gather(*landed)
         await self._placing.aclose()
         await self._cancelling.aclose()
 

@@ -8,8 +8,8 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.stopping import StopDeadline
 from gateway.web.health import Health
-from gateway.web.http_protocol import HeadLimits, bounded_head
 from gateway.web.sockets import Sockets
 
 _log = structlog.get_logger(__name__)
@@ -20,7 +20,8 @@ _LONGEST_FRAME = 65_536
 class DrainingServer(uvicorn.Server):
     """Tells the peers of open WebSockets that it goes away, before it closes anything.
 
-    Left alone, uvicorn closes them with 1012 at once. Requests under way get `grace_s` seconds.
+    Left alone, uvicorn closes them with 1012 at once. Requests under way get what `stop` has for
+    them.
     """
 
     def __init__(
@@ -29,8 +30,7 @@ class DrainingServer(uvicorn.Server):
         *,
         host: str,
         port: int,
-        grace_s: float,
-        head: HeadLimits,
+        stop: StopDeadline,
         sockets: Sockets,
         health: Health,
     ) -> None:
@@ -42,14 +42,12 @@ class DrainingServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
-            # No limit_concurrency: it would refuse the platform's probes like everybody else.
-            http=bounded_head(head),
             ws="websockets-sansio",
             ws_max_size=_LONGEST_FRAME,
             ws_per_message_deflate=False,
-            timeout_graceful_shutdown=max(1, int(grace_s)),
         )
         super().__init__(config)
+        self._stop = stop
         self._sockets = sockets
         self._health = health
 
@@ -65,6 +63,9 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then let the requests under way end."""
         _log.info("gateway.stopping")
+        self._stop.begin()
         self._health.stopping = True
         await self._sockets.drain()
+        # uvicorn hands it to asyncio, which takes fractions.
+        self.config.timeout_graceful_shutdown = self._stop.for_requests()  # type: ignore[assignment]
         await super().shutdown(sockets)

@@ -3,6 +3,7 @@
 import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,32 @@ def test_on_sigterm_an_order_that_outlasts_the_grace_is_given_up_and_never_sent_
     body = caller.answer(PLACE, **command("given-up", price="340002"))["placeOrder"]
     assert body["__typename"] == "OrderPending"
     assert len(exchange.requests("market/limit-buy", price="340002")) == 1
+
+
+def test_on_sigterm_it_ends_in_its_grace_though_exchange_and_redis_are_silent(
+    fresh_service: FreshService,
+) -> None:
+    service = fresh_service(NGW_EXCHANGE_READ_TIMEOUT_S="15", NGW_SHUTDOWN_GRACE_S="2")
+    caller, exchange = service.caller(), service.exchange
+    with (
+        ExitStack() as stack,
+        ThreadPoolExecutor(1) as pool,
+        exchange.fault("market/limit-buy", replyDelayMs=12_000),
+        exchange.fault("market/limit-sell", replyDelayMs=1_000),
+        open_socket(service.ws_url, caller.token) as opened,
+    ):
+        opened.subscribe(operation("watch-orders"), "orders", account="demo")
+        assert eventually(lambda: exchange.accounts_followed() == ["demo"])
+        opened.subscribe(PLACE, "sale", **command("sale", side="SELL", price="350000"))
+        opened.subscribe(PLACE, "by-socket", **command("by-socket", price="340003"))
+        pool.submit(caller.post, PLACE, **command("by-http", price="340004"))
+        assert eventually(lambda: len(exchange.orders("demo")) == 3)
+        exchange.streams("mute")
+        service.valkey.pause()
+        stack.callback(service.valkey.resume)
+        assert eventually(lambda: service.metric("gateway_journal_spooled") == 1)
+        service.signal(signal.SIGTERM)
+        assert service.exit_code(within_s=5) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

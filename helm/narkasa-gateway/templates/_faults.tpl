@@ -25,8 +25,8 @@
 {{- $faults = append $faults (printf "redis.%s.url holds a password: put the address in a Secret and name it in existingSecret." $name) -}}
 {{- end -}}
 {{- end -}}
-{{- if le (int .Values.terminationGracePeriodSeconds) (add .Values.preStopSeconds .Values.shutdownGraceSeconds | int) -}}
-{{- $faults = append $faults "terminationGracePeriodSeconds must be longer than preStopSeconds and shutdownGraceSeconds together, or what is under way is killed." -}}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (add .Values.preStopSeconds .Values.shutdownGraceSeconds 5 | int) -}}
+{{- $faults = append $faults "terminationGracePeriodSeconds must be longer than preStopSeconds and shutdownGraceSeconds together by at least 5, or what is under way is killed." -}}
 {{- end -}}
 {{- $decided := merge (dict "NGW_ALLOWED_ORIGINS" "" "NGW_CACHE_REDIS_URL" "" "NGW_STATE_REDIS_URL" "") (include "gateway.environment" . | fromYaml) -}}
 {{- range $name, $value := .Values.settings -}}

@@ -19,7 +19,7 @@ async def test_a_loop_runs_for_the_length_of_the_context() -> None:
         finally:
             running.append("ended")
 
-    async with kept_up("loop", loop):
+    async with kept_up({"loop": loop}):
         await turns()
         assert running == ["begun"]
     assert running == ["begun", "ended"]
@@ -36,7 +36,7 @@ async def test_a_fault_is_logged_and_the_loop_starts_again() -> None:
         await asyncio.Event().wait()
 
     with capture_logs() as lines:
-        async with kept_up("feeble", loop):
+        async with kept_up({"feeble": loop}):
             await until(lambda: begun == 2)
     assert [(line["event"], line["loop"]) for line in lines] == [("loop.failed", "feeble")]
 
@@ -54,6 +54,19 @@ async def test_a_cancellation_that_gets_lost_is_repeated() -> None:
                 if swallowed == 3:
                     raise
 
-    async with kept_up("stubborn", loop):
+    async with kept_up({"stubborn": loop}):
         await turns()
     assert swallowed == 3
+
+
+async def test_no_loop_waits_for_the_end_of_another() -> None:
+    meeting = asyncio.Barrier(2)
+
+    async def loop() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await meeting.wait()
+
+    async with asyncio.timeout(10), kept_up({"one": loop, "other": loop}):
+        await turns()

@@ -275,7 +275,7 @@ async def test_what_another_replica_wrote_is_recalled_instead_of_asked_for(
     clock = Clock()
     async with shared_cache(valkey) as cache:
         one, other = desk_of(cache, clock), desk_of(cache, clock)
-        async with kept_up("one", one.market_data.run):
+        async with kept_up({"one": one.market_data.run}):
             read = await one.market_data.read(TOP)
             await until(lambda: b":top_of_book" in valkey.command("KEYS", "ngw:1:market:top*"))
         recalled = await other.market_data.read(TOP)
@@ -288,7 +288,7 @@ async def test_what_is_recalled_past_its_hard_lifetime_is_not_shown(valkey: Valk
     clock = Clock()
     async with shared_cache(valkey) as cache:
         one, other = desk_of(cache, clock), desk_of(cache, clock)
-        async with kept_up("one", one.market_data.run):
+        async with kept_up({"one": one.market_data.run}):
             await one.market_data.read(TOP)
             await until(lambda: b":top_of_book" in valkey.command("KEYS", "ngw:1:market:top*"))
         clock.now += HARD_MS
@@ -306,7 +306,7 @@ async def test_after_the_connection_broke_writes_outrank_those_before(
 ) -> None:
     async with shared_cache(valkey) as cache:
         desk = desk_of(cache)
-        async with kept_up("market-data", desk.market_data.run):
+        async with kept_up({"market-data": desk.market_data.run}):
             versions = []
             for value in (top(1), top(2)):
                 desk.market_data.receive(Started(TOP_TOPIC, 1))
@@ -324,7 +324,7 @@ async def test_after_the_connection_broke_writes_outrank_those_before(
 async def test_stopping_leaves_no_request_under_way() -> None:
     desk = desk_of()
     desk.exchange.hold()
-    async with kept_up("market-data", desk.market_data.run):
+    async with kept_up({"market-data": desk.market_data.run}):
         reading = asyncio.create_task(desk.market_data.read(TOP))
         await until(lambda: desk.exchange.waiting)
     assert desk.exchange.waiting == 0
