@@ -189,7 +189,7 @@ async def _stores(stack: AsyncExitStack, given: Given) -> Stores:
 
 def _services(given: Given, upstream: Upstream, stores: Stores) -> Services:
     settings, metrics, keyring = given.settings, given.metrics, given.keyring
-    memory = MarketMemory(lifetime=settings.lifetime, now=wall_ms, capacity=settings.cache_entries)
+    memory = MarketMemory(lifetime=settings.lifetime, now=wall_ms, capacity=settings.cache_rows)
     market_data = MarketData(
         exchange=upstream.exchange,
         cache=stores.cache,

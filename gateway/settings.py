@@ -207,8 +207,10 @@ class Settings(BaseModel):
     lifetime_trades: LifetimeSetting = Field(
         Lifetime(2_000, 60_000), description="Lifetime of a trade history"
     )
-    cache_entries: Count = Field(
-        5000, description="Pieces of market data kept in process memory at most"
+    cache_rows: Count = Field(
+        100_000,
+        description="Rows of market data kept in process memory at most, each under a kilobyte: "
+        "a value is one, and so is each of its candles, trades, levels or markets",
     )
     answer_bytes: int = Field(
         33_554_432, ge=0, description="Bytes of answers on public data kept in memory at most"

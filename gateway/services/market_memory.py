@@ -11,6 +11,7 @@ from gateway.domain.market import (
     DataSource,
     MarketKey,
     MarketKind,
+    MarketListing,
     MarketValue,
     OrderBook,
     Snapshot,
@@ -71,16 +72,23 @@ def fed_key(update: Update) -> MarketKey | None:
             return None
 
 
+_SWEEP_EVERY_MS = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A snapshot as it was when it came, and the count of frames that it includes."""
+    """A snapshot as it was when it came, the count of frames that it includes, and its rows."""
 
     snapshot: Snapshot[Any]
     counter: int
+    rows: int
 
 
 class MarketMemory:
-    """The newest known value of each key, the least recently used ones dropped.
+    """The newest known value of each key, within a bound.
+
+    The values have `capacity` rows at most, see `rows_of`: the least recently used ones are
+    dropped, and now and then those past their hard lifetime.
 
     A counter counts all frames and starts of topics. A frame's value carries the count at its
     arrival, an answer of the exchange the count at its request: so an answer that was begun before
@@ -105,6 +113,8 @@ class MarketMemory:
         self._candle_logs: dict[Topic, CandleLog] = {}
         self._last_frame: dict[MarketKey, int] = {}
         self._last_withheld: dict[MarketKey, int] = {}
+        self._rows = 0
+        self._swept = now()
         self._forgotten = 0
         self._counter = 0
 
@@ -127,7 +137,7 @@ class MarketMemory:
             return None
         if self._is_fresh(key, entry):
             return entry.snapshot
-        if self._age(entry) > self._lifetime(key.kind).hard_ms:
+        if self._is_past(key, entry):
             return None
         return replace(entry.snapshot, stale=True)
 
@@ -194,7 +204,7 @@ class MarketMemory:
                 continue
             if self._is_live(key, entry.counter) and entry.snapshot.as_of < since:
                 whole_until = replace(entry.snapshot, as_of=since)
-                self._entries[key] = Entry(whole_until, entry.counter)
+                self._entries[key] = replace(entry, snapshot=whole_until)
         for topic in lost:
             self._started.pop(topic, None)
             self._trade_logs.pop(topic, None)
@@ -219,14 +229,27 @@ class MarketMemory:
         return 0 if entry is None else entry.counter
 
     def _keep(self, key: MarketKey, snapshot: Snapshot[Any], counter: int) -> Entry:
-        entry = Entry(snapshot, counter)
+        entry = Entry(snapshot, counter, rows_of(snapshot.value))
+        before = self._entries.get(key)
+        self._rows += entry.rows - (0 if before is None else before.rows)
         self._entries[key] = entry
         self._entries.move_to_end(key)
-        while len(self._entries) > self._capacity:
-            dropped, _ = self._entries.popitem(last=False)
-            lost = self._last_frame.pop(dropped, 0), self._last_withheld.pop(dropped, 0)
-            self._forgotten = max(self._forgotten, *lost)
+        if abs(self._now() - self._swept) >= _SWEEP_EVERY_MS:
+            self._sweep()
+        while self._rows > self._capacity:
+            self._drop(next(iter(self._entries)))
         return entry
+
+    def _sweep(self) -> None:
+        self._swept = self._now()
+        for key, entry in list(self._entries.items()):
+            if not self._is_fresh(key, entry) and self._is_past(key, entry):
+                self._drop(key)
+
+    def _drop(self, key: MarketKey) -> None:
+        self._rows -= self._entries.pop(key).rows
+        lost = self._last_frame.pop(key, 0), self._last_withheld.pop(key, 0)
+        self._forgotten = max(self._forgotten, *lost)
 
     def _is_fresh(self, key: MarketKey, entry: Entry) -> bool:
         if self._is_live(key, entry.counter):
@@ -234,6 +257,9 @@ class MarketMemory:
         if entry.snapshot.source is DataSource.STREAM or self._is_outdated(key, entry.counter):
             return False
         return self._age(entry) < self._lifetime(key.kind).soft_ms
+
+    def _is_past(self, key: MarketKey, entry: Entry) -> bool:
+        return self._age(entry) > self._lifetime(key.kind).hard_ms
 
     def _age(self, entry: Entry) -> int:
         """The age in ms; a clock that was set back makes nothing young that lies ahead of it."""
@@ -280,6 +306,17 @@ class MarketMemory:
                 return told
             case _:
                 return None
+
+
+def rows_of(value: MarketValue) -> int:
+    """How much memory a value takes: one row, and one for each candle, trade, level or market."""
+    match value:
+        case CandleSeries(candles=rows) | TradeHistory(trades=rows) | MarketListing(markets=rows):
+            return 1 + len(rows)
+        case OrderBook(bids=bids, asks=asks):
+            return 1 + len(bids) + len(asks)
+        case _:
+            return 1
 
 
 def _longer(known: MarketValue | None, trade: Trade) -> TradeHistory | None:

@@ -16,6 +16,7 @@ from gateway.domain.market import (
 from gateway.domain.streams import Topic, TopicKind, Update
 from gateway.services.market_memory import MarketMemory, fed_key, feeding_topics
 from tests.unit.services.examples import (
+    BOOK,
     BTC,
     CANDLES,
     ETH,
@@ -25,6 +26,7 @@ from tests.unit.services.examples import (
     TOP,
     TRADES,
     Clock,
+    book,
     candle,
     history,
     lifetime,
@@ -176,6 +178,37 @@ def test_an_answer_begun_before_its_key_was_dropped_is_not_taken_for_live() -> N
     rest(memory, TOP, top(1), begun)
     clock.now += SOFT_MS
     assert memory.fresh(TOP) is None
+
+
+def test_memory_is_bounded_by_the_rows_of_its_values() -> None:
+    memory = memory_of(Clock(), capacity=10)
+    bounded = [replace(CANDLES, start=start) for start in range(3)]
+    for key in bounded:
+        rest(memory, key, series(*range(4)))
+    assert memory.keys(MarketKind.CANDLES) == bounded[1:]
+    rest(memory, bounded[2], series(*range(3)))
+    rest(memory, TOP, top(1))
+    assert memory.keys(MarketKind.CANDLES) == bounded[1:]
+    rest(memory, BOOK, book())
+    assert memory.keys(MarketKind.CANDLES) == bounded[2:]
+
+
+def test_a_value_larger_than_the_whole_memory_is_answered_but_not_kept() -> None:
+    memory = memory_of(Clock(), capacity=3)
+    told = memory.offer(CANDLES, series(*range(9)), begun=0, source=DataSource.REST)
+    assert told.value == series(*range(9))
+    assert memory.shown(CANDLES) is None
+
+
+def test_what_is_past_its_hard_lifetime_is_dropped_and_what_is_live_is_not() -> None:
+    clock = Clock()
+    memory = memory_of(clock)
+    memory.started(TOP_TOPIC)
+    rest(memory, TOP, top(1))
+    rest(memory, ETH_TOP, top(1, ETH))
+    clock.now += HARD_MS + 1
+    rest(memory, TICKER, ticker(1))
+    assert memory.keys(MarketKind.TOP_OF_BOOK) == [TOP]
 
 
 def test_what_the_shared_cache_holds_never_replaces_what_is_live() -> None:
