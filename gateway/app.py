@@ -39,6 +39,7 @@ from gateway.upstream import Upstream, open_upstream
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.graphql_ws import SocketLimits
 from gateway.web.health import Check, Health
+from gateway.web.http_protocol import HeadLimits
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.parts import GraphQLParts
 from gateway.web.routes import web_application
@@ -130,6 +131,7 @@ async def _serve(given: Given) -> None:
             host=given.settings.host,
             port=given.settings.port,
             stop=given.stop,
+            head=HeadLimits(given.settings.max_head_bytes, given.settings.head_timeout_s),
             sockets=gateway.sockets,
             health=gateway.health,
         )

@@ -216,6 +216,12 @@ class Settings(BaseModel):
         33_554_432, ge=0, description="Bytes of answers on public data kept in memory at most"
     )
 
+    max_head_bytes: Count = Field(
+        16_384, description="Size of a request's line and headers at most; a GET's query is in it"
+    )
+    head_timeout_s: Seconds = Field(
+        10, description="Seconds that a connection has to send a request's line and headers"
+    )
     max_body_bytes: Count = Field(65_536, description="Size of a request's body at most")
     max_query_depth: Count = Field(8, description="Depth of a GraphQL document at most")
     max_query_aliases: Count = Field(15, description="Aliases in a GraphQL document at most")

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from gateway.stopping import StopDeadline
 from gateway.web.health import Health
+from gateway.web.http_protocol import HeadLimits, bounded_head
 from gateway.web.sockets import Sockets
 
 _log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ class DrainingServer(uvicorn.Server):
         host: str,
         port: int,
         stop: StopDeadline,
+        head: HeadLimits,
         sockets: Sockets,
         health: Health,
     ) -> None:
@@ -42,6 +44,8 @@ class DrainingServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            # No limit_concurrency: it would refuse the platform's probes like everybody else.
+            http=bounded_head(head),
             ws="websockets-sansio",
             ws_max_size=_LONGEST_FRAME,
             ws_per_message_deflate=False,
