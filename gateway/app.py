@@ -262,6 +262,7 @@ def _edges(
             ),
             allowed_origins=settings.allowed_origins,
             most=settings.max_connections,
+            most_waiting=settings.max_waiting_connections,
             most_of_principal=settings.max_connections_per_principal,
         ),
         health=Health(_checks(given, upstream, stores), metrics.registry),

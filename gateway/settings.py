@@ -238,7 +238,10 @@ class Settings(BaseModel):
     connection_init_s: Seconds = Field(
         5, description="Seconds that a WebSocket has to send connection_init"
     )
-    max_connections: Count = Field(2000, description="Open WebSockets at most")
+    max_connections: Count = Field(2000, description="Open WebSockets at most, once authenticated")
+    max_waiting_connections: Count = Field(
+        200, description="Open WebSockets at most that have not sent their token yet"
+    )
     max_connections_per_principal: Count = Field(
         1000, description="Open WebSockets of one principal at most"
     )

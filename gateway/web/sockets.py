@@ -19,12 +19,15 @@ from gateway.web.graphql_ws import (
 from gateway.web.parts import GraphQLParts
 
 _GOING_AWAY = 1001
+_TRY_LATER = "Try again later"
 
 
 class Sockets:
     """Accepts connections within the limits; a browser's only from `allowed_origins`.
 
     A program sends no Origin header; a browser always does, and its page cannot forge it.
+    `most` counts those that are authenticated. Of the others, `most_waiting` may be open: one more
+    takes the place of the oldest, so that who stays silent keeps nobody out.
     """
 
     def __init__(
@@ -34,14 +37,16 @@ class Sockets:
         *,
         allowed_origins: Collection[str],
         most: int,
+        most_waiting: int,
         most_of_principal: int,
     ) -> None:
         self._parts = parts
         self._limits = limits
         self._allowed_origins = allowed_origins
         self._most = most
+        self._most_waiting = most_waiting
         self._most_of_principal = most_of_principal
-        self._open: set[Connection] = set()
+        self._open: dict[Connection, None] = {}
         self._draining = False
 
     async def serve(self, socket: WebSocket) -> None:
@@ -55,11 +60,10 @@ class Sockets:
             await socket.close(BAD_SUBPROTOCOL, f"Subprotocol not acceptable: use {SUBPROTOCOL}")
             return
         await socket.accept(SUBPROTOCOL)
-        if self._draining or len(self._open) >= self._most:
-            await socket.close(TRY_LATER, "Try again later")
+        if self._draining or self._authenticated() >= self._most:
+            await socket.close(TRY_LATER, _TRY_LATER)
             return
-        connection = Connection(socket, self._parts, self._limits, self._admit)
-        await self._hold(connection)
+        await self._hold(Connection(socket, self._parts, self._limits, self._admit))
 
     async def recheck(self) -> None:
         """Ask the policy about every connection again; close those whose token is not good."""
@@ -73,15 +77,24 @@ class Sockets:
         await asyncio.gather(*closing)
 
     async def _hold(self, connection: Connection) -> None:
-        self._open.add(connection)
-        self._parts.metrics.sockets.set(len(self._open))
+        waiting = [each for each in self._open if each.principal is None]
+        self._open[connection] = None
         try:
+            if len(waiting) >= self._most_waiting:
+                self._open.pop(waiting[0])
+                await waiting[0].close(TRY_LATER, _TRY_LATER)
+            self._parts.metrics.sockets.set(len(self._open))
             await connection.run()
         finally:
-            self._open.discard(connection)
+            self._open.pop(connection, None)
             self._parts.metrics.sockets.set(len(self._open))
 
+    def _authenticated(self) -> int:
+        return sum(each.principal is not None for each in self._open)
+
     def _admit(self, joining: Connection, principal: Principal) -> None:
+        if self._authenticated() >= self._most:
+            raise SocketRefusal(TRY_LATER, _TRY_LATER)
         held = Counter(each.principal for each in self._open if each is not joining)
         if held[principal] >= self._most_of_principal:
             raise SocketRefusal(TRY_LATER, "Too many connections of this principal")

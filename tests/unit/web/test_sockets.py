@@ -19,13 +19,14 @@ PAGE = "https://desk.example.com"
 class House:
     """The sockets, and the tasks in which they are served."""
 
-    def __init__(self, desk: Desk, *, most: int, most_of_principal: int) -> None:
+    def __init__(self, desk: Desk, *, most: int, most_waiting: int, most_of_principal: int) -> None:
         self.desk = desk
         self.sockets = Sockets(
             parts_of(desk),
             SocketLimits(init_s=20, subscriptions=10, outbox=10),
             allowed_origins=(PAGE,),
             most=most,
+            most_waiting=most_waiting,
             most_of_principal=most_of_principal,
         )
         self.tasks: list[asyncio.Task[None]] = []
@@ -46,9 +47,13 @@ class House:
 
 
 @asynccontextmanager
-async def house_of(*, most: int = 10, most_of_principal: int = 10) -> AsyncIterator[House]:
+async def house_of(
+    *, most: int = 10, most_waiting: int = 10, most_of_principal: int = 10
+) -> AsyncIterator[House]:
     async with schema_desk(with_token()) as desk:
-        house = House(desk, most=most, most_of_principal=most_of_principal)
+        house = House(
+            desk, most=most, most_waiting=most_waiting, most_of_principal=most_of_principal
+        )
         yield house
         await house.sockets.drain()
         await asyncio.gather(*house.tasks)
@@ -82,6 +87,38 @@ async def test_more_connections_than_allowed_are_told_to_try_later() -> None:
         first.hang_up()
         await house.tasks[0]
         await house.greeted()
+
+
+async def test_those_who_were_silent_longest_make_room_for_who_comes_now() -> None:
+    async with house_of(most_waiting=2) as house:
+        known = await house.greeted()
+        silent = [house.serve(Peer()) for _ in range(4)]
+        assert await silent[1].is_closed() == (1013, "Try again later")
+        newcomer = await house.greeted()
+        others = [silent[0].closed, silent[2].closed, silent[3].closed]
+        assert others == [(1013, "Try again later")] * 2 + [None]
+        assert (known.closed, newcomer.closed) == (None, None)
+
+
+async def test_a_deaf_peer_s_place_is_given_away_once() -> None:
+    async with house_of(most_waiting=1) as house:
+        deaf = house.serve(Peer())
+        await turns()
+        deaf.go_deaf()
+        peers = [house.serve(Peer()) for _ in range(2)]
+        await turns()
+        assert await peers[0].is_closed() == (1013, "Try again later")
+        assert peers[1].closed is None
+        deaf.hear_again()
+
+
+async def test_the_silent_take_no_place_of_the_authenticated() -> None:
+    async with house_of(most=1) as house:
+        silent = [house.serve(Peer()) for _ in range(3)]
+        first = await house.greeted()
+        silent[0].init()
+        assert await silent[0].is_closed() == (1013, "Try again later")
+        assert [first.closed, silent[1].closed, silent[2].closed] == [None] * 3
 
 
 async def test_more_connections_of_a_principal_than_allowed_are_told_to_try_later() -> None:
