@@ -222,7 +222,10 @@ class FeedProtocol:
         if topic is None or not self.is_started(topic):
             return []
         if topic.kind in _EACH_FRAME_COUNTS:
-            return _gap(topic, heard.wall, at.wall, "a frame could not be read")
+            self._needs_tick = True
+            self._topics.restart(topic, at.monotonic)
+            broken = Broken(heard.wall, "a frame could not be read", frozenset({topic}))
+            return [broken, *self._reconcile(at)]
         return [] if symbol is None else [Withheld(topic, symbol)]
 
     def _acknowledged(self, frame: Acknowledgement, at: Instant) -> list[FeedEvent]:

@@ -21,12 +21,17 @@ class Phase(Enum):
 
 @dataclass(slots=True)
 class _Standing:
-    """`due`: when the awaited acknowledgement is overdue. `whole_at` (ms): last known whole."""
+    """`due`: when the awaited acknowledgement is overdue. `whole_at` (ms): last known whole.
+
+    `start_at`: not to be started before. `restart_at`: nor, after the next restart, before this.
+    """
 
     phase: Phase
     due: float
     whole_at: int = 0
     started: bool = False
+    start_at: float = 0.0
+    restart_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -106,7 +111,9 @@ class Subscriptions:
         leave = [topic for topic in confirmed if topic not in self._wanted and topic != ACCOUNT]
         self.leave(leave, at)
         started = [
-            topic for topic in self._wanted if topic in confirmed and not self.is_started(topic)
+            topic
+            for topic in self._wanted
+            if topic in confirmed and at.monotonic >= self._waits_until(topic)
         ]
         for topic in started:
             self._standings[topic].started = True
@@ -117,6 +124,13 @@ class Subscriptions:
         """Mark that the end of `topics` is asked for."""
         due = at.monotonic + self._timing.ack_within
         self._standings |= {topic: _Standing(Phase.LEAVING, due) for topic in topics}
+
+    def restart(self, topic: Topic, now: float) -> None:
+        """End the updates of `topic`; `reconcile` starts it again, `restart_every` at most."""
+        standing = self._standings[topic]
+        standing.started = False
+        standing.start_at = standing.restart_at
+        standing.restart_at = max(now, standing.start_at) + self._timing.restart_every
 
     def confirm(self, topic: Topic) -> None:
         """The exchange acknowledged `topic`, perhaps late."""
@@ -169,7 +183,14 @@ class Subscriptions:
             for topic, retry in self._retries.items()
             if topic in self._wanted and topic not in self._standings
         ]
-        return min([*awaited, *retries], default=float("inf"))
+        restarts = [self._waits_until(topic) for topic in self._wanted if topic in self._standings]
+        return min([*awaited, *retries, *restarts], default=float("inf"))
+
+    def _waits_until(self, topic: Topic) -> float:
+        """When a confirmed topic may be started; infinite for one that is started already."""
+        standing = self._standings[topic]
+        waits = standing.phase is Phase.CONFIRMED and not standing.started
+        return standing.start_at if waits else float("inf")
 
     def _may_join(self, topic: Topic, now: float) -> bool:
         retry = self._retries.get(topic)

@@ -21,6 +21,7 @@ class FeedTiming:
 
     `audit_every`: between two LIST_SUBSCRIPTIONS. `mute_after`: the silence after one of them that
     makes the connection mute. `ack_within`: an acknowledgement that takes longer has failed.
+    `restart_every`: between two starts of a topic whose frames cannot be read.
     `retry_*`: before a failed SUBSCRIBE is sent again; `login_retry_*`: a failed USER_STREAMS.
     `backoff_*`: between two attempts to connect; a connection that lasted `stayed_up_after` starts
     them anew. `close_within` bounds a clean stop.
@@ -29,6 +30,7 @@ class FeedTiming:
     audit_every: float = 15.0
     mute_after: float = 10.0
     ack_within: float = 10.0
+    restart_every: float = 5.0
     retry_base: float = 1.0
     retry_cap: float = 60.0
     login_retry_base: float = 30.0

@@ -60,6 +60,7 @@ CROSSED = json.dumps(
     }
 )
 
+UNREADABLE_TRADE = '{"type":"trade","symbol":"BTCTRY","price":"dear"}'
 CROSSED_DEPTH = json.dumps(
     NAMES[BOOK]
     | {
@@ -467,7 +468,7 @@ def test_a_malformed_frame_is_counted_and_harms_nothing(
 @pytest.mark.parametrize(
     ("topic", "frame"),
     [
-        (TRADES, '{"type":"trade","symbol":"BTCTRY","price":"dear"}'),
+        (TRADES, UNREADABLE_TRADE),
         (ACCOUNT, '{"type":"orderUpdate","order":{"status":"LOST"}}'),
     ],
     ids=["trade", "order"],
@@ -479,6 +480,20 @@ def test_a_trade_or_order_that_cannot_be_read_leaves_a_gap(topic: Topic, frame: 
     broken, started = bench.receive(frame)
     assert broken == Broken(whole, "a frame could not be read", frozenset({topic}))
     assert started == Started(topic, bench.at.wall)
+
+
+def test_trades_that_cannot_be_read_start_the_topic_again_only_so_often() -> None:
+    bench = Bench().started(TRADES)
+    assert Started(TRADES, bench.at.wall) in bench.receive(UNREADABLE_TRADE)
+    bench.now += 1
+    (event,) = bench.receive(UNREADABLE_TRADE)
+    assert isinstance(event, Broken)
+    assert bench.receive(UNREADABLE_TRADE) == []
+    assert bench.receive(json.dumps(DATA[TRADES])) == []
+    assert bench.protocol.needs_tick
+    assert bench.after(FeedTiming().restart_every - 1.5) == []
+    assert bench.protocol.next_deadline() == bench.now + 0.5
+    assert bench.after(0.5) == [Started(TRADES, bench.at.wall)]
 
 
 @pytest.mark.parametrize(
@@ -621,7 +636,7 @@ class Interleavings(RuleBasedStateMachine):
     def tell(self, topic: Topic) -> None:
         self.check(self.bench.receive(json.dumps(DATA[topic])))
 
-    @rule(text=st.sampled_from(["", "{", "null", CROSSED_DEPTH, '{"method":1}']))
+    @rule(text=st.sampled_from(["", "{", "null", CROSSED_DEPTH, UNREADABLE_TRADE, '{"method":1}']))
     def babble(self, text: str) -> None:
         self.check(self.bench.receive(text))
 
