@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import typer
 
@@ -45,7 +47,7 @@ class _Faults:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.problems: list[str] = []
-        self.warnings: tuple[str, ...] = ()
+        self.warnings: list[str] = []
 
     def look(self, *, connect: bool) -> None:
         settings = self._settings()
@@ -54,6 +56,7 @@ class _Faults:
         if declared is not None and keyring is not None:
             self.problems += _unmatched(declared, keyring)
         if settings is not None:
+            self.warnings += _in_the_clear(settings)
             self.problems += asyncio.run(_store_problems(settings, connect=connect))
 
     def _settings(self) -> Settings | None:
@@ -83,7 +86,7 @@ class _Faults:
         except FaultyCredentials as faulty:
             self.problems += faulty.faults
             return None
-        self.warnings = loaded.warnings
+        self.warnings += loaded.warnings
         return loaded.keyring
 
 
@@ -94,6 +97,24 @@ def _unmatched(declared: tuple[str, ...], keyring: Keyring) -> Iterator[str]:
             yield f"account {account!r}: the policy declares it, but it has no credentials"
     for account in sorted(held.difference(declared)):
         yield f"account {account!r}: it has credentials, but the policy does not declare it"
+
+
+def _in_the_clear(settings: Settings) -> Iterator[str]:
+    addresses = {
+        f"{PREFIX}EXCHANGE_REST_URL": settings.exchange_rest_url,
+        f"{PREFIX}EXCHANGE_WS_URL": settings.exchange_ws_url,
+    }
+    for name, address in addresses.items():
+        parts = urlsplit(address)
+        if parts.scheme in ("http", "ws") and not _is_loopback(parts.hostname or ""):
+            yield f"{name}: keys and signatures leave this machine unencrypted; use {parts.scheme}s"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def _store_problems(settings: Settings, *, connect: bool) -> list[str]:

@@ -88,6 +88,30 @@ def test_credentials_open_to_others_are_a_warning_and_no_fault(
     assert captured.err.startswith("warning: ")
 
 
+def test_an_exchange_over_the_network_without_tls_is_a_warning_and_no_fault(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_to_all = {
+        "NGW_EXCHANGE_REST_URL": "http://exchange.example.com",
+        "NGW_EXCHANGE_WS_URL": "ws://10.0.0.7:9000/v3",
+    }
+    assert check(environ | open_to_all, connect=False) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[:2] for line in told] == [["warning", name] for name in open_to_all]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8001", "[::1]:8001", "localhost:8001"])
+def test_an_exchange_on_this_machine_needs_no_tls(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    addresses = {
+        "NGW_EXCHANGE_REST_URL": f"http://{host}",
+        "NGW_EXCHANGE_WS_URL": f"ws://{host}/v3",
+    }
+    assert check(environ | addresses, connect=False) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_no_secret_is_in_what_is_told(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
