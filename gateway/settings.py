@@ -209,7 +209,7 @@ class Settings(BaseModel):
     )
     cache_rows: Count = Field(
         100_000,
-        description="Rows of market data kept in process memory at most, each under a kilobyte: "
+        description="Rows of market data kept in process memory at most, each about a kilobyte: "
         "a value is one, and so is each of its candles, trades, levels or markets",
     )
     answer_bytes: int = Field(
