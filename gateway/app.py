@@ -45,6 +45,7 @@ from gateway.web.parts import GraphQLParts
 from gateway.web.routes import web_application
 from gateway.web.server import DrainingServer
 from gateway.web.sockets import Sockets
+from gateway.web.under_way import UnderWay
 
 _log = structlog.get_logger(__name__)
 
@@ -244,6 +245,11 @@ def _edges(
         execution=execution,
         groups=OperationGroups(execution, metrics),
         metrics=metrics,
+        under_way=UnderWay(
+            metrics,
+            requests=settings.max_requests,
+            subscriptions=settings.max_subscriptions_per_principal,
+        ),
         random_bytes=os.urandom,
     )
     gateway = Gateway(
@@ -251,7 +257,6 @@ def _edges(
             parts,
             KeptAnswers(services.market_data, settings.answer_bytes),
             max_body=settings.max_body_bytes,
-            max_requests=settings.max_requests,
         ),
         sockets=Sockets(
             parts,

@@ -248,11 +248,15 @@ class Settings(BaseModel):
     max_subscriptions_per_connection: Count = Field(
         100, description="Subscriptions on one WebSocket at most"
     )
+    max_subscriptions_per_principal: Count = Field(
+        10_000, description="Subscriptions of one principal at most, over all its WebSockets"
+    )
     stream_queue: Count = Field(
         256, description="Events that may wait for a slow subscriber before its stream ends"
     )
     max_requests: Count = Field(
-        500, description="GraphQL requests of one principal under way at once at most"
+        500,
+        description="GraphQL requests of one principal under way at most, over HTTP and WebSocket",
     )
 
     order_lease_s: Seconds = Field(

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,23 +64,17 @@ _VARIABLES = msgspec.json.Decoder(dict[str, Any])
 
 
 class GraphQLOverHttp:
-    """The ASGI application at /graphql.
+    """The ASGI application at /graphql; `max_body` bounds a body's bytes."""
 
-    `max_requests` bounds what one principal may have under way, `max_body` a body's bytes.
-    """
-
-    def __init__(
-        self, parts: GraphQLParts, answers: KeptAnswers, *, max_body: int, max_requests: int
-    ) -> None:
+    def __init__(self, parts: GraphQLParts, answers: KeptAnswers, *, max_body: int) -> None:
         self._services = parts.services
         self._documents = parts.documents
         self._execution = parts.execution
         self._metrics = parts.metrics
+        self._under_way = parts.under_way
         self._random_bytes = parts.random_bytes
         self._answers = answers
         self._max_body = max_body
-        self._max_requests = max_requests
-        self._under_way: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -105,8 +98,7 @@ class GraphQLOverHttp:
         except asyncio.CancelledError:  # the server stops, and the grace is over
             stopping = Stopping()
             answer = _Answer(503, msgspec.json.encode(failure(stopping)), "none", stopping.code)
-        self._metrics.graphql_requests.labels(answer.operation, answer.code).inc()
-        self._metrics.graphql_seconds.labels(answer.operation).observe(time.perf_counter() - began)
+        self._under_way.answered(answer.operation, answer.code, time.perf_counter() - began)
         response = Response(answer.body, answer.status, headers, media_type)
         await response(scope, receive, send)
 
@@ -121,14 +113,14 @@ class GraphQLOverHttp:
             self._metrics.answers.labels("no" if kept is None else "yes").inc()
             if kept is not None:
                 return _Answer(200, kept, "query", "OK")
-        if self._under_way[principal.id] >= self._max_requests:
-            limited = RateLimited("requests under way", retry_after=1)
-            raise HttpRefusal(429, limited, (("retry-after", "1"),))
-        self._under_way[principal.id] += 1
+        try:
+            self._under_way.requests.take(principal)
+        except RateLimited as limited:
+            raise HttpRefusal(429, limited, (("retry-after", "1"),)) from None
         try:
             return await self._execute(request, text, principal, trace, media_type)
         finally:
-            self._under_way[principal.id] -= 1
+            self._under_way.requests.give_back(principal)
 
     def _principal(self, request: Request) -> Principal:
         try:

@@ -6,6 +6,7 @@ connection is acknowledged, 4403 the token is not (any longer) good, 4406 anothe
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from gateway.domain.errors import BadUserInput, GatewayError, RateLimited, Unaut
 from gateway.observability import trace_id
 from gateway.schema.context import Context, permit
 from gateway.schema.documents import DocumentFault, Operation
-from gateway.schema.errors import failure, shown
+from gateway.schema.errors import code_of, failure, shown
 from gateway.schema.operation_groups import Member, OperationGroup
 from gateway.web.authentication import authenticate, token_of_init
 from gateway.web.outbox import Outbox, OutboxFull
@@ -80,6 +81,7 @@ class _Stream:
     group: OperationGroup
     member: Member
     operation: Operation
+    principal: Principal
 
 
 class Connection:
@@ -228,13 +230,13 @@ class Connection:
         except (msgspec.MsgspecError, RecursionError):
             raise SocketRefusal(BAD_MESSAGE, "subscribe needs a payload with a query") from None
         try:
-            self._begin(stream_id, asked)
+            self._begin(stream_id, asked, time.perf_counter())
         except DocumentFault as fault:
             self._fail(stream_id, [shown(error, self._trace) for error in fault.errors])
         except GatewayError as error:
             self._fail(stream_id, failure(error)["errors"])
 
-    def _begin(self, stream_id: str, asked: _Subscribe) -> None:
+    def _begin(self, stream_id: str, asked: _Subscribe, began: float) -> None:
         assert self.principal is not None  # noqa: S101  # connection_init came first
         if len(self._streams) + len(self._calls) >= self._limits.subscriptions:
             raise RateLimited("subscriptions on one connection", retry_after=1)
@@ -247,8 +249,11 @@ class Connection:
         if operation.type is OperationType.SUBSCRIPTION:
             self._join(stream_id, operation, variables, context, asked)
         else:
-            call = self._call(stream_id, operation, variables, context)
-            self._calls[stream_id] = asyncio.create_task(call)
+            self._parts.under_way.requests.take(context.principal)
+            call = asyncio.create_task(self._call(stream_id, operation, variables, context, began))
+            self._calls[stream_id] = call
+            # Not at the end of the call: one that is cancelled at once never begins.
+            call.add_done_callback(lambda _: self._called(stream_id, context.principal))
 
     def _join(
         self,
@@ -260,6 +265,7 @@ class Connection:
     ) -> None:
         if operation.public:
             permit(self._parts.services, context.principal, (Action.MARKET_READ, None))
+        self._parts.under_way.subscriptions.take(context.principal)
         prefix = _next_prefix(stream_id)
         member = Member(
             deliver=lambda payload, slot: self._deliver(stream_id, prefix, payload, slot),
@@ -268,7 +274,7 @@ class Connection:
         )
         key = (asked.query, asked.operationName, msgspec.json.encode(variables, order="sorted"))
         group = self._parts.groups.find(operation, variables, context, key)
-        self._streams[stream_id] = _Stream(group, member, operation)
+        self._streams[stream_id] = _Stream(group, member, operation, context.principal)
         self._parts.metrics.subscriptions.labels(operation.field).inc()
         group.join(member)
 
@@ -278,14 +284,18 @@ class Connection:
         operation: Operation,
         variables: dict[str, Any] | None,
         context: Context,
+        began: float,
     ) -> None:
-        try:
-            response = await self._parts.execution.execute(operation, variables, context)
-            payload = msgspec.json.encode(response).decode()
-            self._deliver(call_id, _next_prefix(call_id), payload, ("answer", call_id))
-            self._put({"id": call_id, "type": "complete"}, ("end", call_id))
-        finally:
-            self._calls.pop(call_id, None)
+        response = await self._parts.execution.execute(operation, variables, context)
+        payload = msgspec.json.encode(response).decode()
+        seconds = time.perf_counter() - began
+        self._parts.under_way.answered(operation.type.value, code_of(response), seconds)
+        self._deliver(call_id, _next_prefix(call_id), payload, ("answer", call_id))
+        self._put({"id": call_id, "type": "complete"}, ("end", call_id))
+
+    def _called(self, call_id: str, principal: Principal) -> None:
+        self._calls.pop(call_id, None)
+        self._parts.under_way.requests.give_back(principal)
 
     def _deliver(self, stream_id: str, prefix: str, payload: str, slot: Hashable | None) -> None:
         place = None if slot is None else (stream_id, slot)
@@ -298,7 +308,11 @@ class Connection:
 
     def _fail(self, stream_id: str, errors: list[dict[str, Any]]) -> None:
         self._put({"id": stream_id, "type": "error", "payload": errors}, ("end", stream_id))
-        self._leave(stream_id)
+        code = code_of({"errors": errors})
+        if stream_id in self._streams:
+            self._leave(stream_id, code)
+        else:
+            self._parts.under_way.ended("none", code)
 
     def _complete(self, stream_id: str) -> None:
         self._put({"id": stream_id, "type": "complete"}, ("end", stream_id))
@@ -310,9 +324,11 @@ class Connection:
             call.cancel()
         self._leave(stream_id)
 
-    def _leave(self, stream_id: str) -> None:
+    def _leave(self, stream_id: str, code: str = "OK") -> None:
         stream = self._streams.pop(stream_id, None)
         if stream is not None:
+            self._parts.under_way.subscriptions.give_back(stream.principal)
+            self._parts.under_way.ended("subscription", code)
             self._parts.metrics.subscriptions.labels(stream.operation.field).dec()
             stream.group.leave(stream.member)
 

@@ -8,6 +8,7 @@ from gateway.schema.context import Services
 from gateway.schema.documents import Documents
 from gateway.schema.execution import Execution
 from gateway.schema.operation_groups import OperationGroups
+from gateway.web.under_way import UnderWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +20,5 @@ class GraphQLParts:
     execution: Execution
     groups: OperationGroups
     metrics: Metrics
+    under_way: UnderWay
     random_bytes: Callable[[int], bytes]

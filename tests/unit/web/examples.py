@@ -11,6 +11,7 @@ from gateway.access.policy import Grant, Member, Policy, TokenRecord
 from gateway.access.tokens import hash_token
 from gateway.web.graphql_ws import SUBPROTOCOL
 from gateway.web.parts import GraphQLParts
+from gateway.web.under_way import UnderWay
 from tests.unit.schema.examples import EVERYTHING, Desk
 from tests.unit.services.examples import APP, until
 
@@ -28,13 +29,14 @@ def with_token(granted: Policy = EVERYTHING) -> Policy:
     )
 
 
-def parts_of(desk: Desk) -> GraphQLParts:
+def parts_of(desk: Desk, *, requests: int = 100, subscriptions: int = 100) -> GraphQLParts:
     return GraphQLParts(
         services=desk.services,
         documents=desk.documents,
         execution=desk.execution,
         groups=desk.groups,
         metrics=desk.metrics,
+        under_way=UnderWay(desk.metrics, requests=requests, subscriptions=subscriptions),
         random_bytes=bytes,
     )
 

@@ -43,10 +43,9 @@ async def house_of(
 ) -> AsyncIterator[House]:
     async with schema_desk(with_token(granted)) as desk:
         graphql = GraphQLOverHttp(
-            parts_of(desk),
+            parts_of(desk, requests=max_requests),
             KeptAnswers(desk.market_data, 1_000_000),
             max_body=max_body,
-            max_requests=max_requests,
         )
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(graphql),
