@@ -42,6 +42,7 @@ from gateway.store.market_cache import CacheWrite, MarketCache
 
 LISTING = MarketKey(MarketKind.LISTING)
 MAX_CANDLES = 1000
+_A_YEAR_MS = 366 * 86_400_000
 _EVERY_TICKER = MarketKey(MarketKind.TICKER)
 _WRITE_EVERY_S = 0.2
 _PAUSE_AFTER_FAILURE_MS = 500
@@ -321,8 +322,12 @@ class MarketView:
     ) -> Snapshot[CandleSeries]:
         """Candles that open from `start` to `end` (ms), both snapped to the interval.
 
-        Raises `BadUserInput` when the bounds are reversed or hold more than `MAX_CANDLES`.
+        Raises `BadUserInput` when the bounds are reversed, hold more than `MAX_CANDLES`, or lie
+        where no candle can be.
         """
+        for name, time in (("from", start), ("to", end)):
+            if time is not None and not 0 <= time <= self._now() + _A_YEAR_MS:
+                raise BadUserInput(name, "must lie between 1970 and a year from now")
         start, end = (None if time is None else interval.floor(time) for time in (start, end))
         if start is not None:
             until = interval.floor(self._now()) if end is None else end

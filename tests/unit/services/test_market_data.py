@@ -384,6 +384,26 @@ async def test_candle_bounds_that_are_reversed_or_too_wide_are_refused(
 
 
 @pytest.mark.parametrize(
+    ("field", "start", "end"),
+    [
+        ("from", -1, 0),
+        ("from", -(10**14), 0),
+        ("from", 10**14, 10**14),
+        ("to", None, -1),
+        ("to", Clock().now, 10**14),
+        ("to", None, 10**14),
+    ],
+)
+async def test_candle_bounds_where_no_candle_can_be_are_refused(
+    field: str, start: int | None, end: int | None
+) -> None:
+    desk = desk_of()
+    with pytest.raises(BadUserInput, match=f"^{field}: "):
+        await MarketView(desk.market_data, desk.clock).candles(BTC, CandleInterval.M1, start, end)
+    assert desk.exchange.asked == []
+
+
+@pytest.mark.parametrize(
     ("start", "end"),
     [(0, (MAX_CANDLES - 1) * MINUTE), (4 * MINUTE + 1, 4 * MINUTE + 59), (Clock().now, None)],
 )
