@@ -5,7 +5,7 @@ setting is a fault, so that a misspelt one cannot go unseen. An empty value coun
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -294,9 +294,21 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     except ValidationError as fault:
         problems += [_sentence(error) for error in fault.errors(include_input=False)]
     else:
+        problems += _contradictions(settings)
         if not problems:
             return settings
     raise SettingsFault(tuple(problems))
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """An order's outcome must be known, or be known not to come, before its lease lapses."""
+    call = settings.exchange_connect_timeout_s + 2 * settings.exchange_read_timeout_s
+    if settings.order_window_ms / 1000 + settings.order_lease_s <= call:
+        yield (
+            f"{PREFIX}ORDER_LEASE_S: together with {PREFIX}ORDER_WINDOW_MS it must be longer than "
+            f"the longest call to the exchange, {call:g} s ({PREFIX}EXCHANGE_CONNECT_TIMEOUT_S and "
+            f"twice {PREFIX}EXCHANGE_READ_TIMEOUT_S)"
+        )
 
 
 def _sentence(error: ErrorDetails) -> str:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.market import MarketKind
+from gateway.exchange import Timeouts
 from gateway.settings import PREFIX, Lifetime, Settings, SettingsFault, example, load_settings
 
 GATEWAY = Path(__file__).parents[2] / "gateway"
@@ -46,6 +47,17 @@ def test_an_unknown_name_suggests_the_one_that_is_near() -> None:
         "NGW_LOG_LEVLE: there is no such setting; did you mean NGW_LOG_LEVEL?",
     )
     assert problems(zzz="1") == ("NGW_ZZZ: there is no such setting",)
+
+
+def test_an_order_keeps_its_lease_for_longer_than_the_longest_call_takes() -> None:
+    assert Timeouts(connect=2, read=5).total == 12
+    short = {"order_window_ms": "1000", "order_lease_s": "11"}
+    (told,) = problems(**short)
+    for name in ("ORDER_LEASE_S", "ORDER_WINDOW_MS", "CONNECT_TIMEOUT_S", "READ_TIMEOUT_S", "12 s"):
+        assert name in told
+    assert len(problems(exchange_read_timeout_s="60")) == 1
+    environ = {f"{PREFIX}{name.upper()}": value for name, value in short.items()}
+    assert load_settings({**ENOUGH, **environ, "NGW_ORDER_LEASE_S": "11.1"}).order_lease_s > 11
 
 
 def test_an_empty_value_counts_as_not_set() -> None:
