@@ -10,6 +10,8 @@ from gateway.domain.market import MarketKey, Snapshot
 from gateway.services.market_data import MarketData
 
 _LONGEST_REQUEST = 16_384
+_EACH = 500
+_EACH_SNAPSHOT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class _Answer:
     body: bytes
     used: tuple[tuple[MarketKey, ReferenceType[Snapshot[Any]]], ...]
     """Weak: an answer that nobody asks for again must not keep an order book in memory."""
+    size: int
+    """Bytes, with the request's, and about what Python takes for the rest."""
 
 
 class KeptAnswers:
@@ -24,7 +28,7 @@ class KeptAnswers:
 
     An answer remembers the snapshots that it was computed from, and holds until one of them
     changes or is not fresh any more. So no lifetime is guessed, and none is too long.
-    `capacity` bounds the bytes of requests and answers together.
+    `capacity` bounds the bytes of all: requests, answers, and what is remembered of snapshots.
     """
 
     def __init__(self, market_data: MarketData, capacity: int) -> None:
@@ -60,12 +64,13 @@ class KeptAnswers:
             return
         self._drop(request)
         weak = {key: ref(snapshot) for key, snapshot in snapshots}
-        self._answers[request] = _Answer(body, tuple(weak.items()))
-        self._size += len(request) + len(body)
+        size = _EACH + len(request) + len(body) + _EACH_SNAPSHOT * len(weak)
+        self._answers[request] = _Answer(body, tuple(weak.items()), size)
+        self._size += size
         while self._size > self._capacity:
             self._drop(next(iter(self._answers)))
 
     def _drop(self, request: bytes) -> None:
         answer = self._answers.pop(request, None)
         if answer is not None:
-            self._size -= len(request) + len(answer.body)
+            self._size -= answer.size

@@ -1,4 +1,5 @@
 import gc
+import tracemalloc
 import weakref
 
 import pytest
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.anyio
 
 TOP_TOPIC = Topic(TopicKind.TOP_OF_BOOK, BTC)
 BIG = 1_000_000
+ONE_WITH_ITS_SNAPSHOT = 700
 
 
 def feed(market_data: MarketData, bid: int) -> None:
@@ -96,7 +98,7 @@ async def test_a_request_too_long_to_come_again_is_not_kept() -> None:
 
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 60), st.booleans()), max_size=60),
-    st.integers(0, 100),
+    st.integers(0, 3000),
 )
 @settings(max_examples=60)
 async def test_the_bytes_kept_never_pass_the_bound_and_what_is_found_is_exact(
@@ -117,9 +119,27 @@ async def test_the_bytes_kept_never_pass_the_bound_and_what_is_found_is_exact(
         kept[request] = body
         found = {each: answers.find(each) for each in (b"%d" % other for other in range(10))}
         hits = {each: text for each, text in found.items() if text is not None}
-        assert sum(len(each) + len(text) for each, text in hits.items()) <= capacity
+        sizes = {each: len(each) + len(text) + ONE_WITH_ITS_SNAPSHOT for each, text in hits.items()}
+        assert sum(sizes.values()) <= capacity
         assert hits.items() <= kept.items()
-        assert (request in hits) == (len(request) + len(body) <= capacity)
+        assert (request in hits) == (len(request) + length + ONE_WITH_ITS_SNAPSHOT <= capacity)
+
+
+async def test_the_memory_that_many_tiny_answers_take_is_near_what_they_count() -> None:
+    """Each holds a weak reference for every snapshot that it was computed from."""
+    desk = desk_of()
+    feed(desk.market_data, 1)
+    view = MarketView(desk.market_data, desk.clock)
+    await view.top_of_book(BTC)
+    answers = KeptAnswers(desk.market_data, BIG)
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            answers.keep(b"%d" % number, b"%d" % -number, view.used)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert BIG / 3 < taken < BIG * 1.5
 
 
 ACTIONS = st.lists(st.sampled_from(["frame", "cut", "rest", "time", "keep", "other"]), max_size=30)
