@@ -53,3 +53,16 @@ def test_every_row_of_the_exchange_says_what_the_code_says() -> None:
     for code, known in ERROR_CODES.items():
         row = [f"`{known.name}`", known.meaning, yes_or_no(known.retryable), known.advice]
         assert OF_THE_EXCHANGE[code] == row
+
+
+def test_every_status_of_the_http_edge_is_told() -> None:
+    sources = (ROOT / "gateway" / "web").glob("*.py")
+    used = {
+        status
+        for source in sources
+        for status in re.findall(
+            r"(?:HttpRefusal|_Answer|_refuse)\((\d{3})\b", source.read_text(encoding="utf-8")
+        )
+    }
+    assert used >= {"200", "401", "431", "503"}
+    assert {status for status in used if not re.search(rf"\b{status}\b", DOCUMENT)} == set()
