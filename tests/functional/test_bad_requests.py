@@ -288,3 +288,24 @@ def test_introspection_is_answered_within_the_limits(trader: Caller) -> None:
 def test_an_unknown_address_is_404(service: Service) -> None:
     for path in ("/", "/docs", "/openapi.json", "/../etc/passwd", "/metrics/x"):
         assert service.http.get(path).status_code == 404
+
+
+def test_a_small_document_that_asks_for_all_candles_of_all_markets_is_refused(
+    trader: Caller,
+) -> None:
+    candles = (
+        'candles(interval: M1, from: "2026-01-01T00:00:00Z") { candles { openTime open close } }'
+    )
+    document = "{" + " ".join(f"a{number}: markets {{ {candles} }}" for number in range(15)) + "}"
+    refused = trader.post(document)
+    assert refusal(refused) == (200, "TOO_COMPLEX")
+    assert "cost is 6003000; at most 25000" in refused.json()["errors"][0]["message"]
+
+
+def test_headers_over_the_limit_are_refused_before_who_sends_them_is_known(
+    service: Service,
+) -> None:
+    response = service.http.get("/healthz", headers={"x-filling": "a" * 17_000})
+    assert refusal(response) == (431, "BAD_USER_INPUT")
+    assert response.headers["connection"] == "close"
+    assert service.http.get("/healthz").text == "ok\n"
