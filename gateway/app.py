@@ -280,12 +280,21 @@ def _checks(given: Given, upstream: Upstream, stores: Stores) -> dict[str, Check
         missing = set(given.policy().accounts).difference(given.keyring.accounts)
         return f"no credentials for {', '.join(sorted(missing))}" if missing else None
 
+    def refused() -> str | None:
+        streams = upstream.order_streams.items()
+        names = [account for account, stream in streams if stream.login_refused]
+        return f"the exchange refuses the stream of {', '.join(names)}" if names else None
+
     feed = upstream.feed
+    for account, stream in upstream.order_streams.items():
+        gauge = given.metrics.feed_login_refused.labels(account)
+        gauge.set_function(partial(getattr, stream, "login_refused"))
     given.metrics.policy_refused.set_function(lambda: given.policy_file.problem is not None)
     given.metrics.feed_connected.labels("public").set_function(lambda: feed.state.connected)
     return {
         "policy": lambda: given.policy_file.problem,
         "accounts": unusable,
+        "logins": refused,
         "cache": lambda: None if stores.cache.available else "the cache Redis is away",
         "journal": lambda: stores.journal.problem,
         "feed": lambda: None if feed.state.connected else "the exchange's stream is not connected",

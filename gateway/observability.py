@@ -176,6 +176,12 @@ class Metrics:
         self.feed_endings = self._counter(
             "feed_endings", "Ends of a stream's connection, by what ended it", "feed", "ending"
         )
+        self.feed_handler_failures = self._counter(
+            "feed_handler_failures", "Events of a stream that we failed to take", "feed", "event"
+        )
+        self.feed_login_refused = self._gauge(
+            "feed_login_refused", "1 while the exchange refuses an account's stream", "account"
+        )
         self.feed_connected = self._gauge("feed_connected", "1 while a stream is connected", "feed")
         self.subscriptions = self._gauge("subscriptions", "Open GraphQL subscriptions", "field")
         self.subscription_groups = self._gauge(

@@ -103,5 +103,6 @@ def _feed(
             malformed=lambda reason: metrics.feed_malformed.labels(name, reason.value).inc(),
             refused=lambda topic: metrics.feed_refusals.labels(name, topic.value).inc(),
             ended=lambda ending: metrics.feed_endings.labels(name, ending.value).inc(),
+            handler_failed=lambda event: metrics.feed_handler_failures.labels(name, event).inc(),
         ),
     )

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.uri import parse_uri
 
 from gateway.domain.signing import LoginFrame
-from gateway.domain.streams import FeedEvent, FeedState, Topic, TopicKind
+from gateway.domain.streams import FeedEvent, FeedState, Started, Topic, TopicKind
 from gateway.exchange.feed_protocol import FeedProtocol
 from gateway.exchange.feed_timing import FeedTiming, Instant, full_jitter
 from gateway.exchange.stream_wire import Malformed
@@ -101,12 +101,13 @@ class Feed:
             timing=timing,
             rng=rng,
             on_malformed=self._counters.malformed,
-            on_refused=self._counters.refused,
+            on_refused=self._refused,
             login=login,
         )
         self._changed = asyncio.Event()
         self._epoch = 0
         self._connected = False
+        self._login_refused = False
         self._since: int | None = None
         self._last_message_at: int | None = None
 
@@ -124,6 +125,11 @@ class Feed:
             topics=len(self._protocol.confirmed),
             last_message_at=self._last_message_at,
         )
+
+    @property
+    def login_refused(self) -> bool:
+        """True from a login that failed or stayed unanswered until one succeeds."""
+        return self._login_refused
 
     def is_live(self, topic: Topic) -> bool:
         """True while updates of `topic` arrive: confirmed, and the connection is not mute."""
@@ -277,8 +283,14 @@ class Feed:
             async with asyncio.timeout(max(0.0, delay)):
                 await self._changed.wait()
 
+    def _refused(self, kind: TopicKind) -> None:
+        self._login_refused = self._login_refused or kind is TopicKind.ACCOUNT
+        self._counters.refused(kind)
+
     def _tell(self, events: list[FeedEvent], on_event: Callable[[FeedEvent], None]) -> None:
         for event in events:
+            if isinstance(event, Started) and event.topic.kind is TopicKind.ACCOUNT:
+                self._login_refused = False
             try:
                 on_event(event)
             except Exception:  # noqa: BLE001 - the handler is foreign; its fault must not end the feed

@@ -49,6 +49,11 @@ class OrderStream:
         self._tasks: set[asyncio.Task[None]] = set()
         self._rereading: asyncio.Task[None] | None = None
 
+    @property
+    def login_refused(self) -> bool:
+        """True while the exchange does not let the account's orders be followed."""
+        return self._feed.login_refused
+
     async def run(self) -> None:
         """Hold the account's connection while it is wanted, until cancelled."""
         try:

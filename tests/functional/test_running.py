@@ -4,6 +4,7 @@ import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.cli.operations import operation
 from tests.functional.callers import Caller, open_socket
 from tests.functional.conftest import FreshService
+from tests.functional.exchange import COUNTERPARTY, OUTSIDER, QUIET
 from tests.functional.ordering import PLACE, accepted, command
 from tests.functional.service import Service
 from tests.processes import eventually
@@ -23,6 +25,8 @@ METRICS = {
     "gateway_cancels",
     "gateway_feed_connected",
     "gateway_feed_endings",
+    "gateway_feed_handler_failures",
+    "gateway_feed_login_refused",
     "gateway_feed_malformed",
     "gateway_feed_refusals",
     "gateway_graphql_requests",
@@ -83,6 +87,18 @@ def test_a_lost_exchange_is_told_and_does_not_make_it_unready(fresh_service: Fre
     assert (state["feed"]["connected"], state["reachable"]) == (False, False)
     service.exchange.start()
     assert eventually(lambda: service.readiness() == "ready")
+
+
+def test_an_account_whose_login_the_exchange_refuses_is_told(fresh_service: FreshService) -> None:
+    service = fresh_service(replace(QUIET, accounts=(OUTSIDER, COUNTERPARTY)))
+    caller = service.caller()
+    assert service.metric("gateway_feed_login_refused", account="demo") == 0
+    with open_socket(service.ws_url, caller.token) as opened:
+        opened.subscribe(operation("watch-orders"), account="demo")
+        assert eventually(lambda: "logins" in service.problems())
+    assert service.problems()["logins"] == "the exchange refuses the stream of demo"
+    assert service.metric("gateway_feed_login_refused", account="demo") == 1
+    assert service.metric("gateway_feed_login_refused", account="vault") == 0
 
 
 def test_a_lost_journal_is_told_and_does_not_make_it_unready(fresh_service: FreshService) -> None:

@@ -343,6 +343,19 @@ async def test_a_failed_subscription_is_counted_and_asked_for_again() -> None:
         assert listener.refused == {TopicKind.ALL_TICKERS: 1}
 
 
+async def test_a_login_counts_as_refused_until_one_succeeds() -> None:
+    timing = FeedTiming(login_retry_base=0.2, close_within=0.2)
+    async with listening(Exchange(refusing_once)) as exchange:
+        listener = Listener(exchange.url, timing)
+        listener.feed.want(ACCOUNT)
+        assert not listener.feed.login_refused
+        async with listener.running() as feed:
+            await until(lambda: feed.login_refused)
+            await listener.next(Started)
+            assert not feed.login_refused
+        assert listener.refused == {TopicKind.ACCOUNT: 1}
+
+
 async def test_garbage_is_counted_and_the_connection_goes_on() -> None:
     async with listening(Exchange(babbling)) as exchange:
         listener = Listener(exchange.url)
