@@ -3,6 +3,7 @@
 import json
 import socket as sockets
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from websockets.frames import Close
 
 from gateway.cli.operations import operation
 from tests.functional.callers import Caller, Socket, close_frame, open_socket
+from tests.functional.conftest import FreshService
 from tests.functional.ordering import ACCOUNT, PLACE, command
 from tests.functional.service import Service
 from tests.processes import eventually
@@ -320,3 +322,29 @@ def test_a_peer_that_breaks_off_leaves_nothing_behind(service: Service, trader: 
         opened.connection.socket.shutdown(sockets.SHUT_RDWR)
         assert eventually(lambda: service.metric("gateway_sockets") == 0)
     assert eventually(lambda: service.metric("gateway_subscription_groups") == 0)
+
+
+def test_peers_that_stay_silent_keep_nobody_out(fresh_service: FreshService) -> None:
+    service = fresh_service(NGW_MAX_WAITING_CONNECTIONS="2", NGW_CONNECTION_INIT_S="60")
+    token = service.caller().token
+    with ExitStack() as stack:
+        silent = [stack.enter_context(open_socket(service.ws_url)) for _ in range(3)]
+        assert silent[0].closed() == 1013
+        greeted = stack.enter_context(open_socket(service.ws_url, token))
+        greeted.send(type="ping")
+        assert greeted.receive() == {"type": "pong"}
+        assert silent[1].closed() == 1013
+
+
+def test_subscriptions_of_a_principal_are_bounded_over_all_its_sockets(
+    fresh_service: FreshService,
+) -> None:
+    service = fresh_service(NGW_MAX_SUBSCRIPTIONS_PER_PRINCIPAL="1")
+    token = service.caller().token
+    with open_socket(service.ws_url, token) as first, open_socket(service.ws_url, token) as second:
+        first.subscribe(TICKERS)
+        first.next()
+        second.subscribe(TICKERS)
+        assert second.error_code() == "RATE_LIMITED"
+    limited = {"operation": "none", "code": "RATE_LIMITED"}
+    assert service.metric("gateway_graphql_requests_total", **limited) == 1
