@@ -240,7 +240,7 @@ class Settings(BaseModel):
     )
     max_connections: Count = Field(2000, description="Open WebSockets at most, once authenticated")
     max_waiting_connections: Count = Field(
-        200, description="Open WebSockets at most that have not sent their token yet"
+        500, description="Open WebSockets at most that have not sent their token yet"
     )
     max_connections_per_principal: Count = Field(
         1000, description="Open WebSockets of one principal at most"
