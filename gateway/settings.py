@@ -252,7 +252,7 @@ class Settings(BaseModel):
         10_000, description="Subscriptions of one principal at most, over all its WebSockets"
     )
     stream_queue: Count = Field(
-        256, description="Events that may wait for a slow subscriber before its stream ends"
+        1000, description="Events that may wait for a slow subscriber before its stream ends"
     )
     max_requests: Count = Field(
         500,
