@@ -14,6 +14,7 @@ from gateway.access.faults import BadPolicy
 from gateway.access.policy_file import PolicyFile
 from gateway.custody import FaultyCredentials, Keyring, load_keyring
 from gateway.settings import PREFIX, Settings, SettingsFault, load_settings
+from gateway.store.journal import OrderJournal
 from gateway.store.redis import BadStoreUrl, StoreUnavailable, attempt, open_redis, reach
 
 _POLICY_FILE = f"{PREFIX}POLICY_FILE"
@@ -57,7 +58,9 @@ class _Faults:
             self.problems += _unmatched(declared, keyring)
         if settings is not None:
             self.warnings += _in_the_clear(settings)
-            self.problems += asyncio.run(_store_problems(settings, connect=connect))
+            problems, warnings = asyncio.run(_store_problems(settings, connect=connect))
+            self.problems += problems
+            self.warnings += warnings
 
     def _settings(self) -> Settings | None:
         try:
@@ -117,13 +120,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def _store_problems(settings: Settings, *, connect: bool) -> list[str]:
+async def _store_problems(settings: Settings, *, connect: bool) -> tuple[list[str], list[str]]:
+    """What keeps each Redis from being used, and what would let the journal's lose records."""
     addresses = {
         f"{PREFIX}CACHE_REDIS_URL": settings.cache_redis_url,
         f"{PREFIX}STATE_REDIS_URL": settings.state_redis_url,
     }
     timeout = settings.redis_timeout_s
-    problems = []
+    problems: list[str] = []
+    warnings: list[str] = []
     for name, address in addresses.items():
         try:
             async with open_redis(
@@ -134,9 +139,11 @@ async def _store_problems(settings: Settings, *, connect: bool) -> list[str]:
             ) as redis:
                 if connect:
                     await attempt(partial(reach, redis))
+                if connect and address is settings.state_redis_url:
+                    warnings += await OrderJournal(redis).inspect()
         except (BadStoreUrl, StoreUnavailable) as problem:
             problems.append(f"{name}: {problem}")
-    return problems
+    return problems, warnings
 
 
 def _wall_ms() -> int:

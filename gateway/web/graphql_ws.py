@@ -302,7 +302,6 @@ class Connection:
         try:
             self._outbox.put(f"{prefix}{payload}}}", place)
         except OutboxFull:
-            self._parts.metrics.slow_streams.inc()
             slow = RateLimited("events that wait for a slow subscriber", retry_after=1)
             self._fail(stream_id, failure(slow)["errors"])
 
@@ -310,6 +309,8 @@ class Connection:
         self._put({"id": stream_id, "type": "error", "payload": errors}, ("end", stream_id))
         code = code_of({"errors": errors})
         if stream_id in self._streams:
+            if code == RateLimited.code:  # a stream under way has no other limit to reach
+                self._parts.metrics.slow_streams.inc()
             self._leave(stream_id, code)
         else:
             self._parts.under_way.ended("none", code)

@@ -135,3 +135,13 @@ def test_redis_is_asked_only_when_that_is_wanted(
     assert problems(capsys) == ["NGW_CACHE_REDIS_URL: the store is away (ConnectionError)"]
     environ |= {"NGW_CACHE_REDIS_URL": valkey.url}
     assert check(environ, connect=True) == 0
+
+
+def test_a_journal_that_may_lose_orders_is_warned_of(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str], own_valkey: ValkeyServer
+) -> None:
+    environ |= {"NGW_STATE_REDIS_URL": own_valkey.url, "NGW_CACHE_REDIS_URL": own_valkey.url}
+    own_valkey.command("CONFIG", "SET", "appendonly", "no")
+    assert check(environ, connect=True) == 0
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: The order journal's Redis loses the last records")
