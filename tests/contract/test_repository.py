@@ -38,8 +38,8 @@ LOADED_BY_NAME = frozenset({"httptools"})
 SAME_DEPENDENCY = {"pydantic-core": "pydantic"}
 
 BANNED_WORDS = frozenset({"manager", "helper", "util", "data", "info"})
-# Words that the published contract and the field itself use.
-FIXED_TERMS = re.compile(r"DataSource|Market_?Data", re.IGNORECASE)
+# Words that the published contract, the field itself and asyncio's protocols use.
+FIXED_TERMS = re.compile(r"DataSource|Market_?Data|^data_received$", re.IGNORECASE)
 
 
 @cache
