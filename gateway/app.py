@@ -190,17 +190,22 @@ async def _stores(stack: AsyncExitStack, given: Given) -> Stores:
     return Stores(cache, journal)
 
 
-def _services(given: Given, upstream: Upstream, stores: Stores) -> Services:
-    settings, metrics, keyring = given.settings, given.metrics, given.keyring
+def _market_data(given: Given, upstream: Upstream, stores: Stores) -> MarketData:
+    settings = given.settings
     memory = MarketMemory(lifetime=settings.lifetime, now=wall_ms, capacity=settings.cache_rows)
-    market_data = MarketData(
+    return MarketData(
         exchange=upstream.exchange,
         cache=stores.cache,
         memory=memory,
         lifetime=settings.lifetime,
         now=wall_ms,
-        metrics=metrics,
+        metrics=given.metrics,
     )
+
+
+def _services(given: Given, upstream: Upstream, stores: Stores) -> Services:
+    settings, keyring = given.settings, given.keyring
+    market_data = _market_data(given, upstream, stores)
     accounts = Accounts(
         policy=given.policy,
         signers={account: keyring.signer(account) for account in keyring.accounts},
@@ -225,7 +230,7 @@ def _services(given: Given, upstream: Upstream, stores: Stores) -> Services:
             now=wall_ms,
             random_bytes=os.urandom,
             lease_ms=int(settings.order_lease_s * 1000),
-            metrics=metrics,
+            metrics=given.metrics,
         ),
         exchange=ExchangeStatus(upstream.exchange, upstream.clock, upstream.feed, wall_ms),
         policy=given.policy,

@@ -152,6 +152,13 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
+        self._of_exchange()
+        self._of_feeds()
+        self._of_subscribers()
+        self._of_orders()
+        self._of_requests()
+
+    def _of_exchange(self) -> None:
         self.upstream_requests = self._counter(
             "upstream_requests",
             "Requests to the exchange, by endpoint and by its code or the transport's failure",
@@ -167,6 +174,8 @@ class Metrics:
         self.cache_failures = self._counter(
             "cache_failures", "What the cache Redis did not do", "reason"
         )
+
+    def _of_feeds(self) -> None:
         self.feed_malformed = self._counter(
             "feed_malformed", "Stream frames that were withheld", "feed", "reason"
         )
@@ -183,6 +192,8 @@ class Metrics:
             "feed_login_refused", "1 while the exchange refuses an account's stream", "account"
         )
         self.feed_connected = self._gauge("feed_connected", "1 while a stream is connected", "feed")
+
+    def _of_subscribers(self) -> None:
         self.subscriptions = self._gauge("subscriptions", "Open GraphQL subscriptions", "field")
         self.subscription_groups = self._gauge(
             "subscription_groups", "Executions that the open subscriptions share"
@@ -191,6 +202,8 @@ class Metrics:
         self.slow_streams = self._counter(
             "slow_streams", "Streams that ended because their reader was too slow"
         )
+
+    def _of_orders(self) -> None:
         self.orders = self._counter(
             "orders", "Orders by state, or by the code that kept them from being sent", "outcome"
         )
@@ -204,6 +217,8 @@ class Metrics:
         self.policy_refused = self._gauge(
             "policy_refused", "1 while the policy file is bad and an older one is in force"
         )
+
+    def _of_requests(self) -> None:
         self.graphql_requests = self._counter(
             "graphql_requests",
             "GraphQL requests, by kind and by the code of the outcome",

@@ -48,11 +48,10 @@ async def open_upstream(
     `wall_ms` is the machine's time; closing a connection takes at most `close_within` seconds.
     """
     feed = partial(_feed, settings, metrics, wall_ms, close_within)
+    timeouts = Timeouts(settings.exchange_connect_timeout_s, settings.exchange_read_timeout_s)
     async with open_transport(
         settings.exchange_rest_url,
-        timeouts=Timeouts(
-            connect=settings.exchange_connect_timeout_s, read=settings.exchange_read_timeout_s
-        ),
+        timeouts=timeouts,
         connections=settings.exchange_connections,
         close_within=close_within,
     ) as transport:

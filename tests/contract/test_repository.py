@@ -109,7 +109,7 @@ def test_a_path_of_one_machine_is_recognised(before: str, folder: str) -> None:
     assert MACHINE_PATH.search(f"{before}{folder}/ann")
 
 
-@pytest.mark.parametrize("text", ["docs/work/now", "https://x.example/home/page", "~/work/x"])
+@pytest.mark.parametrize("text", ["docs/home/now", "https://x.example/home/page", "~/home/x"])
 def test_other_paths_are_no_paths_of_one_machine(text: str) -> None:
     assert not MACHINE_PATH.search(text)
 
