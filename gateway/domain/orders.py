@@ -61,12 +61,45 @@ class Order:
     stop_direction: StopDirection | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LimitSpec:
-    """Buy or sell `quantity` (base asset) at `price` (quote asset) or better."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSpec:
+    """An order's type and terms; what the type has no use for is None.
 
-    price: Decimal
-    quantity: Decimal
+    LIMIT: `price`, `quantity`. MARKET: `quantity`. STOP_LIMIT: `stop_price`, `price`, `quantity`:
+    when a trade reaches the stop price, a limit order at `price` enters the book. FAST, at the
+    market: `quote_total` to spend, or `quantity` to sell. Prices and `quote_total` in the quote
+    asset, `quantity` in the base asset. Raises ValueError for terms that make no such order.
+    """
+
+    type: OrderType = OrderType.LIMIT
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+    stop_price: Decimal | None = None
+    quote_total: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse terms that are missing, or that the type does not have."""
+        if frozenset(self.terms()) not in _TERMS[self.type]:
+            message = f"these are no terms of a {self.type} order: {', '.join(self.terms())}"
+            raise ValueError(message)
+
+    def terms(self) -> dict[str, Decimal]:
+        """The terms that are given, by their names here."""
+        named = {
+            "stop_price": self.stop_price,
+            "price": self.price,
+            "quantity": self.quantity,
+            "quote_total": self.quote_total,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+_TERMS = {
+    OrderType.LIMIT: {frozenset({"price", "quantity"})},
+    OrderType.MARKET: {frozenset({"quantity"})},
+    OrderType.STOP_LIMIT: {frozenset({"stop_price", "price", "quantity"})},
+    OrderType.FAST: {frozenset({"quote_total"}), frozenset({"quantity"})},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +110,17 @@ class PlaceOrder:
     client_order_id: str
     symbol: str
     side: OrderSide
-    spec: LimitSpec
+    spec: OrderSpec
 
     @property
     def type(self) -> OrderType:
-        """The order type that `spec` asks for."""
-        return OrderType.LIMIT
+        """The order's type."""
+        return self.spec.type
 
     def canonical(self) -> str:
         """One text for equal commands: 1.50 and 1.5 are the same money."""
-        price, quantity = _shortest(self.spec.price), _shortest(self.spec.quantity)
-        return f"{self.type} {self.side} {self.symbol} price={price} quantity={quantity}"
+        terms = (f"{name}={_shortest(value)}" for name, value in self.spec.terms().items())
+        return " ".join((self.type, self.side, self.symbol, *terms))
 
 
 def _shortest(value: Decimal) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.domain.account import BalanceChange
 from gateway.domain.market import CandleInterval, CandleUpdate, OrderBook, Ticker, TopOfBook, Trade
 from gateway.domain.orders import Order
 
@@ -28,7 +29,7 @@ class Topic:
     interval: CandleInterval | None = None
 
 
-StreamValue = Ticker | TopOfBook | OrderBook | CandleUpdate | Trade | Order
+StreamValue = Ticker | TopOfBook | OrderBook | CandleUpdate | Trade | Order | BalanceChange
 """What one frame of a stream says."""
 
 

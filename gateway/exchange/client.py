@@ -169,8 +169,8 @@ class ExchangeClient:
         buys = command.side is OrderSide.BUY
         pairs = (
             ("symbol", command.symbol),
-            ("price", plain(command.spec.price)),
-            ("amount", plain(command.spec.quantity)),
+            ("price", plain(command.spec.price)),  # type: ignore[arg-type]
+            ("amount", plain(command.spec.quantity)),  # type: ignore[arg-type]
         )
         return await self._calls.prepare(
             "market/limit-buy" if buys else "market/limit-sell", sign, pairs

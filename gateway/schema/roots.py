@@ -245,5 +245,5 @@ def _command(given: PlaceOrderInput) -> domain_orders.PlaceOrder:
         client_order_id=given.client_order_id,
         symbol=given.symbol,
         side=given.side,
-        spec=domain_orders.LimitSpec(price=limit.price, quantity=limit.quantity),
+        spec=domain_orders.OrderSpec(price=limit.price, quantity=limit.quantity),
     )

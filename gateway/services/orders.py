@@ -300,6 +300,6 @@ def _evidence(failure: ExchangeFailure) -> str | None:
 def _check(command: PlaceOrder) -> None:
     if not _CLIENT_ORDER_ID.fullmatch(command.client_order_id):
         raise BadUserInput("clientOrderId", "expected 1 to 64 of A-Z a-z 0-9 . _ -")
-    for name, value in (("price", command.spec.price), ("quantity", command.spec.quantity)):
+    for name, value in command.spec.terms().items():
         if value <= Decimal(0):
             raise BadUserInput(f"order.limit.{name}", "must be above zero")

@@ -97,8 +97,9 @@ class StreamHub:
             case Update(topic=topic, value=CandleUpdate() as update):
                 told = Snapshot(update, event.time, DataSource.STREAM)
                 self._put(topic, told, update.symbol)
-            case Update(topic=topic, value=value) if snapshot is not None:
-                self._put(topic, snapshot, value.symbol)
+            case Update(topic=topic, value=Ticker() | TopOfBook() | OrderBook() as known):
+                if snapshot is not None:
+                    self._put(topic, snapshot, known.symbol)
             case Started(topic=topic):
                 self._start(topic)
             case Broken(topics=topics, since=since, reason=reason):

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import (
     FOLLOWING,
-    LimitSpec,
+    OrderSpec,
     OrderStatus,
+    OrderType,
     PlacementState,
     PlaceOrder,
 )
@@ -19,7 +20,9 @@ S = PlacementState
 
 
 def command(price: Decimal, quantity: Decimal = Decimal(1), symbol: str = "BTCUSDT") -> PlaceOrder:
-    return PlaceOrder("demo", "c-1", symbol, OrderSide.BUY, LimitSpec(price, quantity))
+    return PlaceOrder(
+        "demo", "c-1", symbol, OrderSide.BUY, OrderSpec(price=price, quantity=quantity)
+    )
 
 
 @given(st.decimals(min_value="1E-20", max_value="1E+20"), st.integers(0, 10))
@@ -46,6 +49,39 @@ def test_other_terms_are_another_command() -> None:
         command(Decimal(1), symbol="ETHUSDT").canonical(),
     }
     assert len(texts) == 4
+
+
+def test_orders_of_two_types_are_two_commands() -> None:
+    one = Decimal(1)
+    specs = (
+        OrderSpec(price=one, quantity=one),
+        OrderSpec(type=OrderType.STOP_LIMIT, stop_price=one, price=one, quantity=one),
+        OrderSpec(type=OrderType.MARKET, quantity=one),
+        OrderSpec(type=OrderType.FAST, quantity=one),
+        OrderSpec(type=OrderType.FAST, quote_total=one),
+    )
+    texts = {replace(command(one), spec=spec).canonical() for spec in specs}
+    assert len(texts) == len(specs)
+
+
+def test_a_limit_order_reads_as_it_always_did_so_that_old_records_still_replay() -> None:
+    assert command(Decimal("1.50")).canonical() == "LIMIT BUY BTCUSDT price=1.5 quantity=1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "terms"),
+    [
+        (OrderType.LIMIT, ["price"]),
+        (OrderType.LIMIT, ["price", "quantity", "stop_price"]),
+        (OrderType.MARKET, ["price", "quantity"]),
+        (OrderType.MARKET, []),
+        (OrderType.STOP_LIMIT, ["price", "quantity"]),
+        (OrderType.FAST, ["quote_total", "quantity"]),
+    ],
+)
+def test_terms_that_a_type_does_not_have_make_no_order(kind: OrderType, terms: list[str]) -> None:
+    with pytest.raises(ValueError, match=kind):
+        OrderSpec(type=kind, **dict.fromkeys(terms, Decimal(1)))
 
 
 def test_every_state_has_its_followers_and_none_leads_back() -> None:

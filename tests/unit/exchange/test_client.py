@@ -22,7 +22,7 @@ from gateway.domain.errors import (
     UnknownSymbol,
 )
 from gateway.domain.market import CandleInterval, OrderSide
-from gateway.domain.orders import LimitSpec, OrderStatus, PlaceOrder
+from gateway.domain.orders import OrderSpec, OrderStatus, PlaceOrder
 from gateway.domain.signing import SignedText
 from gateway.exchange.calls import PostForm, Retry
 from gateway.exchange.client import ExchangeClient
@@ -35,7 +35,11 @@ pytestmark = pytest.mark.anyio
 NOW = 1_578_398_112_000
 SAMPLES = Path(__file__).parents[2] / "payloads" / "rest"
 BUY = PlaceOrder(
-    "demo", "a-1", "BTCUSDT", OrderSide.BUY, LimitSpec(Decimal("9500.0"), Decimal("1E-3"))
+    "demo",
+    "a-1",
+    "BTCUSDT",
+    OrderSide.BUY,
+    OrderSpec(price=Decimal("9500.0"), quantity=Decimal("1E-3")),
 )
 STAMPS = f"timestamp={NOW}&windowSize=5000"
 TIME = reply(json.dumps({"code": "00000", "data": NOW}))

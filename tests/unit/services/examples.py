@@ -27,7 +27,7 @@ from gateway.domain.market import (
     Trade,
     TradeHistory,
 )
-from gateway.domain.orders import LimitSpec, Order, OrderStatus, OrderType, PlaceOrder
+from gateway.domain.orders import Order, OrderSpec, OrderStatus, OrderType, PlaceOrder
 from gateway.domain.signing import SignedText
 from gateway.domain.streams import Broken, FeedEvent, FeedState, Started, Topic, Update, Withheld
 from gateway.exchange import ExchangeClient, Feed
@@ -116,7 +116,7 @@ def order(
 def command(
     client_order_id: str = "c-1", *, quantity: str = "10", account: str = "demo"
 ) -> PlaceOrder:
-    spec = LimitSpec(Decimal(100), Decimal(quantity))
+    spec = OrderSpec(price=Decimal(100), quantity=Decimal(quantity))
     return PlaceOrder(account, client_order_id, BTC, OrderSide.BUY, spec)
 
 

@@ -27,8 +27,8 @@ from gateway.domain.market import (
 )
 from gateway.domain.money import MAX_DIGITS
 from gateway.domain.orders import (
-    LimitSpec,
     Order,
+    OrderSpec,
     OrderStatus,
     OrderType,
     Placement,
@@ -61,7 +61,7 @@ def placement(number: int = 1, *, client_order_id: str = "c-1", account: str = "
         client_order_id=client_order_id,
         symbol="BTCUSDT",
         side=OrderSide.BUY,
-        spec=LimitSpec(price=Decimal("53963.10"), quantity=Decimal("1E-7")),
+        spec=OrderSpec(price=Decimal("53963.10"), quantity=Decimal("1E-7")),
     )
     return Placement(
         id=f"{account}.{number:032x}",
@@ -152,7 +152,7 @@ _commands = st.builds(
     _texts,
     _texts,
     st.sampled_from(OrderSide),
-    st.builds(LimitSpec, decimals, decimals),
+    st.builds(OrderSpec, price=decimals, quantity=decimals),
 )
 placements = st.builds(
     replace,
