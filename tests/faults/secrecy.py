@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from gateway.sandbox import KeyPair
+from gateway.sandbox import Account, KeyPair
 from tests.functional.exchange import DEMO, VAULT, Exchange
 from tests.functional.service import Service, members
 
@@ -26,9 +26,9 @@ def forms(secret: str) -> set[bytes]:
     }
 
 
-def held() -> set[str]:
-    """The keys and secrets that the gateway holds, and the frames' signatures that log it in."""
-    pairs = [keys for account in (DEMO, VAULT) for keys in account.keys]
+def held(accounts: Iterable[Account] = (DEMO, VAULT)) -> set[str]:
+    """The keys and secrets that a gateway holds, and the frames' signatures that log it in."""
+    pairs = [keys for account in accounts for keys in account.keys]
     logins = {signature(keys, keys.api_key) for keys in pairs}
     return logins | {part for keys in pairs for part in (keys.api_key, keys.api_secret)}
 
@@ -43,7 +43,7 @@ def signature(keys: KeyPair, text: str) -> str:
     return hmac.new(keys.api_secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-def signatures(exchange: Exchange) -> set[str]:
+def signatures(exchange: Exchange, accounts: Iterable[Account] = (DEMO, VAULT)) -> set[str]:
     """The signature of every signed request of the gateway that the exchange still knows of."""
     try:
         rows = exchange.http.get("/control/requests").json()["requests"]
@@ -51,7 +51,8 @@ def signatures(exchange: Exchange) -> set[str]:
         return set()
     sent = [dict(row["parameters"]) for row in rows]
     texts = [urlencode(parameters) for parameters in sent if "timestamp" in parameters]
-    return {signature(keys, text) for keys in (*DEMO.keys, *VAULT.keys) for text in texts}
+    pairs = [keys for account in accounts for keys in account.keys]
+    return {signature(keys, text) for keys in pairs for text in texts}
 
 
 def leaks(places: dict[str, bytes], secrets: Iterable[str]) -> list[str]:
@@ -62,5 +63,6 @@ def leaks(places: dict[str, bytes], secrets: Iterable[str]) -> list[str]:
 
 def check_log(service: Service) -> None:
     """See that the log of a gateway shows no key, secret, token or signature of its own."""
-    known = held() | tokens() | signatures(service.exchange)
+    accounts = service.accounts
+    known = held(accounts) | tokens() | signatures(service.exchange, accounts)
     assert leaks({service.log.name: service.log.read_bytes()}, known) == []

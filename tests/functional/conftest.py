@@ -7,17 +7,17 @@ Every gateway writes its log to `gateway.log` in a folder of its own under pytes
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
-from gateway.sandbox import SandboxConfig
+from gateway.sandbox import Account, SandboxConfig
 from tests.faults.secrecy import check_log
 from tests.functional.callers import Caller
-from tests.functional.exchange import QUIET, Exchange
+from tests.functional.exchange import DEMO, QUIET, VAULT, Exchange
 from tests.functional.service import Service
 from tests.valkey import ValkeyServer
 
@@ -38,11 +38,14 @@ def _running_valkey() -> Iterator[ValkeyServer]:
 
 @contextmanager
 def running_service(
-    folders: pytest.TempPathFactory, config: SandboxConfig = QUIET, **settings: str
+    folders: pytest.TempPathFactory,
+    config: SandboxConfig = QUIET,
+    accounts: Sequence[Account] = (DEMO, VAULT),
+    **settings: str,
 ) -> Iterator[Service]:
     """Run a gateway with an exchange and a Valkey of its own; no secret shows in its log."""
     with _running_valkey() as valkey, closing(Exchange(config)) as exchange:
-        made = Service(folders.mktemp("gateway"), exchange, valkey, settings)
+        made = Service(folders.mktemp("gateway"), exchange, valkey, settings, accounts)
         with closing(made) as service:
             service.start()
             yield service
@@ -61,8 +64,12 @@ def fresh_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshSer
     """Make a gateway of this test alone, with settings of its own."""
     with ExitStack() as stack:
 
-        def make(config: SandboxConfig = QUIET, **settings: str) -> Service:
-            running = running_service(tmp_path_factory, config, **settings)
+        def make(
+            config: SandboxConfig = QUIET,
+            accounts: Sequence[Account] = (DEMO, VAULT),
+            **settings: str,
+        ) -> Service:
+            running = running_service(tmp_path_factory, config, accounts, **settings)
             return stack.enter_context(running)
 
         yield make

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,12 @@ TRADE = ("orders:place", "orders:cancel")
 
 @dataclass(frozen=True)
 class Member:
-    """A principal as the policy file has it; its account is demo."""
+    """A principal as the policy file has it, with grants on one account."""
 
     name: str
     grants: tuple[tuple[str, ...], ...] = ()
     expires: str | None = None
+    account: str = "demo"
 
     @property
     def token(self) -> str:
@@ -52,7 +53,7 @@ class Member:
 
     def _grant(self, number: int, actions: tuple[str, ...]) -> dict[str, Any]:
         grant = {"id": f"{self.name}-{number}", "actions": actions}
-        return grant if actions == MARKET else {**grant, "account": "demo"}
+        return grant if actions == MARKET else {**grant, "account": self.account}
 
 
 def members() -> dict[str, Member]:
@@ -70,19 +71,28 @@ def members() -> dict[str, Member]:
 
 
 class Service:
-    """One gateway: its settings, policy, credentials and log in `folder`, its process."""
+    """One gateway: its settings, policy, credentials and log in `folder`, its process.
+
+    `accounts` are those whose keys it holds.
+    """
 
     def __init__(
-        self, folder: Path, exchange: Exchange, valkey: ValkeyServer, settings: dict[str, str]
+        self,
+        folder: Path,
+        exchange: Exchange,
+        valkey: ValkeyServer,
+        settings: dict[str, str],
+        accounts: Sequence[Account] = (DEMO, VAULT),
     ) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self.accounts = tuple(accounts)
         self.exchange = exchange
         self.valkey = valkey
         self.log = folder / "gateway.log"
         self.members = members()
         self.write_policy(self.members.values())
-        _write_credentials(folder / "credentials", (DEMO, VAULT))
+        _write_credentials(folder / "credentials", accounts)
         self.port = free_port()
         self.ws_url = f"ws://127.0.0.1:{self.port}/graphql"
         self._settings = self._defaults() | settings
@@ -152,7 +162,7 @@ class Service:
         """Write the policy file; JSON is YAML."""
         policy = {
             "version": 1,
-            "accounts": ["demo", "vault"],
+            "accounts": [account.account_id for account in self.accounts],
             "principals": [member.entry() for member in everyone],
         }
         self.write_policy_text(json.dumps(policy))
