@@ -158,6 +158,19 @@ class Service:
         """A caller with the token of a principal."""
         return Caller(self.http, self.members[name].token)
 
+    def employ(self, everyone: dict[str, Member]) -> None:
+        """Let other principals call than at the start, and wait until they may."""
+        self.members = everyone
+        self.write_policy(everyone.values())
+        caller = self.caller(next(iter(everyone)))
+        ask = {"query": "{ viewer { principal } }"}
+
+        def known() -> bool:
+            reply = self.http.post("/graphql", json=ask, headers=caller.headers)
+            return reply.status_code == httpx.codes.OK
+
+        assert eventually(known)
+
     def write_policy(self, everyone: Iterable[Member]) -> None:
         """Write the policy file; JSON is YAML."""
         policy = {
