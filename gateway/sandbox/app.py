@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import TypeAlias
@@ -15,14 +16,15 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from gateway.sandbox.authentication import Authenticator
 from gateway.sandbox.config import SandboxConfig
 from gateway.sandbox.control import Control
+from gateway.sandbox.endpoints import Clock, Venue
 from gateway.sandbox.engine import Engine
-from gateway.sandbox.exchange import Clock, Exchange
+from gateway.sandbox.exchange import Exchange
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.history import invent_history
 from gateway.sandbox.hub import StreamHub
 from gateway.sandbox.ledger import Ledger
 from gateway.sandbox.market_maker import HOUSE_ACCOUNTS, HOUSE_BALANCE, MarketMaker
-from gateway.sandbox.markets import ASSETS, build_markets
+from gateway.sandbox.markets import ASSETS, default_markets
 from gateway.sandbox.record import Record
 from gateway.sandbox.rest import RestEdge
 from gateway.sandbox.streams import StreamEdge
@@ -41,7 +43,7 @@ def create_app(config: SandboxConfig, clock: Clock) -> Starlette:
     It needs the ``hang_up`` of the sandbox's own HTTP protocol for faults that drop a connection.
     """
     engine = _build_engine(config, clock())
-    exchange = Exchange(engine, Authenticator(config.accounts), clock)
+    exchange = Exchange(Venue(engine, clock), Authenticator(config.accounts))
     hub = StreamHub(exchange, config.stream_queue)
     account_ids = [account.account_id for account in config.accounts]
     record = Record(account_ids, RECORD_LIMIT if config.control else 0)
@@ -73,7 +75,10 @@ def _build_engine(config: SandboxConfig, now: int) -> Engine:
     # With the time in the seed, a sandbox started again does not repeat the ids of the last run.
     ids = Random(f"{config.seed}/orders/{now}")
     engine = Engine(
-        build_markets(config.disabled_markets),
+        {
+            symbol: replace(market, enabled=symbol not in config.disabled_markets)
+            for symbol, market in default_markets().items()
+        },
         ledger,
         new_order_id=lambda: ids.randbytes(_ORDER_ID_BYTES).hex(),
     )

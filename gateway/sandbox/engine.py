@@ -13,10 +13,8 @@ from gateway.sandbox.codes import Code, Refusal
 from gateway.sandbox.events import BookChanged, Event, Order, OrderChanged, OrderStatus, Side, Trade
 from gateway.sandbox.ledger import Ledger
 from gateway.sandbox.markets import (
-    FEE_RATE,
     MAX_SELL_OF_LAST,
     MIN_BUY_OF_LAST,
-    MIN_TOTAL,
     Market,
 )
 from gateway.sandbox.tape import Tape
@@ -137,7 +135,11 @@ class Engine:
     ) -> None:
         buyer, seller = (maker, taker) if maker.side is Side.BUY else (taker, maker)
         total = maker.price * quantity
-        buyer_fee, seller_fee = quantity * FEE_RATE, total * FEE_RATE
+        maker_rate, taker_rate = market.maker_fee_percent / 100, market.taker_fee_percent / 100
+        buyer_rate, seller_rate = (
+            (maker_rate, taker_rate) if maker is buyer else (taker_rate, maker_rate)
+        )
+        buyer_fee, seller_fee = quantity * buyer_rate, total * seller_rate
         ledger = self.ledger
         ledger.pay(seller.account_id, buyer.account_id, market.base, quantity, buyer_fee)
         ledger.pay(buyer.account_id, seller.account_id, market.quote, total, seller_fee)
@@ -167,7 +169,7 @@ class Engine:
 
 
 def _check_rules(market: Market, request: LimitOrder, last: Decimal) -> None:
-    if not market.enabled:
+    if not (market.enabled and market.order_enabled):
         raise Refusal(Code.MARKET_DISABLED)
     if request.price <= 0 or request.price % market.tick:
         raise Refusal(Code.INVALID_PRICE)
@@ -175,9 +177,9 @@ def _check_rules(market: Market, request: LimitOrder, last: Decimal) -> None:
         raise Refusal(Code.INVALID_QUANTITY)
     if request.quantity < market.min_quantity:
         raise Refusal(Code.QUANTITY_UNDER_LIMIT)
-    if request.quantity % market.min_quantity:
+    if request.quantity % market.quantity_step:
         raise Refusal(Code.INVALID_QUANTITY)
-    if request.price * request.quantity < MIN_TOTAL:
+    if request.price * request.quantity < market.min_total:
         raise Refusal(Code.TOTAL_UNDER_LIMIT)
     if request.side is Side.SELL and request.price > last * MAX_SELL_OF_LAST:
         raise Refusal(Code.SELL_PRICE_TOO_HIGH)

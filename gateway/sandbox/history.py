@@ -68,7 +68,7 @@ def _candle(
     first, last, wick = walk
     trades = rng.randint(1, 9) * step // MINUTE_MS
     price = last * market.tick
-    volume = (trades * rng.randint(200, 4000) / price).quantize(market.min_quantity)
+    volume = (trades * rng.randint(200, 4000) / price).quantize(market.quantity_step)
     volume = max(volume, market.min_quantity)
     return Candle(
         open_time=open_time,

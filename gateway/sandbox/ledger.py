@@ -1,4 +1,7 @@
-"""Balances of all accounts. Every movement has two ends, so that no asset comes or goes."""
+"""Balances of all accounts. What comes in and goes out is tallied, so that it can be conserved.
+
+At every moment, by asset: all balances + fees + withdrawn = opening balances + deposited.
+"""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -8,12 +11,14 @@ from gateway.sandbox.events import Balance, BalanceChanged
 
 
 class Ledger:
-    """Available and held quantities by account and asset, and the fees taken."""
+    """Available and held quantities by account and asset; fees and transfers by asset."""
 
     def __init__(self) -> None:
         self._accounts: dict[str, dict[str, Balance]] = {}
         self._before: dict[tuple[str, str], Balance] = {}
         self.fees: dict[str, Decimal] = {}
+        self.deposited: dict[str, Decimal] = {}
+        self.withdrawn: dict[str, Decimal] = {}
 
     def open_account(self, account_id: str, balances: Mapping[str, Decimal]) -> None:
         """Add an account with these available quantities."""
@@ -28,7 +33,7 @@ class Ledger:
         return self._accounts[account_id].get(asset, Balance())
 
     def hold(self, account_id: str, asset: str, quantity: Decimal) -> None:
-        """Bind an available quantity to an order. Raises Refusal 10031 when there is too little."""
+        """Bind an available quantity. Raises Refusal 10031 when there is too little."""
         balance = self.balance(account_id, asset)
         if quantity > balance.available:
             raise Refusal(Code.INSUFFICIENT_BALANCE)
@@ -46,6 +51,18 @@ class Ledger:
         target = self.balance(receiver, asset)
         self._set(receiver, asset, target.available + quantity - fee, target.held)
         self.fees[asset] = self.fees.get(asset, Decimal(0)) + fee
+
+    def deposit(self, account_id: str, asset: str, quantity: Decimal) -> None:
+        """Add a quantity from outside to what is available."""
+        balance = self.balance(account_id, asset)
+        self._set(account_id, asset, balance.available + quantity, balance.held)
+        self.deposited[asset] = self.deposited.get(asset, Decimal(0)) + quantity
+
+    def withdraw(self, account_id: str, asset: str, quantity: Decimal) -> None:
+        """Let a held quantity leave for the outside."""
+        balance = self.balance(account_id, asset)
+        self._set(account_id, asset, balance.available, balance.held - quantity)
+        self.withdrawn[asset] = self.withdrawn.get(asset, Decimal(0)) + quantity
 
     def take_changes(self) -> list[BalanceChanged]:
         """Each balance that differs from the last call, once."""

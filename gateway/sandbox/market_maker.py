@@ -83,12 +83,14 @@ class MarketMaker:
             return
         share = Decimal(self._rng.randint(5, 60)) / 100
         small = best.price * best.quantity < _SMALL_TOTAL
-        quantity = best.quantity if small else (best.quantity * share).quantize(market.min_quantity)
+        quantity = (
+            best.quantity if small else (best.quantity * share).quantize(market.quantity_step)
+        )
         self._place(TAKING_ACCOUNT, [LimitOrder(market.symbol, side, best.price, quantity)], now)
 
     def _quantity(self, market: Market, price: Decimal) -> Decimal:
         total = self._rng.randint(*_LEVEL_TOTALS[market.quote])
-        return (total / price).quantize(market.min_quantity)
+        return (total / price).quantize(market.quantity_step)
 
     def _place(self, account_id: str, requests: Iterable[LimitOrder], now: int) -> None:
         """Place what the rules allow.

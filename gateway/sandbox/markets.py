@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-FEE_PERCENT = Decimal("0.2")
-FEE_RATE = FEE_PERCENT / 100
-MIN_TOTAL = Decimal(10)
+DEFAULT_FEE_PERCENT = Decimal("0.2")
+DEFAULT_MIN_TOTAL = Decimal(10)
 MAX_SELL_OF_LAST = Decimal("2.5")
 MIN_BUY_OF_LAST = Decimal("0.4")
 
@@ -52,26 +51,37 @@ _OPENING_PRICES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """One market's rules. Precisions are numbers of decimals."""
+    """One market's rules.
+
+    name: the base asset's. Precisions are numbers of decimals. min_quantity is of the base asset
+    and no finer than its precision, min_total of the quote asset, fees are percent of what is
+    received. A market that is not ``enabled`` or not ``order_enabled`` takes no orders, one that
+    is not ``cancel_enabled`` lets none go; ``market_orders`` and ``fast_orders`` tell whether it
+    takes these types.
+    """
 
     base: str
     quote: str
+    name: str
     opening_price: Decimal
     price_precision: int
     quantity_precision: int
+    min_quantity: Decimal
+    min_total: Decimal = DEFAULT_MIN_TOTAL
+    maker_fee_percent: Decimal = DEFAULT_FEE_PERCENT
+    taker_fee_percent: Decimal = DEFAULT_FEE_PERCENT
     enabled: bool = True
+    order_enabled: bool = True
+    cancel_enabled: bool = True
+    market_orders: bool = True
+    fast_orders: bool = True
 
     @property
     def symbol(self) -> str:
         """Base and quote asset in one word, as in BTCTRY."""
         return self.base + self.quote
-
-    @property
-    def name(self) -> str:
-        """The base asset's name."""
-        return ASSET_NAMES[self.base]
 
     @property
     def total_precision(self) -> int:
@@ -84,21 +94,22 @@ class Market:
         return Decimal(1).scaleb(-self.price_precision)
 
     @property
-    def min_quantity(self) -> Decimal:
-        """The smallest quantity of an order, and its smallest step."""
+    def quantity_step(self) -> Decimal:
+        """The smallest step of a quantity."""
         return Decimal(1).scaleb(-self.quantity_precision)
 
 
-def build_markets(disabled: frozenset[str]) -> dict[str, Market]:
-    """Build all markets by symbol; those in ``disabled`` refuse orders."""
+def default_markets() -> dict[str, Market]:
+    """Build the fifteen markets by symbol, with the document's trading rules."""
     markets = {}
     for (base, quote), price in _OPENING_PRICES.items():
         markets[base + quote] = Market(
             base=base,
             quote=quote,
+            name=ASSET_NAMES[base],
             opening_price=Decimal(price),
             price_precision=len(price.partition(".")[2]),
             quantity_precision=_QUANTITY_PRECISIONS[base],
-            enabled=base + quote not in disabled,
+            min_quantity=Decimal(1).scaleb(-_QUANTITY_PRECISIONS[base]),
         )
     return markets

@@ -24,7 +24,10 @@ _INTEGER = re.compile(r"\d{1,18}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """What an HTTP request carries: method, path, header, query string and body, undecoded."""
+    """What an HTTP request carries: method, path, header, query string and body, undecoded.
+
+    ``client`` is the address that it came from.
+    """
 
     method: str
     path: str
@@ -32,6 +35,7 @@ class RawRequest:
     query: str
     content_type: str
     body: bytes
+    client: str
 
 
 @dataclass(frozen=True, slots=True)

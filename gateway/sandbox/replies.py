@@ -12,7 +12,7 @@ import msgspec
 from gateway.sandbox.book import Book, Level
 from gateway.sandbox.codes import Code
 from gateway.sandbox.events import Balance, Order, Trade
-from gateway.sandbox.markets import FEE_PERCENT, MIN_TOTAL, Market
+from gateway.sandbox.markets import Market
 from gateway.sandbox.tape import Candle, Statistics
 
 Body: TypeAlias = dict[str, Any]
@@ -69,33 +69,32 @@ def ticker(market: Market, statistics: Statistics, book: Book) -> Body:
     }
 
 
-def market_row(market: Market, statistics: Statistics, book: Book) -> Body:
-    """A row of "Get All Markets 24h"."""
+def market_row(market: Market, statistics: Body) -> Body:
+    """A row of "Get All Markets 24h": the market's ticker with its names."""
     return {
         "name": market.name,
         "firstSymbol": market.base,
         "secondSymbol": market.quote,
-        **ticker(market, statistics, book),
+        **statistics,
     }
 
 
 def market_rules(market: Market) -> Body:
     """The ``info`` of "Get Symbol Detailed Info"."""
-    enabled = "true" if market.enabled else "false"
     return {
         "symbol": market.symbol,
         "firstSymbol": market.base,
         "secondSymbol": market.quote,
         "firstSymbolMaxLength": market.quantity_precision,
         "secondSymbolMaxLength": market.price_precision,
-        "minTradeTotal": MIN_TOTAL,
+        "minTradeTotal": plain(market.min_total),
         "minAmount": plain(market.min_quantity),
-        "commission": FEE_PERCENT,
-        "enable": enabled,
-        "cancelEnable": "true",
-        "orderEnable": enabled,
-        "commissionTaker": FEE_PERCENT,
-        "commissionMaker": FEE_PERCENT,
+        "commission": plain(market.taker_fee_percent),
+        "enable": _flag(market.enabled),
+        "cancelEnable": _flag(market.cancel_enabled),
+        "orderEnable": _flag(market.enabled and market.order_enabled),
+        "commissionTaker": plain(market.taker_fee_percent),
+        "commissionMaker": plain(market.maker_fee_percent),
         "commissionPercentage": True,
         "commissionTierBased": False,
         "precision": {
@@ -104,6 +103,10 @@ def market_rules(market: Market) -> Body:
             "total": market.total_precision,
         },
     }
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001  # the one argument is the value itself
+    return "true" if value else "false"
 
 
 def candle_prices(candle: Candle) -> Body:

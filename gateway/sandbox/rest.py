@@ -76,6 +76,7 @@ async def _read(request: Request) -> RawRequest:
         query=request.scope["query_string"].decode("latin-1"),
         content_type=request.headers.get("content-type", "").partition(";")[0].strip().lower(),
         body=await request.body(),
+        client=request.client.host if request.client else "",
     )
 
 

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.sandbox.app import create_app
 from gateway.sandbox.config import SandboxConfig
-from gateway.sandbox.exchange import Clock
+from gateway.sandbox.endpoints import Clock
 
 logger = logging.getLogger(__name__)
 

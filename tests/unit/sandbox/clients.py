@@ -18,7 +18,7 @@ from gateway.sandbox import Account, KeyPair
 from gateway.sandbox.engine import Engine, LimitOrder
 from gateway.sandbox.events import Order, Side
 from gateway.sandbox.ledger import Ledger
-from gateway.sandbox.markets import build_markets
+from gateway.sandbox.markets import Market, default_markets
 
 DOCUMENT_KEY = "Y0AhbfGmVA8FG7kPN6a9PB7UOpwnlvKG4bI5Jc57awpKv4uKN9UX114EPRTcKuhX"
 DOCUMENT_SECRET = "7v5TnUBX92lgKWlODJbRn3FIoriHNihB3PHFi591Do5ip9DLrCvx0bn9dHZKFZRS"
@@ -100,13 +100,13 @@ async def subscribe(connection: ClientConnection, *topics: Mapping[str, str]) ->
         assert (await next_frame(connection))["status"] == "success"
 
 
-def build_engine(*accounts: Account, disabled: frozenset[str] = frozenset()) -> Engine:
+def build_engine(*accounts: Account, markets: Mapping[str, Market] | None = None) -> Engine:
     """An engine with these accounts, whose order ids count up."""
     ledger = Ledger()
     for account in accounts:
         ledger.open_account(account.account_id, account.balances)
     numbers = itertools.count(1)
-    return Engine(build_markets(disabled), ledger, lambda: str(next(numbers)))
+    return Engine(markets or default_markets(), ledger, lambda: str(next(numbers)))
 
 
 def place(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from gateway.sandbox.codes import Code, Refusal
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Balance, BookChanged, OrderChanged, OrderStatus, Side, Trade
+from gateway.sandbox.markets import default_markets
 from tests.unit.sandbox.clients import ANN, BOB, build_engine, place
 
 
@@ -172,5 +174,6 @@ def test_an_unknown_market_is_refused(engine: Engine) -> None:
 
 
 def test_a_disabled_market_takes_no_orders() -> None:
-    engine = build_engine(ANN, BOB, disabled=frozenset({"BTCUSDT"}))
+    market = replace(default_markets()["BTCUSDT"], enabled=False)
+    engine = build_engine(ANN, BOB, markets={"BTCUSDT": market})
     assert refused(engine, Side.BUY, "50000", "1") is Code.MARKET_DISABLED

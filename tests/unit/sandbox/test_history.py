@@ -3,11 +3,11 @@ from random import Random
 import pytest
 
 from gateway.sandbox.history import invent_history
-from gateway.sandbox.markets import build_markets
+from gateway.sandbox.markets import default_markets
 from gateway.sandbox.tape import DAY_MS, INTERVALS_MS, MINUTE_MS, Tape
 from tests.unit.sandbox.clients import NOW
 
-MARKET = build_markets(frozenset())["HOTUSDT"]
+MARKET = default_markets()["HOTUSDT"]
 
 
 def invented(seed: int) -> Tape:

@@ -1,4 +1,5 @@
 from gateway.sandbox.authentication import Authenticator
+from gateway.sandbox.endpoints import Venue
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Side
 from gateway.sandbox.exchange import Exchange
@@ -9,7 +10,7 @@ SUBSCRIBE = '{"method": "SUBSCRIBE", "params": [{"type": "depth", "symbol": "BTC
 
 
 def build_hub(engine: Engine, queue_size: int) -> StreamHub:
-    return StreamHub(Exchange(engine, Authenticator([]), lambda: NOW), queue_size)
+    return StreamHub(Exchange(Venue(engine, lambda: NOW), Authenticator([])), queue_size)
 
 
 def move(engine: Engine, hub: StreamHub, times: int) -> None:

@@ -7,7 +7,7 @@ from gateway.sandbox.parameters import Parameters, RawRequest, read_parameters
 
 
 def read(query: str = "", content_type: str = "", body: bytes = b"") -> Parameters:
-    return read_parameters(RawRequest("POST", "x", None, query, content_type, body))
+    return read_parameters(RawRequest("POST", "x", None, query, content_type, body, "127.0.0.1"))
 
 
 def read_json(body: str) -> Parameters:
