@@ -1,0 +1,101 @@
+"""Whatever is asked: an answer or coded errors, never a fault of the gateway's own.
+
+Schemathesis makes the documents out of the published schema: valid ones, and ones that break it in
+one place; the same ones each time.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, CheckContext, GenerationMode, Response
+from schemathesis.graphql import nodes
+from schemathesis.specs.openapi.checks import negative_data_rejection, response_schema_conformance
+
+from tests.functional.conftest import running_service
+from tests.functional.service import Service
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = schemathesis.graphql.from_path(ROOT / "graphql" / "schema.graphql")
+OPERATIONS = [(root, field) for root in SCHEMA for field in SCHEMA[root]]
+ERRORS = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+DOCUMENTED = set(re.findall(r"^\| `([A-Z_]+)` \|", ERRORS, re.MULTILINE))
+EXAMPLES = 80
+
+# Values that lead past the first check, and any text at all.
+IDS = ("vault", "fuzz", "0" * 72)
+NAMES = ("BTCUSDT", "ETHTRY", "BTC", "TRY", "fuzz-1", "fuzz-2")
+NO_DECIMALS = ("1E5", "NaN", "-Infinity", "1" * 37, " 1", "", "1,5")
+MOMENTS = ("2026-01-31T12:00:00.000Z", "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "now")
+
+MADE_UP = {
+    "ID": st.just("demo") | st.sampled_from(IDS) | st.text(),
+    "String": st.sampled_from(NAMES) | st.text(),
+    "Decimal": st.one_of(
+        st.decimals(min_value=-1, max_value=100_000, places=3).map("{:f}".format),
+        st.sampled_from(NO_DECIMALS),
+        st.text(),
+    ),
+    "Timestamp": st.sampled_from(MOMENTS) | st.datetimes().map("{:%Y-%m-%dT%H:%M:%SZ}".format),
+}
+for scalar, texts in MADE_UP.items():
+    schemathesis.graphql.scalar(scalar, texts.map(nodes.String))
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A gateway whose books may fill with whatever is made up."""
+    with running_service(tmp_path_factory) as running:
+        running.exchange.trade("BTCUSDT", "50000", "1")
+        yield running
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    """What Schemathesis sends with; proxies of the machine have no say."""
+    with requests.Session() as opened:
+        opened.trust_env = False
+        yield opened
+
+
+def codes(response: Response) -> list[str]:
+    return [error["extensions"]["code"] for error in response.json().get("errors", ())]
+
+
+def coded(_context: CheckContext, response: Response, _case: Case[Any]) -> None:
+    """An answer has data or coded errors, and none is a fault of the gateway's own."""
+    assert response.status_code == requests.codes.ok
+    assert "data" in response.json() or codes(response)
+    assert set(codes(response)) <= DOCUMENTED - {"INTERNAL"}
+
+
+@pytest.mark.parametrize("mode", [mode.value for mode in GenerationMode])
+@pytest.mark.parametrize(("root", "field"), OPERATIONS)
+def test_what_is_made_up_is_answered_or_refused_with_a_code(
+    target: Service, session: requests.Session, root: str, field: str, mode: str
+) -> None:
+    documents = SCHEMA[root][field].as_strategy(generation_mode=GenerationMode(mode))
+    outcomes: Counter[str] = Counter()
+
+    @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+    @given(documents)
+    def ask(case: Case[Any]) -> None:
+        response = case.call_and_validate(
+            f"{target.http.base_url}/graphql",
+            session,
+            target.caller().headers,
+            checks=[coded, response_schema_conformance, negative_data_rejection],
+        )
+        outcomes.update(codes(response) or ["OK"])
+
+    before = target.log.stat().st_size
+    ask()
+    assert target.complaints(before) == []
+    assert outcomes["OK"] or mode == GenerationMode.NEGATIVE.value, outcomes
