@@ -47,7 +47,8 @@ def create_app(config: SandboxConfig, clock: Clock) -> Starlette:
     hub = StreamHub(exchange, config.stream_queue)
     account_ids = [account.account_id for account in config.accounts]
     record = Record(account_ids, RECORD_LIMIT if config.control else 0)
-    faults = Faults()
+    faults = Faults(Random(f"{config.seed}/faults"))
+    owners = {key.api_key: one.account_id for one in config.accounts for key in one.keys}
 
     def publish() -> None:
         events = engine.take_events()
@@ -56,7 +57,10 @@ def create_app(config: SandboxConfig, clock: Clock) -> Starlette:
 
     routes: list[BaseRoute] = [
         WebSocketRoute("/v3", StreamEdge(hub).serve),
-        Route("/{path:path}", RestEdge(exchange, publish, faults, record)),
+        Route(
+            "/{path:path}",
+            RestEdge(exchange, publish, faults, record, owners=owners, clock=clock),
+        ),
     ]
     if config.control:
         control = Control(faults, record, hub, engine.ledger, account_ids)

@@ -8,30 +8,22 @@ GET                /control/truth     the clients' orders, trades and balances
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
+from msgspec import to_builtins
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from gateway.sandbox.events import Order, Side, Trade
-from gateway.sandbox.faults import EVERY_ENDPOINT, Fault, Faults, Outcome
+from gateway.sandbox.faults import Fault, Faults
 from gateway.sandbox.hub import StreamHub
 from gateway.sandbox.ledger import Ledger
 from gateway.sandbox.record import Record
 from gateway.sandbox.replies import Body, encode, placed_order, plain, wallet
 
-_Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=600_000)]
 _Order = TypeVar("_Order")
-
-
-class _FaultOrder(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    endpoint: str = EVERY_ENDPOINT
-    outcome: Outcome | None = None
-    delay_ms: _Milliseconds = 0
-    reply_delay_ms: _Milliseconds = 0
-    count: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class _StreamAction(StrEnum):
@@ -76,21 +68,14 @@ class Control:
         return Mount("/control", routes=routes)
 
     async def _show_faults(self, _request: Request) -> Response:
-        return _json({"faults": [_fault_row(fault) for fault in self._faults]})
+        rows = [{"number": number, **to_builtins(fault)} for number, fault in self._faults]
+        return _json({"faults": rows})
 
     async def _add_fault(self, request: Request) -> Response:
-        order = await _decode(request, _FaultOrder)
-        if isinstance(order, Response):
-            return order
-        self._faults.add(
-            Fault(
-                endpoint=order.endpoint,
-                outcome=order.outcome,
-                delay_ms=order.delay_ms,
-                reply_delay_ms=order.reply_delay_ms,
-                count=order.count,
-            )
-        )
+        fault = await _decode(request, Fault)
+        if isinstance(fault, Response):
+            return fault
+        self._faults.add(fault)
         return await self._show_faults(request)
 
     async def _clear_faults(self, request: Request) -> Response:
@@ -150,16 +135,6 @@ async def _decode(request: Request, shape: type[_Order]) -> _Order | Response:
         return msgspec.json.decode(await request.body(), type=shape)
     except msgspec.DecodeError as error:
         return _json({"error": str(error)}, status=400)
-
-
-def _fault_row(fault: Fault) -> Body:
-    return {
-        "endpoint": fault.endpoint,
-        "outcome": fault.outcome,
-        "delayMs": fault.delay_ms,
-        "replyDelayMs": fault.reply_delay_ms,
-        "count": fault.count,
-    }
 
 
 def _order_row(order: Order) -> Body:

@@ -24,14 +24,13 @@ class Exchange:
         self.authenticator = authenticator
         self._venue = venue
 
-    def answer(self, request: RawRequest) -> Body:
-        """Answer a request to a known endpoint. Raises Refusal."""
+    def answer(self, request: RawRequest, arrived: int) -> Body:
+        """Answer a request to a known endpoint that arrived then (epoch ms). Raises Refusal."""
         endpoint = ENDPOINTS[request.method, request.path]
         parameters = read_parameters(request)
         if isinstance(endpoint, PublicEndpoint):
             return endpoint.answer(self._venue, parameters)
-        now = self._venue.clock()
-        account_id = self.authenticator.request_account(request.api_key, parameters, now)
+        account_id = self.authenticator.request_account(request.api_key, parameters, arrived)
         return endpoint.answer(self._venue, account_id, parameters)
 
     def ticker_body(self, market: Market) -> Body:

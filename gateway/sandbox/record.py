@@ -7,49 +7,76 @@ from dataclasses import dataclass
 from gateway.sandbox.events import Event, Order, OrderChanged, Trade
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received:
-    """A request as it came, without the API key and the signature."""
+    """A request as it came, without the API key and the signature, and what became of it.
+
+    account: whose API key it names, whether or not it was signed with it. time: epoch ms.
+    fault: the outcome of the fault that hit it. executed: the code that executing it gave, None
+    unless (or until) it is executed. status, answered: the HTTP status that was sent and the code
+    in that reply; None when nothing was sent, or no such code.
+    """
 
     method: str
     path: str
     parameters: Mapping[str, str]
+    account: str | None
+    time: int
+    fault: str | None = None
+    executed: str | None = None
+    status: int | None = None
+    answered: str | None = None
 
 
 class Record:
-    """The latest ``limit`` requests, orders and trades of clients; with 0 it keeps nothing."""
+    """The latest ``limit`` requests, client orders and trades; with 0 it keeps nothing.
 
-    def __init__(self, accounts: Iterable[str], limit: int) -> None:
-        self._accounts = frozenset(accounts)
+    ``dropped`` counts what had to make room, by kind.
+    """
+
+    def __init__(self, clients: Iterable[str], limit: int) -> None:
+        self._clients = frozenset(clients)
         self._limit = limit
         self.counts: Counter[str] = Counter()
-        self.requests: deque[Received] = deque(maxlen=limit)
-        self.trades: deque[Trade] = deque(maxlen=limit)
+        self.requests: deque[Received] = deque()
+        self.trades: deque[Trade] = deque()
         self.orders: dict[str, Order] = {}
+        self.dropped = Counter(requests=0, orders=0, trades=0)
 
     def note_request(self, request: Received) -> None:
-        """Keep a request."""
-        if self._limit:
-            self.counts[request.path] += 1
-            self.requests.append(request)
+        """Keep a request; what becomes of it is written into it."""
+        if not self._limit:
+            return
+        self.counts[request.path] += 1
+        self.requests.append(request)
+        if len(self.requests) > self._limit:
+            self.requests.popleft()
+            self.dropped["requests"] += 1
 
     def note_events(self, events: Iterable[Event]) -> None:
-        """Keep the clients' orders as they are now, and their trades."""
+        """Keep the clients' orders as they are now, and all trades."""
+        if not self._limit:
+            return
         for event in events:
-            if isinstance(event, OrderChanged) and event.order.account_id in self._accounts:
+            if isinstance(event, OrderChanged) and event.order.account_id in self._clients:
                 self._note_order(event.order)
-            elif isinstance(event, Trade) and self._concerns(event):
-                self.trades.append(event)
+            elif isinstance(event, Trade):
+                self._note_trade(event)
 
     def forget_requests(self) -> None:
         """Start counting anew."""
         self.counts.clear()
         self.requests.clear()
+        self.dropped["requests"] = 0
 
-    def _concerns(self, trade: Trade) -> bool:
-        return not self._accounts.isdisjoint((trade.maker.account_id, trade.taker.account_id))
+    def _note_trade(self, trade: Trade) -> None:
+        self.trades.append(trade)
+        if len(self.trades) > self._limit:
+            self.trades.popleft()
+            self.dropped["trades"] += 1
 
     def _note_order(self, order: Order) -> None:
         self.orders[order.order_id] = order
         if len(self.orders) > self._limit:
             del self.orders[next(iter(self.orders))]
+            self.dropped["orders"] += 1

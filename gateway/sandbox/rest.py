@@ -1,71 +1,100 @@
 """The HTTP edge: bytes to the exchange and back, with the faults that are asked for."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.sandbox.codes import Code, Refusal
+from gateway.sandbox.endpoints import Clock
 from gateway.sandbox.exchange import ENDPOINTS, Exchange
 from gateway.sandbox.faults import Fault, Faults, Outcome
+from gateway.sandbox.faulty_replies import JSON, Reply, coded, faulty_reply
 from gateway.sandbox.parameters import RawRequest, read_parameters
 from gateway.sandbox.record import Received, Record
-from gateway.sandbox.replies import Body, encode, failure
+from gateway.sandbox.replies import encode
 
-_OUTAGE_PAGE = "<html><body><h1>500 Internal Server Error</h1></body></html>"
 _API_KEY_NAMES = frozenset({"apikey", "x-apnk-apikey"})
 
 
 class RestEdge:
-    """An ASGI application that answers every path; ``publish`` is called after each execution."""
+    """An ASGI application that answers every path; ``publish`` is called after each execution.
+
+    ``owners`` gives the account of each API key.
+    """
 
     def __init__(
-        self, exchange: Exchange, publish: Callable[[], None], faults: Faults, record: Record
+        self,
+        exchange: Exchange,
+        publish: Callable[[], None],
+        faults: Faults,
+        record: Record,
+        *,
+        owners: Mapping[str, str],
+        clock: Clock,
     ) -> None:
         self._exchange = exchange
         self._publish = publish
         self._faults = faults
         self._record = record
+        self._owners = owners
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
         raw = await _read(request)
-        self._record.note_request(_without_credentials(raw))
-        fault = self._faults.take(raw.path)
+        received = self._note(raw)
+        fault = self._faults.take(raw.path, received.account)
+        received.fault = fault.outcome
         await asyncio.sleep(fault.delay_ms / 1000)
-        response = self._respond(raw, fault)
+        reply = self._reply(raw, fault, received)
         await asyncio.sleep(fault.reply_delay_ms / 1000)
-        if response is None:
+        if reply is None:
             await _hang_up(request)
         else:
-            await response(scope, receive, send)
+            received.status, received.answered = reply.status, reply.code
+            await _deliver(reply, request, send, whole=fault.outcome is not Outcome.TRUNCATED)
+        if fault.outcome is Outcome.EXECUTE_LATE:
+            await asyncio.sleep(fault.late_ms / 1000)
+            self._execute(raw, received, received.time)
 
-    def _respond(self, raw: RawRequest, fault: Fault) -> Response | None:
-        """Execute as far as the fault lets it, and make the reply; None hangs up."""
-        if fault.outcome is None:
-            return self._execute(raw)
-        if fault.outcome.executes:
-            self._execute(raw)
-        match fault.outcome:
-            case Outcome.DROP_BEFORE | Outcome.DROP_AFTER:
-                return None
-            case Outcome.HTML_500:
-                return HTMLResponse(_OUTAGE_PAGE, status_code=500)
-            case Outcome.UNEXPECTED_BEFORE | Outcome.UNEXPECTED_AFTER:
-                return _json(failure(Code.UNEXPECTED_ERROR))
+    def _note(self, raw: RawRequest) -> Received:
+        received = Received(
+            method=raw.method,
+            path=raw.path,
+            parameters=_without_credentials(raw),
+            account=self._owners.get(raw.api_key or ""),
+            time=self._clock(),
+        )
+        self._record.note_request(received)
+        return received
 
-    def _execute(self, raw: RawRequest) -> Response:
+    def _reply(self, raw: RawRequest, fault: Fault, received: Received) -> Reply | None:
+        """Execute unless the fault prevents it, and make the reply; None hangs up."""
+        if fault.outcome is None or fault.outcome is Outcome.TRUNCATED:
+            return self._execute(raw, received, self._clock())
+        if fault.executes_first:
+            self._execute(raw, received, self._clock())
+        return faulty_reply(fault)
+
+    def _execute(self, raw: RawRequest, received: Received, arrived: int) -> Reply:
         if (raw.method, raw.path) not in ENDPOINTS:
-            return _json(failure(Code.INVALID_REQUEST), status=404)
+            reply = coded(Code.INVALID_REQUEST.value, status=404)
+        else:
+            reply = self._ask(raw, arrived)
+        received.executed = reply.code
+        return reply
+
+    def _ask(self, raw: RawRequest, arrived: int) -> Reply:
         try:
-            body = self._exchange.answer(raw)
+            body = self._exchange.answer(raw, arrived)
         except Refusal as refusal:
-            return _json(failure(refusal.code))
+            return coded(refusal.code.value)
         self._publish()
-        return _json(body)
+        return Reply(200, JSON, encode(body), Code.SUCCESS.value)
 
 
 async def _read(request: Request) -> RawRequest:
@@ -80,20 +109,27 @@ async def _read(request: Request) -> RawRequest:
     )
 
 
-def _without_credentials(raw: RawRequest) -> Received:
+def _without_credentials(raw: RawRequest) -> dict[str, str]:
     try:
         values = read_parameters(raw).values
     except Refusal:
         values = {}
-    shown = {name: value for name, value in values.items() if name.lower() not in _API_KEY_NAMES}
-    return Received(raw.method, raw.path, shown)
+    return {name: value for name, value in values.items() if name.lower() not in _API_KEY_NAMES}
 
 
-def _json(body: Body, status: int = 200) -> Response:
-    return Response(encode(body), status_code=status, media_type="application/json")
+async def _deliver(reply: Reply, request: Request, send: Send, *, whole: bool) -> None:
+    response = Response(reply.body, reply.status, media_type=reply.media_type)
+    if whole:
+        await response(request.scope, request.receive, send)
+        return
+    start = {"status": response.status_code, "headers": response.raw_headers}
+    await send({"type": "http.response.start", **start})
+    half = response.body[: len(response.body) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+    await _hang_up(request)
 
 
 async def _hang_up(request: Request) -> None:
-    """Close the connection without a reply, and wait until it is closed."""
+    """Close the connection with what has been sent so far, and wait until it is closed."""
     request.state.hang_up()
     await request.receive()

@@ -13,9 +13,9 @@ from tests.processes import eventually
 UNCLEAR: dict[str, tuple[dict[str, object], int]] = {
     "drop-before": ({"outcome": "drop-before"}, 0),
     "drop-after": ({"outcome": "drop-after"}, 1),
-    "html-500": ({"outcome": "html-500"}, 0),
-    "code-90000-before": ({"outcome": "code-90000-before"}, 0),
-    "code-90000-after": ({"outcome": "code-90000-after"}, 1),
+    "html-502": ({"outcome": "html-502"}, 0),
+    "code-before": ({"outcome": "code-before"}, 0),
+    "code-after": ({"outcome": "code-after"}, 1),
     "late": ({"replyDelayMs": 1500}, 1),
 }
 

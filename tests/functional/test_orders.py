@@ -217,7 +217,7 @@ def test_a_cancel_of_no_order_id_is_refused_here(
     assert exchange.requests("market/cancel-order", orderId=order_id) == []
 
 
-@pytest.mark.parametrize("outcome", ["drop-before", "drop-after", "html-500", "code-90000-after"])
+@pytest.mark.parametrize("outcome", ["drop-before", "drop-after", "html-502", "code-after"])
 def test_a_cancel_without_a_clear_answer_is_pending_and_is_sent_once(
     exchange: Exchange, trader: Caller, outcome: str
 ) -> None:
