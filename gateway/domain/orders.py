@@ -196,6 +196,12 @@ class Placement:
     rejection: Rejection | None = None
     evidence: str | None = None
 
+    def state_at(self, now: int) -> PlacementState:
+        """The state at `now` (ms): UNKNOWN once the lease of one that is SENDING has run out."""
+        if self.state is PlacementState.SENDING and now >= self.lease_until:
+            return PlacementState.UNKNOWN
+        return self.state
+
     @property
     def new_id_safe(self) -> bool:
         """True when the same command under a new client order id cannot double the order.
@@ -203,3 +209,16 @@ class Placement:
         Evidence beside a rejection says that something may have happened all the same.
         """
         return self.state in _NOTHING_STANDS and self.evidence is None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementPage:
+    """Some of a principal's placements in an account, newest first, each with its cursor.
+
+    The next page starts after `end`, a cursor, or None where nothing was read. `has_next`: there
+    is more to read, though perhaps nothing that is asked for; a page may even be empty then.
+    """
+
+    entries: tuple[tuple[str, Placement], ...]
+    end: str | None
+    has_next: bool

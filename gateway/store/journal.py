@@ -1,23 +1,44 @@
 """The durable record of every order intent: what was asked for, and what became of it.
 
 A record lives under its principal, account and client order id. Two kinds of pointers lead to
-it: from the placement's id, and from the order id once the exchange gave one. All keys of an
-account share one hash slot, and so does the one script that writes them.
+it: from the placement's id, and from the order id once the exchange gave one. An index has the
+placements of a principal in an account by their age. All of these are written by one script.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 import structlog
 from redis.asyncio import Redis
 
 from gateway.domain.errors import JournalUnavailable
-from gateway.domain.orders import FOLLOWING, Placement, PlacementState, Rejection
-from gateway.store.redis import StoreUnavailable, attempt, reach, read_all, run_script
+from gateway.domain.orders import FOLLOWING, Placement, PlacementPage, PlacementState, Rejection
+from gateway.store.journal_index import client_order_id_at, page_of, position_at, position_of
+from gateway.store.journal_keys import (
+    Identity,
+    account_of,
+    id_key,
+    identity_of,
+    index_keys,
+    key_of,
+    keys_of,
+    order_key,
+    record_key,
+)
+from gateway.store.journal_script import PUT
+from gateway.store.redis import (
+    StoreUnavailable,
+    attempt,
+    positions_before,
+    reach,
+    read_all,
+    run_script,
+    would_write,
+)
 from gateway.store.spool import Spool
 
 _log = structlog.get_logger(__name__)
@@ -29,33 +50,7 @@ _OUTCOMES = frozenset(state for state, following in FOLLOWING.items() if not fol
 # Late evidence may still turn NOT_PLACED into ACCEPTED, but not after the time that records keep.
 _EXPIRING = _OUTCOMES | {PlacementState.NOT_PLACED}
 
-# KEYS[1] is the record, the other keys are pointers to it. ARGV: the record, the placement's id,
-# ms to keep it (0: for ever), 'begin' for an intent, and the states that it may follow. Answers
-# with the record that stands in the way, or nothing. Running it twice is the same as once. A
-# withdrawn intent was never sent and its caller was told to repeat it: a new one takes its place.
-# MGET instead of GET: a key of a foreign type is no record, and must not block the spool.
-_PUT = """
-local standing = redis.call('MGET', KEYS[1])[1]
-if standing then
-  local readable, record = pcall(cjson.decode, standing)
-  if not readable or type(record) ~= 'table' then return standing end
-  if record.id == ARGV[2] then
-    local follows = false
-    for i = 5, #ARGV do follows = follows or record.state == ARGV[i] end
-    if not follows then return standing end
-  else
-    local why = type(record.rejection) == 'table' and record.rejection.code
-    local withdrawn = record.state == 'NOT_SENT' and why == 'JOURNAL_UNAVAILABLE'
-    if ARGV[4] ~= 'begin' or not withdrawn then return standing end
-  end
-end
-for i, key in ipairs(KEYS) do
-  local value = i == 1 and ARGV[1] or KEYS[1]
-  if ARGV[3] == '0' then redis.call('SET', key, value)
-  else redis.call('SET', key, value, 'PX', ARGV[3]) end
-end
-return false
-"""
+_CHUNK = 100
 
 _RECORDS = msgspec.json.Decoder(Placement)
 
@@ -96,10 +91,10 @@ class OrderJournal:
         then nothing may be sent, and should the record have been written after all, it becomes
         NOT_SENT.
         """
-        if _account_of(placement.id) != placement.command.account:
+        if account_of(placement.id) != placement.command.account:
             message = "the placement's id must come from new_placement_id"
             raise ValueError(message)
-        waiting = self._waiting_for(_identity(placement))
+        waiting = self._waiting_for(identity_of(placement))
         if waiting is not None:
             return waiting
         try:
@@ -164,8 +159,7 @@ class OrderJournal:
         waiting = self._spool.get(placement_id)
         if waiting is not None:
             return waiting
-        pointer = _key(_account_of(placement_id), "id", placement_id)
-        (record,) = await self._read([pointer])
+        (record,) = await self._read([id_key(placement_id)])
         return None if record is None else await self._record(record)
 
     async def find(self, principal: str, account: str, client_order_id: str) -> Placement | None:
@@ -173,16 +167,47 @@ class OrderJournal:
         waiting = self._waiting_for((principal, account, client_order_id))
         if waiting is not None:
             return waiting
-        return await self._record(_record_key(principal, account, client_order_id))
+        return await self._record(record_key(principal, account, client_order_id))
 
     async def of_orders(self, account: str, order_ids: Sequence[str]) -> dict[str, Placement]:
         """The placements by the ids of the orders that they placed; others are left out."""
-        pointers = await self._read([_key(account, "order", order_id) for order_id in order_ids])
+        pointers = await self._read([order_key(account, order_id) for order_id in order_ids])
         pairs = zip(order_ids, pointers, strict=True)
         records = {order_id: key for order_id, key in pairs if key is not None}
         found = zip(records, await self._read(list(records.values())), strict=True)
         placements = {order_id: _decode(raw) for order_id, raw in found if raw is not None}
         return placements | self._waiting_of(account, frozenset(order_ids))
+
+    async def page(
+        self,
+        principal: str,
+        account: str,
+        *,
+        first: int,
+        after: str | None = None,
+        client_order_id: str | None = None,
+        wanted: Callable[[Placement], bool] = lambda _: True,
+    ) -> PlacementPage:
+        """The principal's `first` newest placements in an account that are `wanted`.
+
+        `after`: the cursor at which another page ended; raises `BadUserInput` for what is none.
+        With `client_order_id`, the one placement that has it. What waits in memory is among them.
+        """
+        before = None if after is None else position_at(after)
+        if client_order_id is None:
+            found = self._newest_first(principal, account, before)
+        else:
+            found = self._one((principal, account, client_order_id), before)
+        async with aclosing(found) as placements:
+            return await page_of(placements, first, wanted)
+
+    async def writable(self, account: str) -> bool:
+        """Whether an intent of the account could be recorded now, as far as Redis tells."""
+        try:
+            await attempt(lambda: would_write(self._redis, key_of(account, "writable")))
+        except StoreUnavailable:
+            return False
+        return True
 
     async def inspect(self) -> list[str]:
         """What would let Redis lose records, one sentence each; empty when nothing would."""
@@ -248,11 +273,19 @@ class OrderJournal:
         return placement
 
     async def _put(self, placement: Placement, after: frozenset[PlacementState]) -> bytes | None:
-        keys = _keys(placement)
+        keys = keys_of(placement)
         keep_ms = self._keep_ms if placement.state in _EXPIRING else 0
         step = "begin" if placement.state in _INTENTS else "finish"
-        values = (msgspec.json.encode(placement), placement.id, keep_ms, step, *sorted(after))
-        standing: bytes | None = await attempt(lambda: run_script(self._redis, _PUT, keys, values))
+        place = position_of(placement)
+        values = (
+            msgspec.json.encode(placement),
+            placement.id,
+            keep_ms,
+            step,
+            place,
+            *sorted(after),
+        )
+        standing: bytes | None = await attempt(lambda: run_script(self._redis, PUT, keys, values))
         return standing
 
     async def _record(self, key: str | bytes) -> Placement | None:
@@ -267,8 +300,60 @@ class OrderJournal:
         except StoreUnavailable as away:
             raise JournalUnavailable from away
 
-    def _waiting_for(self, identity: tuple[str, str, str]) -> Placement | None:
-        return next((p for p in self._spool.latest() if _identity(p) == identity), None)
+    async def _newest_first(
+        self, principal: str, account: str, before: str | None
+    ) -> AsyncGenerator[Placement]:
+        """The principal's placements in an account, from those at positions below `before` on."""
+        waiting: dict[str, Placement] = {}
+        while True:
+            positions = await self._positions(principal, account, before)
+            found = await self._placements_at(principal, account, positions)
+            waiting |= self._waiting_by_position(principal, account)
+            down_to = positions[-1] if len(positions) == _CHUNK else ""
+            for position, placement in waiting.items():
+                if down_to <= position and (before is None or position < before):
+                    found[position] = placement
+            for position in sorted(found, reverse=True):
+                yield found[position]
+            if not down_to:
+                return
+            before = down_to
+
+    async def _one(self, identity: Identity, before: str | None) -> AsyncGenerator[Placement]:
+        placement = await self.find(*identity)
+        if placement is not None and (before is None or position_of(placement) < before):
+            yield placement
+
+    async def _positions(self, principal: str, account: str, before: str | None) -> list[str]:
+        index, _ = index_keys(principal, account)
+        try:
+            return await attempt(
+                lambda: positions_before(self._redis, index, before, _CHUNK), tries=2
+            )
+        except StoreUnavailable as away:
+            raise JournalUnavailable from away
+
+    async def _placements_at(
+        self, principal: str, account: str, positions: Sequence[str]
+    ) -> dict[str, Placement]:
+        ids = map(client_order_id_at, positions)
+        records = await self._read([record_key(principal, account, each) for each in ids])
+        found = zip(positions, records, strict=True)
+        placements = {position: _decode(raw) for position, raw in found if raw is not None}
+        # Where an intent was withdrawn, the one in its place may stand elsewhere.
+        return {
+            at: placement for at, placement in placements.items() if position_of(placement) == at
+        }
+
+    def _waiting_by_position(self, principal: str, account: str) -> dict[str, Placement]:
+        return {
+            position_of(placement): placement
+            for placement in self._spool.latest()
+            if (placement.principal, placement.command.account) == (principal, account)
+        }
+
+    def _waiting_for(self, identity: Identity) -> Placement | None:
+        return next((p for p in self._spool.latest() if identity_of(p) == identity), None)
 
     def _waiting_of(self, account: str, order_ids: frozenset[str]) -> dict[str, Placement]:
         return {
@@ -278,37 +363,6 @@ class OrderJournal:
             and placement.order is not None
             and placement.order.order_id in order_ids
         }
-
-
-def _identity(placement: Placement) -> tuple[str, str, str]:
-    command = placement.command
-    return placement.principal, command.account, command.client_order_id
-
-
-def _account_of(placement_id: str) -> str:
-    return placement_id.rpartition(".")[0]
-
-
-def _key(account: str, *parts: str) -> str:
-    # The braces make the account the hash slot.
-    return f"ngw:1:journal:{{{_quoted(account)}}}:" + ":".join(map(_quoted, parts))
-
-
-def _quoted(part: str) -> str:
-    # Keeps parts from running together. An id may come from anyone, half a surrogate pair in it.
-    return quote(part, safe="", errors="surrogatepass")
-
-
-def _record_key(principal: str, account: str, client_order_id: str) -> str:
-    return _key(account, "record", principal, client_order_id)
-
-
-def _keys(placement: Placement) -> list[str]:
-    account = placement.command.account
-    keys = [_record_key(*_identity(placement)), _key(account, "id", placement.id)]
-    if placement.order is not None and placement.order.order_id is not None:
-        keys.append(_key(account, "order", placement.order.order_id))
-    return keys
 
 
 def _decode(raw: bytes) -> Placement:

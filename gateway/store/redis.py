@@ -100,6 +100,18 @@ async def read_all(redis: Redis, keys: Sequence[str | bytes]) -> list[bytes | No
     return cast("list[bytes | None]", await redis.mget(keys))
 
 
+async def positions_before(redis: Redis, key: str, before: str | None, most: int) -> list[str]:
+    """Up to `most` members of a sorted set whose scores are equal: the last below `before`."""
+    upper = "+" if before is None else f"({before}"
+    members = await redis.zrevrangebylex(key, upper, "-", 0, most)
+    return [cast("bytes", member).decode() for member in members]
+
+
+async def would_write(redis: Redis, key: str) -> None:
+    """See that Redis takes writes now, writing nothing: `key`, which must not exist, stays so."""
+    await redis.set(key, "", xx=True)
+
+
 async def run_script(redis: Redis, text: str, keys: Sequence[str], values: Sequence[Any]) -> Any:  # noqa: ANN401 - what a script answers, the script decides
     """Run a Lua script. By its text: it is short, and a restarted server knows no hashes."""
     answer = redis.execute_command("EVAL", text, len(keys), *keys, *values)  # type: ignore[no-untyped-call]

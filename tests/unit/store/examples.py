@@ -146,13 +146,28 @@ values_by_kind: dict[MarketKind, st.SearchStrategy[MarketValue]] = {
     MarketKind.TRADES: st.builds(TradeHistory, _texts, st.lists(_trades, max_size=3).map(tuple)),
 }
 
+
+def _specs(order_type: OrderType, *terms: str) -> st.SearchStrategy[OrderSpec]:
+    named = dict.fromkeys(terms, decimals)
+    return st.builds(OrderSpec, type=st.just(order_type), **named)
+
+
+specs = st.one_of(
+    _specs(OrderType.LIMIT, "price", "quantity"),
+    _specs(OrderType.MARKET, "quantity"),
+    _specs(OrderType.STOP_LIMIT, "stop_price", "price", "quantity"),
+    _specs(OrderType.FAST, "quote_total"),
+    _specs(OrderType.FAST, "quantity"),
+)
+"""An order of each type with every term that it has."""
+
 _commands = st.builds(
     PlaceOrder,
     st.just("demo"),
     _texts,
     _texts,
     st.sampled_from(OrderSide),
-    st.builds(OrderSpec, price=decimals, quantity=decimals),
+    specs,
 )
 placements = st.builds(
     replace,

@@ -186,7 +186,7 @@ async def test_an_outcome_that_waits_is_found_by_its_order(own_valkey: ValkeySer
         assert journal.pending() == 1
         assert await journal.of_orders("demo", ["o-1", "o-2"]) == {"o-1": outcome}
         assert await journal.of_orders("other", ["o-1"]) == {}
-        assert len(await keys_of(redis)) == 2
+        assert len(await keys_of(redis)) == 3
 
 
 async def test_an_outcome_written_without_an_answer_is_written_once(
