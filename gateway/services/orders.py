@@ -13,6 +13,7 @@ from decimal import Decimal
 import structlog
 
 from gateway.access.policy import Action, Principal
+from gateway.domain.account import TradingState
 from gateway.domain.errors import (
     BadUserInput,
     ExchangeFailure,
@@ -22,8 +23,16 @@ from gateway.domain.errors import (
     NotSent,
     Refused,
     Unclear,
+    UnknownAccount,
 )
-from gateway.domain.orders import Order, Placement, PlacementState, PlaceOrder, Rejection
+from gateway.domain.orders import (
+    Order,
+    Placement,
+    PlacementPage,
+    PlacementState,
+    PlaceOrder,
+    Rejection,
+)
 from gateway.exchange import CODES_TO_RECONCILE, ExchangeClient, PreparedRequest
 from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
@@ -104,6 +113,42 @@ class Orders:
         if placement is None or placement.principal != principal.id:
             return None
         return await self._settled(placement)
+
+    async def placements(
+        self,
+        principal: Principal,
+        account: str,
+        *,
+        client_order_id: str | None,
+        state: PlacementState | None,
+        first: int,
+        after: str | None,
+    ) -> PlacementPage:
+        """The principal's own newest placements in an account; of one id, or in one state.
+
+        Raises `UnknownAccount`, `BadUserInput` for an `after` that is no cursor, and
+        `JournalUnavailable`. An id that no order can have finds nothing.
+        """
+        if account not in self._accounts.visible(principal):
+            raise UnknownAccount(account)
+        page = await self._journal.page(
+            principal.id,
+            account,
+            first=first,
+            after=after,
+            client_order_id=client_order_id,
+            wanted=lambda each: state in (None, each.state_at(self._now())),
+        )
+        settled = await asyncio.gather(*(self._settled(each) for _, each in page.entries))
+        shown = zip((cursor for cursor, _ in page.entries), settled, strict=True)
+        # Its sender may have said what became of one just before it was called lost.
+        return replace(page, entries=tuple(e for e in shown if state in (None, e[1].state)))
+
+    async def trading_state(self, account: str) -> TradingState:
+        """What is sent for the account now: without a journal that takes records, only cancels."""
+        if await self._journal.writable(account):
+            return TradingState.ACTIVE
+        return TradingState.CANCEL_ONLY
 
     async def placements_of(
         self, principal: Principal, account: str, order_ids: list[str]
@@ -222,7 +267,7 @@ class Orders:
 
     async def _settled(self, placement: Placement) -> Placement:
         """Call a placement UNKNOWN whose sender is gone."""
-        if placement.state is not PlacementState.SENDING or self._now() < placement.lease_until:
+        if placement.state_at(self._now()) is placement.state:
             return placement
         lost = replace(
             placement,
