@@ -12,9 +12,10 @@ from gateway.domain.signing import Sign, SignedText
 from gateway.exchange.clock import ExchangeClock
 from gateway.exchange.error_codes import ERROR_CODES
 from gateway.exchange.parameters import Pairs, as_json, encode
+from gateway.exchange.readers import read_time
 from gateway.exchange.replies import require_success
 from gateway.exchange.transport import Request, Transport
-from gateway.exchange.wire import SUCCESS, TimeReply, parse
+from gateway.exchange.wire import SUCCESS, Unparsable
 
 T = TypeVar("T")
 
@@ -55,7 +56,8 @@ class PreparedRequest:
 class Calls:
     """Calls endpoints by their path below /v3/api; `read` turns the body of a success into a value.
 
-    A `read` that raises `ValueError` makes the answer `Unclear`. `on_call` is told the endpoint of
+    A `read` that raises `ValueError` makes the answer `Unclear`, with the cause of an `Unparsable`:
+    "unparsable", "crossed_book" or "mismatch". `on_call` is told the endpoint of
     every request, and the exchange's code, "unlisted", or why there was no answer.
     """
 
@@ -94,6 +96,17 @@ class Calls:
 
         return await self._repeated(attempt)
 
+    async def signed_post(
+        self, path: str, sign: Sign, pairs: Pairs, read: Callable[[bytes], T]
+    ) -> T:
+        """Read as an account where the exchange reads by POST: repeated as any read is."""
+
+        async def attempt() -> T:
+            _, signed = await self._sign(_name(path), sign, pairs)
+            return await self.once(self._post(path, signed, changes=False), read)
+
+        return await self._repeated(attempt)
+
     async def synchronise_clock(self) -> None:
         """Take one sample of the exchange's time ('Check Server Time')."""
 
@@ -111,16 +124,16 @@ class Calls:
             signed_at=signed_at,
             window=self._window_ms,
             digest=hashlib.sha256(signed.text.encode()).hexdigest(),
-            request=self._post(path, signed),
+            request=self._post(path, signed, changes=True),
         )
 
-    def _post(self, path: str, signed: SignedText) -> Request:
+    def _post(self, path: str, signed: SignedText, *, changes: bool) -> Request:
         name, target = _name(path), f"{_API}/{path}"
         if self._post_form == "query":
             target = f"{target}?{signed.text}"
-            return Request(name, "POST", target, (signed.header,), changes=True)
+            return Request(name, "POST", target, (signed.header,), changes=changes)
         headers = (signed.header, ("Content-Type", "application/json"))
-        return Request(name, "POST", target, headers, as_json(signed.text), changes=True)
+        return Request(name, "POST", target, headers, as_json(signed.text), changes=changes)
 
     async def once(self, request: Request, read: Callable[[bytes], T]) -> T:
         """Send `request` once and count it."""
@@ -137,8 +150,10 @@ class Calls:
         require_success(request.endpoint, reply)
         try:
             return read(reply.body)
+        except Unparsable as fault:
+            raise Unclear(request.endpoint, fault.cause, SUCCESS) from None
         except ValueError:
-            raise Unclear(request.endpoint, "unparsable", SUCCESS) from None
+            raise Unclear(request.endpoint, Unparsable.cause, SUCCESS) from None
 
     async def _sign(self, endpoint: str, sign: Sign, pairs: Pairs) -> tuple[int, SignedText]:
         now = await self._exchange_time(endpoint)
@@ -163,11 +178,6 @@ class Calls:
             wait_jitter=self._retry.wait,
         )
         return await caller((NotSent, Unclear), attempt)
-
-
-def read_time(body: bytes) -> int:
-    """Read the answer of 'Check Server Time', in ms."""
-    return parse(body, TimeReply).data
 
 
 def _get(path: str, text: str, *headers: tuple[str, str]) -> Request:

@@ -5,42 +5,54 @@ asked for. Reads are repeated a few times on `NotSent` and `Unclear`; mutations 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
-from gateway.domain.account import Balance
-from gateway.domain.errors import BadUserInput, Refused, Unclear, UnknownSymbol
+from gateway.domain.account import (
+    Balance,
+    Currency,
+    Deposit,
+    DepositOptions,
+    Fill,
+    Withdraw,
+    Withdrawal,
+    WithdrawalOptions,
+)
+from gateway.domain.errors import BadUserInput, Refused, UnknownSymbol
 from gateway.domain.market import (
     CandleInterval,
     CandleSeries,
     MarketListing,
     MarketRules,
     OrderBook,
-    OrderSide,
     Ticker,
     TopOfBook,
     TradeHistory,
 )
-from gateway.domain.money import plain
-from gateway.domain.orders import Order, OrderStatus, PlaceOrder
+from gateway.domain.orders import Order, PlaceOrder
 from gateway.domain.signing import Sign
-from gateway.exchange import mapping, wire
-from gateway.exchange.calls import Calls, PostForm, PreparedRequest, Retry, read_time
+from gateway.exchange import readers
+from gateway.exchange.account_mapping import withdraw_pairs
+from gateway.exchange.calls import Calls, PostForm, PreparedRequest, Retry
 from gateway.exchange.clock import ExchangeClock
 from gateway.exchange.error_codes import UNKNOWN_SYMBOL_CODES
+from gateway.exchange.mapping import interval_name
+from gateway.exchange.order_mapping import order_pairs, order_path
+from gateway.exchange.parameters import Pairs
 from gateway.exchange.transport import Transport
 
 T = TypeVar("T")
 
 _LONGEST_ID = 256
+_LONGEST_NAME = 64
 
 
 class ExchangeClient:
     """Calls the exchange, each account's calls signed by the `Sign` handed in.
 
-    `window_ms` is signed into every request as `windowSize`. `on_call` is told of every request:
-    the endpoint, and the exchange's code, "unlisted", or why there was no answer; both come from
-    closed sets.
+    `post_form` says where a POST carries its parameters. `window_ms` is signed into every request
+    as `windowSize`. `on_call` is told of every request: the endpoint, and the exchange's code,
+    "unlisted", or why there was no answer; both come from closed sets.
     """
 
     def __init__(
@@ -64,11 +76,11 @@ class ExchangeClient:
 
     async def ping(self) -> None:
         """Return if the exchange answers ('Connectivity Test')."""
-        await self._calls.public("ping", (), lambda _: None)
+        await self._calls.public("ping", (), readers.read_nothing)
 
     async def server_time(self) -> int:
         """Ask the exchange for its time in ms ('Check Server Time')."""
-        return await self._calls.public("time", (), read_time)
+        return await self._calls.public("time", (), readers.read_time)
 
     async def synchronise_clock(self) -> None:
         """Take one sample of the exchange's time; call it regularly, so that the clock stays fresh.
@@ -77,30 +89,21 @@ class ExchangeClient:
         """
         await self._calls.synchronise_clock()
 
+    async def authenticate(self, sign: Sign) -> None:
+        """Return if the exchange knows the account's key ('API Authentication Test')."""
+        await self._calls.signed_post("balance/wallet", sign, (), readers.read_nothing)
+
     async def markets(self) -> tuple[MarketListing, tuple[Ticker, ...]]:
         """List all markets, and the last 24 hours of each ('Get All Markets 24h')."""
-
-        def read(body: bytes) -> tuple[MarketListing, tuple[Ticker, ...]]:
-            rows = wire.parse(body, wire.MarketsReply).markets
-            return mapping.map_listing(rows), tuple(mapping.map_ticker(row) for row in rows)
-
-        return await self._calls.public("market/markets", (), read)
+        return await self._calls.public("market/markets", (), readers.read_markets)
 
     async def ticker(self, symbol: str) -> Ticker:
         """Read the last 24 hours of a market ('Get Symbol 24h Statistics')."""
-        return await self._of_market(
-            "market/24h",
-            symbol,
-            lambda body: mapping.map_ticker(wire.parse(body, wire.TickerReply).market),
-        )
+        return await self._of_market("market/24h", symbol, readers.read_ticker)
 
     async def rules(self, symbol: str) -> MarketRules:
         """Read what orders must obey ('Get Symbol Detailed Info')."""
-        return await self._of_market(
-            "market/info",
-            symbol,
-            lambda body: mapping.map_rules(wire.parse(body, wire.RulesReply).info),
-        )
+        return await self._of_market("market/info", symbol, readers.read_rules)
 
     async def candles(
         self,
@@ -114,77 +117,83 @@ class ExchangeClient:
         return await self._of_market(
             "market/candles",
             symbol,
-            lambda body: mapping.map_candles(
-                symbol, interval, wire.parse(body, wire.CandlesReply).candles
+            partial(readers.read_candles, interval=interval),
+            (
+                *((name, str(time)) for name, time in bounds if time is not None),
+                ("interval", interval_name(interval)),
             ),
-            *((name, str(time)) for name, time in bounds if time is not None),
-            ("interval", mapping.interval_name(interval)),
         )
 
     async def top_of_book(self, symbol: str) -> TopOfBook:
-        """Read the best bid and ask ('Get Symbol Orderbook')."""
-        return await self._of_market(
-            "market/orderbook",
-            symbol,
-            lambda body: mapping.map_top_of_book(symbol, wire.parse(body, wire.BookReply).book),
-        )
+        """Read the best bid and ask ('Get Symbol Orderbook'); a crossed book is `Unclear`."""
+        return await self._of_market("market/orderbook", symbol, readers.read_top_of_book)
 
     async def order_book(self, symbol: str) -> OrderBook:
-        """Read the book ('Get Symbol Order Depth')."""
-        return await self._of_market(
-            "market/depth",
-            symbol,
-            lambda body: mapping.map_order_book(symbol, wire.parse(body, wire.BookReply).book),
-        )
+        """Read the book ('Get Symbol Order Depth'); a crossed one is `Unclear`."""
+        return await self._of_market("market/depth", symbol, readers.read_order_book)
 
     async def trades(self, symbol: str) -> TradeHistory:
         """Read the last public trades, newest first ('Get Symbol Trade History')."""
-        return await self._of_market(
-            "market/trades",
-            symbol,
-            lambda body: mapping.map_trades(symbol, wire.parse(body, wire.TradesReply).trades),
-        )
+        return await self._of_market("market/trades", symbol, readers.read_trades)
 
     async def balances(self, sign: Sign) -> tuple[Balance, ...]:
         """Read what an account holds ('Get User Wallet'; a GET, as live clients send it)."""
-
-        def read(body: bytes) -> tuple[Balance, ...]:
-            return tuple(map(mapping.map_balance, wire.parse(body, wire.WalletReply).wallet))
-
-        return await self._calls.signed("balance/wallet", sign, read)
+        return await self._calls.signed("balance/wallet", sign, readers.read_balances)
 
     async def open_orders(self, sign: Sign) -> tuple[Order, ...]:
         """Read an account's open orders ('Get User Active Orders')."""
+        return await self._calls.signed("market/user-orders", sign, readers.read_orders)
 
-        def read(body: bytes) -> tuple[Order, ...]:
-            return tuple(map(mapping.map_order, wire.parse(body, wire.OrdersReply).orders))
+    async def fills(self, sign: Sign) -> tuple[Fill, ...]:
+        """Read an account's last executions, newest first ('Get User Trades')."""
+        return await self._calls.signed("market/user-trades", sign, readers.read_fills)
 
-        return await self._calls.signed("market/user-orders", sign, read)
+    async def currencies(self, sign: Sign) -> tuple[Currency, ...]:
+        """List the exchange's assets ('Get All Currencies')."""
+        return await self._calls.signed("balance/currencies", sign, readers.read_currencies)
+
+    async def deposit_options(self, sign: Sign, asset: str) -> DepositOptions:
+        """Read how an asset is paid in ('Get Deposit Addresses').
+
+        Raise `BadUserInput` for an asset that the exchange does not know.
+        """
+        return await self._of_asset("balance/deposit", sign, asset, readers.read_deposit_options)
+
+    async def withdrawal_options(self, sign: Sign, asset: str) -> WithdrawalOptions:
+        """Read how an asset is paid out ('Get Withdraw Addresses').
+
+        Raise `BadUserInput` for an asset that the exchange does not know.
+        """
+        return await self._of_asset(
+            "balance/withdraw", sign, asset, readers.read_withdrawal_options
+        )
+
+    async def deposits(self, sign: Sign) -> tuple[Deposit, ...]:
+        """Read an account's last 5 deposits ('Get Last 5 Deposit')."""
+        return await self._calls.signed("balance/deposit-history", sign, readers.read_deposits)
+
+    async def withdrawals(self, sign: Sign) -> tuple[Withdrawal, ...]:
+        """Read an account's last 5 withdrawals ('Get Last 5 Withdraw')."""
+        return await self._calls.signed("balance/withdraw-history", sign, readers.read_withdrawals)
 
     async def prepare_order(self, sign: Sign, command: PlaceOrder) -> PreparedRequest:
-        """Sign an order without sending it ('New Limit Buy Order', 'New Limit Sell Order').
+        """Sign an order without sending it ('New Limit Buy Order' to 'New Fast Sell Order').
 
-        Raise `NotSent` if the exchange's time cannot be had.
+        Raise `BadUserInput` for a fast order by the terms of the other side, `UnknownSymbol` for
+        what can be none, and `NotSent` if the exchange's time cannot be had.
         """
-        buys = command.side is OrderSide.BUY
-        pairs = (
-            ("symbol", command.symbol),
-            ("price", plain(command.spec.price)),  # type: ignore[arg-type]
-            ("amount", plain(command.spec.quantity)),  # type: ignore[arg-type]
-        )
-        return await self._calls.prepare(
-            "market/limit-buy" if buys else "market/limit-sell", sign, pairs
-        )
+        _require_symbol(command.symbol)
+        return await self._calls.prepare(order_path(command), sign, order_pairs(command))
 
     async def place(self, prepared: PreparedRequest, command: PlaceOrder) -> Order:
         """Send a prepared order once, and return it as the exchange accepted it.
 
-        An answer that speaks of another order, or of none, is `Unclear`.
+        Market and fast orders have no id there. An answer that speaks of another order, or of
+        none, is `Unclear`.
         """
-        order = await self._calls.once(prepared.request, _read_order)
-        if not _answers(order, command):
-            raise Unclear(prepared.endpoint, "mismatch", wire.SUCCESS)
-        return order
+        return await self._calls.once(
+            prepared.request, partial(readers.read_placed, command=command)
+        )
 
     async def prepare_cancel(self, sign: Sign, order_id: str) -> PreparedRequest:
         """Sign a cancel without sending it ('Cancel An Active Order').
@@ -197,44 +206,63 @@ class ExchangeClient:
         return await self._calls.prepare("market/cancel-order", sign, (("orderId", order_id),))
 
     async def cancel(self, prepared: PreparedRequest) -> Order | None:
-        """Send a prepared cancel once; success alone is acceptance, with the order if it came.
+        """Send a prepared cancel once; success alone is acceptance, with the order if it came."""
+        return await self._calls.once(prepared.request, readers.read_cancelled)
 
-        An order that came without a status is shown as cancelled: that is what success says.
+    async def prepare_withdrawal(self, sign: Sign, command: Withdraw) -> PreparedRequest:
+        """Sign a withdrawal without sending it ('Create Withdraw').
+
+        Raise `BadUserInput` for a text that cannot be sent, and `NotSent` if the exchange's time
+        cannot be had.
         """
-        return await self._calls.once(prepared.request, _read_cancelled)
+        _require_asset(command.asset)
+        pairs = withdraw_pairs(command)
+        return await self._calls.prepare("balance/create-withdraw", sign, pairs)
+
+    async def withdraw(self, prepared: PreparedRequest) -> None:
+        """Send a prepared withdrawal once; success alone is acceptance, and shows no id."""
+        await self._calls.once(prepared.request, readers.read_nothing)
 
     async def _of_market(
-        self,
-        path: str,
-        symbol: str,
-        read: Callable[[bytes], T],
-        *more: tuple[str, str],
+        self, path: str, symbol: str, read: Callable[[bytes, str], T], more: Pairs = ()
     ) -> T:
+        _require_symbol(symbol)
+        pairs = (("symbol", symbol), *more)
         try:
-            return await self._calls.public(path, (("symbol", symbol), *more), read)
+            return await self._calls.public(path, pairs, lambda body: read(body, symbol))
         except Refused as refusal:
             if refusal.exchange_code in UNKNOWN_SYMBOL_CODES:
                 raise UnknownSymbol(symbol) from None
             raise
 
-
-def _read_order(body: bytes) -> Order:
-    return mapping.map_order(wire.parse(body, wire.OrderReply).order)
-
-
-def _read_cancelled(body: bytes) -> Order | None:
-    try:
-        row = wire.parse(body, wire.CancelReply).order
-        if row is None:
-            return None
-        order = mapping.map_order(row)
-        return order if row.status else replace(order, status=OrderStatus.CANCELLED)
-    except ValueError:
-        return None
+    async def _of_asset(
+        self, path: str, sign: Sign, asset: str, read: Callable[[bytes, str], T]
+    ) -> T:
+        _require_asset(asset)
+        pairs = (("symbol", asset),)
+        try:
+            return await self._calls.signed_post(path, sign, pairs, lambda body: read(body, asset))
+        except Refused as refusal:
+            if refusal.exchange_code in UNKNOWN_SYMBOL_CODES:
+                raise _unknown_asset(asset) from None
+            raise
 
 
-def _answers(order: Order, command: PlaceOrder) -> bool:
-    return bool(order.order_id) and (
-        (order.symbol, order.side, order.type, order.price, order.quantity)
-        == (command.symbol, command.side, command.type, command.spec.price, command.spec.quantity)
-    )
+def _require_symbol(symbol: str) -> None:
+    if not _can_be_a_name(symbol):
+        raise UnknownSymbol(symbol)
+
+
+def _require_asset(asset: str) -> None:
+    if not _can_be_a_name(asset):
+        raise _unknown_asset(asset)
+
+
+def _can_be_a_name(text: str) -> bool:
+    """Keep from the exchange what cannot be in any of its lists, and might not even be text."""
+    return 0 < len(text) <= _LONGEST_NAME and text.isascii() and text.isprintable()
+
+
+def _unknown_asset(asset: str) -> BadUserInput:
+    problem = f"no asset is called {asset[:32]!r}; 'currencies' lists them"
+    return BadUserInput("asset", problem)

@@ -206,7 +206,7 @@ class FeedProtocol:
 
     def _told(self, frame: DataFrame, at: Instant, heard: Instant) -> list[FeedEvent]:
         update = map_frame(frame, at.wall, self._tickers)
-        if update is None or not self.is_started(update.topic):
+        if not self.is_started(update.topic):
             return []
         self._topics.whole([update.topic], at.wall)
         if isinstance(update.value, Ticker):

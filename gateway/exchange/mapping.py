@@ -1,15 +1,12 @@
-"""From the exchange's shapes and names to the domain's: pure functions.
+"""From the exchange's shapes and names of market data to the domain's: pure functions.
 
-Every decimal is bounded on its way. Each function raises `ValueError` (`Unparsable` or
-`NotADecimal`) when what the exchange said has no meaning here: corrupt data is worse than none.
+Every decimal is bounded on its way, and has a sign that makes sense. Each function raises
+`ValueError` (`Unparsable` or `NotADecimal`) when what the exchange said has no meaning here:
+corrupt data is worse than none.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from decimal import Decimal
-from typing import TypeVar
+from collections.abc import Iterable
 
-from gateway.domain.account import Balance
 from gateway.domain.market import (
     Candle,
     CandleInterval,
@@ -26,48 +23,21 @@ from gateway.domain.market import (
     TradeHistory,
 )
 from gateway.domain.money import bounded
-from gateway.domain.orders import Order, OrderStatus, OrderType, StopDirection
+from gateway.exchange.values import if_given, meaning, not_negative, positive, unless_zero
 from gateway.exchange.wire import (
-    BalanceRow,
     BookRow,
     CandleRow,
+    CrossedBook,
     LevelRow,
     MarketRow,
     Named,
-    OrderRow,
     RulesRow,
     TickerRow,
     TradeRow,
     Unparsable,
 )
 
-T = TypeVar("T")
-
-_SIDES = {"0": OrderSide.BUY, "1": OrderSide.SELL, "BUY": OrderSide.BUY, "SELL": OrderSide.SELL}
 _TAKER_SIDES = {"0": OrderSide.SELL, "1": OrderSide.BUY}
-_ORDER_TYPES = {
-    "0": OrderType.LIMIT,
-    "1": OrderType.MARKET,
-    "2": OrderType.STOP_LIMIT,
-    "3": OrderType.FAST,
-    "LIMIT": OrderType.LIMIT,
-    "MARKET": OrderType.MARKET,
-    "STOP LIMIT": OrderType.STOP_LIMIT,
-    "FAST": OrderType.FAST,
-}
-_STOP_DIRECTIONS = {
-    "0": StopDirection.LESS,
-    "1": StopDirection.GREATER,
-    "LESS": StopDirection.LESS,
-    "GREATER": StopDirection.GREATER,
-}
-_STATUSES = {
-    "NEW": OrderStatus.NEW,
-    "PARTIALLY_FILLED": OrderStatus.PARTIALLY_FILLED,
-    "FILLED": OrderStatus.FILLED,
-    "CANCELLED": OrderStatus.CANCELLED,
-    "CANCELLED_ALL": OrderStatus.CANCELLED,
-}
 _INTERVALS = {interval.value.lower(): interval for interval in CandleInterval}
 
 
@@ -78,7 +48,7 @@ def interval_name(interval: CandleInterval) -> str:
 
 def map_interval(name: str) -> CandleInterval:
     """Read the exchange's name of an interval."""
-    return _meaning(_INTERVALS, name)
+    return meaning(_INTERVALS, name)
 
 
 def map_listing(rows: Iterable[MarketRow]) -> MarketListing:
@@ -94,38 +64,38 @@ def map_ticker(row: TickerRow, previous: Ticker | None = None) -> Ticker:
     `volume` is in the quote asset only where `volumeQty`, the base quantity, stands beside it.
     """
     base, quote = (row.volume, None) if row.volume_qty is None else (row.volume_qty, row.volume)
-    change_percent, open_time = _money(row.change_percent), row.open_time
+    change_percent, open_time = if_given(bounded, row.change_percent), row.open_time
     if previous is not None:
         change_percent = previous.change_percent if change_percent is None else change_percent
         open_time = previous.open_time if open_time is None else open_time
     return Ticker(
         symbol=row.symbol,
-        last=bounded(row.last),
-        bid=_money(row.first_bid),
-        ask=_money(row.first_ask),
-        open=_money(row.open),
-        high=_money(row.high),
-        low=_money(row.low),
-        average=_money(row.avg),
-        change=_money(row.change_amount),
+        last=not_negative(row.last),
+        bid=unless_zero(row.first_bid),
+        ask=unless_zero(row.first_ask),
+        open=if_given(not_negative, row.open),
+        high=if_given(not_negative, row.high),
+        low=if_given(not_negative, row.low),
+        average=if_given(not_negative, row.avg),
+        change=if_given(bounded, row.change_amount),
         change_percent=change_percent,
-        base_volume=_money(base),
-        quote_volume=_money(quote),
+        base_volume=if_given(not_negative, base),
+        quote_volume=if_given(not_negative, quote),
         trade_count=row.trade_count,
         open_time=open_time,
     )
 
 
 def map_rules(row: RulesRow) -> MarketRules:
-    """Map a market's rules; fees are in percent."""
+    """Map a market's rules; fees are in percent, and below 0 where the exchange pays them."""
     maker, taker = row.commission_maker, row.commission_taker
     return MarketRules(
         symbol=row.symbol,
         price_precision=row.precision.price,
         quantity_precision=row.precision.amount,
         total_precision=row.precision.total,
-        min_total=bounded(row.min_trade_total),
-        min_quantity=bounded(row.min_amount),
+        min_total=not_negative(row.min_trade_total),
+        min_quantity=not_negative(row.min_amount),
         maker_fee_percent=bounded(row.commission if maker is None else maker),
         taker_fee_percent=bounded(row.commission if taker is None else taker),
         enabled=row.enable,
@@ -135,16 +105,22 @@ def map_rules(row: RulesRow) -> MarketRules:
 
 
 def map_candle(row: CandleRow, interval: CandleInterval) -> Candle:
-    """Put a candle on the interval's grid; `openTime` may lie some ms off it."""
+    """Put a candle on the interval's grid; `openTime` may lie some ms off it.
+
+    A candle whose high or low is not its highest or lowest price has no meaning.
+    """
     open_time = interval.floor(row.open_time)
+    prices = [positive(price) for price in (row.low, row.open, row.close, row.high)]
+    if row.low != min(prices) or row.high != max(prices):
+        raise Unparsable
     return Candle(
         open_time=open_time,
         close_time=open_time + interval.milliseconds,
-        open=bounded(row.open),
-        high=bounded(row.high),
-        low=bounded(row.low),
-        close=bounded(row.close),
-        volume=bounded(row.volume),
+        open=row.open,
+        high=row.high,
+        low=row.low,
+        close=row.close,
+        volume=not_negative(row.volume),
     )
 
 
@@ -156,14 +132,21 @@ def map_candles(symbol: str, interval: CandleInterval, rows: Iterable[CandleRow]
 
 def map_level(row: LevelRow) -> PriceLevel:
     """Map one price of a book."""
-    return PriceLevel(bounded(row.price), bounded(row.amount), row.count)
+    return PriceLevel(positive(row.price), positive(row.amount), row.count)
 
 
 def map_order_book(symbol: str, row: BookRow) -> OrderBook:
-    """Map a whole book, the best prices first."""
+    """Map a whole book, the best prices first; raise `CrossedBook` if it is crossed."""
     bids = sorted(map(map_level, row.bids), key=lambda level: level.price, reverse=True)
     asks = sorted(map(map_level, row.asks), key=lambda level: level.price)
+    refuse_crossed(next(iter(bids), None), next(iter(asks), None))
     return OrderBook(symbol, tuple(bids), tuple(asks))
+
+
+def refuse_crossed(bid: PriceLevel | None, ask: PriceLevel | None) -> None:
+    """Raise `CrossedBook` if the best bid is no lower than the best ask."""
+    if bid is not None and ask is not None and bid.price >= ask.price:
+        raise CrossedBook
 
 
 def map_top_of_book(symbol: str, row: BookRow) -> TopOfBook:
@@ -174,65 +157,13 @@ def map_top_of_book(symbol: str, row: BookRow) -> TopOfBook:
 
 def map_taker_side(trade_type: Named) -> OrderSide:
     """Tell who took: 0, the buyer was the maker, so a sell took; 1, a buy took."""
-    return _meaning(_TAKER_SIDES, trade_type)
+    return meaning(_TAKER_SIDES, trade_type)
 
 
 def map_trades(symbol: str, rows: Iterable[TradeRow]) -> TradeHistory:
     """Order public trades from the newest to the oldest."""
     trades = (
-        Trade(symbol, bounded(row.price), bounded(row.amount), map_taker_side(row.type), row.time)
+        Trade(symbol, positive(row.price), positive(row.amount), map_taker_side(row.type), row.time)
         for row in rows
     )
     return TradeHistory(symbol, tuple(sorted(trades, key=lambda trade: -trade.time)))
-
-
-def map_balance(row: BalanceRow) -> Balance:
-    """Map one asset of the wallet; the exchange's 'reserved' is what open orders hold."""
-    return Balance(
-        asset=row.symbol,
-        total=bounded(row.total),
-        available=bounded(row.available),
-        held=bounded(row.reserved),
-        precision=row.max_length,
-    )
-
-
-def map_order(row: OrderRow) -> Order:
-    """Map an order of any reply or stream frame; a list of open orders gives no status.
-
-    A price or target of 0 stands for none.
-    """
-    filled = _money(row.filled_amount)
-    target = row.target_price if row.target is None else row.target
-    order = Order(
-        order_id=row.order_id,
-        symbol=row.market,
-        side=_meaning(_SIDES, row.side),
-        type=_meaning(_ORDER_TYPES, row.order_type),
-        status=_open_status(filled) if row.status is None else _meaning(_STATUSES, row.status),
-        time=row.time,
-        price=_money(row.price) or None,
-        quantity=_money(row.amount),
-        quote_total=_money(row.total),
-        filled_quantity=filled,
-        filled_total=_money(row.filled_total),
-    )
-    if order.type is not OrderType.STOP_LIMIT:
-        return order
-    direction = None if row.stop_type is None else _meaning(_STOP_DIRECTIONS, row.stop_type)
-    return replace(order, stop_price=_money(target) or None, stop_direction=direction)
-
-
-def _open_status(filled: Decimal | None) -> OrderStatus:
-    return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.NEW
-
-
-def _money(value: Decimal | None) -> Decimal | None:
-    return None if value is None else bounded(value)
-
-
-def _meaning(names: Mapping[str, T], name: Named) -> T:
-    try:
-        return names[str(name)]
-    except KeyError:
-        raise Unparsable from None

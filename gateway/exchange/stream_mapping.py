@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from gateway.domain.account import BalanceChange
 from gateway.domain.market import (
     CandleUpdate,
     OrderBook,
@@ -12,30 +13,34 @@ from gateway.domain.market import (
     Trade,
 )
 from gateway.domain.money import bounded
+from gateway.domain.orders import Order
 from gateway.domain.streams import StreamValue, Topic, TopicKind, Update
 from gateway.exchange.mapping import (
     interval_name,
     map_candle,
     map_interval,
-    map_order,
     map_order_book,
     map_taker_side,
     map_ticker,
+    refuse_crossed,
 )
+from gateway.exchange.order_mapping import map_order
 from gateway.exchange.stream_wire import (
-    BalanceFrame,
+    AvailableFrame,
     CandlesFrame,
     DataFrame,
     DepthFrame,
     Malformed,
     OrderFrame,
+    ReservedFrame,
     StreamName,
     TickerFrame,
     TopOfBookFrame,
     TradeFrame,
     Unreadable,
 )
-from gateway.exchange.wire import Unparsable, parse
+from gateway.exchange.values import not_negative, positive, unless_zero
+from gateway.exchange.wire import CrossedBook, Unparsable, parse
 
 _TYPES = {
     TopicKind.ALL_TICKERS: "allTickers",
@@ -46,6 +51,7 @@ _TYPES = {
     TopicKind.TRADES: "trade",
 }
 _KINDS = {name: kind for kind, name in _TYPES.items()}
+_OF_AN_ACCOUNT = frozenset({"orderUpdate", "balanceUpdate", "reservedUpdate"})
 
 
 def stream_name(topic: Topic) -> StreamName:
@@ -78,7 +84,7 @@ def topic_of_unreadable(text: str | bytes) -> tuple[Topic | None, str | None]:
     """
     try:
         name = parse(text, StreamName)
-        topic = Topic(TopicKind.ACCOUNT) if name.type == "orderUpdate" else topic_of(name)
+        topic = Topic(TopicKind.ACCOUNT) if name.type in _OF_AN_ACCOUNT else topic_of(name)
     except Unparsable:
         return None, None
     return topic, name.symbol
@@ -89,28 +95,26 @@ def cancels_all(frame: DataFrame) -> bool:
     return isinstance(frame, OrderFrame) and frame.order.status == "CANCELLED_ALL"
 
 
-def map_frame(frame: DataFrame, time: int, tickers: Mapping[str, Ticker]) -> Update | None:
-    """Map a frame that arrived at `time` (ms); None for balances, which nothing reads yet.
+def map_frame(frame: DataFrame, time: int, tickers: Mapping[str, Ticker]) -> Update:
+    """Map a frame that arrived at `time` (ms).
 
     `tickers` holds the last known ticker by symbol: 'ticker' frames may lack changePercent and
     openTime. A candle's closeTime, which on the stream is its last update, becomes its end as in
-    REST. Raise `Unreadable` when the frame has no meaning, or its book is crossed.
+    REST. Raise `Unreadable` when the frame has no meaning, or its book is crossed or empty: REST
+    is asked before a market without a single order is believed in.
     """
-    if isinstance(frame, BalanceFrame):
-        return None
     try:
         topic, value = _meaning(frame, tickers)
+    except CrossedBook:
+        raise Unreadable(Malformed.CROSSED_BOOK) from None
     except ValueError:
         raise Unreadable(Malformed.WRONG_SHAPE) from None
-    if isinstance(value, TopOfBook | OrderBook) and _crossed(value):
-        raise Unreadable(Malformed.CROSSED_BOOK)
+    if isinstance(value, TopOfBook | OrderBook) and _empty(value):
+        raise Unreadable(Malformed.EMPTY_BOOK)
     return Update(topic, value, time)
 
 
-def _meaning(
-    frame: TickerFrame | CandlesFrame | TopOfBookFrame | DepthFrame | TradeFrame | OrderFrame,
-    tickers: Mapping[str, Ticker],
-) -> tuple[Topic, StreamValue]:
+def _meaning(frame: DataFrame, tickers: Mapping[str, Ticker]) -> tuple[Topic, StreamValue]:
     match frame:
         case TickerFrame(symbol=symbol):
             every = frame.type == _TYPES[TopicKind.ALL_TICKERS]
@@ -126,37 +130,46 @@ def _meaning(
             return Topic(TopicKind.ORDER_BOOK, symbol), map_order_book(symbol, frame.depth)
         case TradeFrame(symbol=symbol):
             return Topic(TopicKind.TRADES, symbol), _trade(frame)
+        case OrderFrame() | AvailableFrame() | ReservedFrame():
+            return Topic(TopicKind.ACCOUNT), _of_account(frame)
+
+
+def _of_account(frame: OrderFrame | AvailableFrame | ReservedFrame) -> Order | BalanceChange:
+    match frame:
         case OrderFrame():
-            return Topic(TopicKind.ACCOUNT), map_order(frame.order)
+            return map_order(frame.order)
+        case AvailableFrame():
+            return BalanceChange(frame.symbol, available=bounded(frame.available))
+        case ReservedFrame():
+            return BalanceChange(frame.symbol, held=not_negative(frame.reserved))
 
 
 def _top_of_book(frame: TopOfBookFrame) -> TopOfBook:
-    return TopOfBook(
-        frame.symbol,
-        bid=_level(frame.bid_price, frame.bid_amount),
-        ask=_level(frame.ask_price, frame.ask_amount),
-    )
+    bid = _level(frame.bid_price, frame.bid_amount)
+    ask = _level(frame.ask_price, frame.ask_amount)
+    refuse_crossed(bid, ask)
+    return TopOfBook(frame.symbol, bid, ask)
 
 
 def _level(price: Decimal | None, quantity: Decimal | None) -> PriceLevel | None:
-    if not price or quantity is None:
+    if (given := unless_zero(price)) is None:
         return None
-    return PriceLevel(bounded(price), bounded(quantity))
+    if quantity is None:
+        raise Unparsable
+    return PriceLevel(given, positive(quantity))
 
 
 def _trade(frame: TradeFrame) -> Trade:
     return Trade(
         frame.symbol,
-        price=bounded(frame.price),
-        quantity=bounded(frame.amount),
+        price=positive(frame.price),
+        quantity=positive(frame.amount),
         side=map_taker_side(frame.trade_type),
         time=frame.time,
     )
 
 
-def _crossed(book: TopOfBook | OrderBook) -> bool:
+def _empty(book: TopOfBook | OrderBook) -> bool:
     if isinstance(book, TopOfBook):
-        bid, ask = book.bid, book.ask
-    else:
-        bid, ask = next(iter(book.bids), None), next(iter(book.asks), None)
-    return bid is not None and ask is not None and bid.price >= ask.price
+        return book.bid is None and book.ask is None
+    return not (book.bids or book.asks)

@@ -12,12 +12,12 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from gateway.exchange.account_wire import OrderRow
 from gateway.exchange.wire import (
     BookRow,
     CandleRow,
     Milliseconds,
     Named,
-    OrderRow,
     TickerRow,
     Unparsable,
     parse,
@@ -33,6 +33,7 @@ class Malformed(StrEnum):
     UNKNOWN_KIND = "UNKNOWN_KIND"
     WRONG_SHAPE = "WRONG_SHAPE"
     CROSSED_BOOK = "CROSSED_BOOK"
+    EMPTY_BOOK = "EMPTY_BOOK"
 
 
 class StreamName(Struct, frozen=True, omit_defaults=True):
@@ -128,12 +129,18 @@ class TradeFrame(Struct, kw_only=True, rename="camel"):
     time: Milliseconds
 
 
-class BalanceFrame(Struct):
-    """Headings 'User Available Balance Update' and 'User Reserved Balance Update'."""
+class AvailableFrame(Struct):
+    """Heading 'User Available Balance Update'."""
 
     symbol: str
-    available: Decimal | None = None
-    reserved: Decimal | None = None
+    available: Decimal
+
+
+class ReservedFrame(Struct):
+    """Heading 'User Reserved Balance Update'."""
+
+    symbol: str
+    reserved: Decimal
 
 
 class OrderFrame(Struct):
@@ -148,7 +155,8 @@ DataFrame = (
     | TopOfBookFrame
     | DepthFrame
     | TradeFrame
-    | BalanceFrame
+    | AvailableFrame
+    | ReservedFrame
     | OrderFrame
 )
 """A frame that carries `type` without `method`."""
@@ -160,8 +168,8 @@ _SHAPES: dict[str, type[DataFrame]] = {
     "orderBook": TopOfBookFrame,
     "depth": DepthFrame,
     "trade": TradeFrame,
-    "balanceUpdate": BalanceFrame,
-    "reservedUpdate": BalanceFrame,
+    "balanceUpdate": AvailableFrame,
+    "reservedUpdate": ReservedFrame,
     "orderUpdate": OrderFrame,
 }
 

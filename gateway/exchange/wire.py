@@ -1,12 +1,13 @@
-"""The shapes of the exchange's replies, read leniently and without losing a digit.
+"""The shapes of the exchange's public replies, read leniently and without losing a digit.
 
 Unknown fields are ignored, absent optional ones are None, numbers may come as strings, and names
 such as `side` as strings or integers: the document's samples differ among themselves. What is
-read here is not yet checked for meaning: `gateway.exchange.mapping` does that.
+read here is not yet checked for meaning: `gateway.exchange.mapping` does that. What is said of one
+account has its shapes in `gateway.exchange.account_wire`.
 """
 
 from decimal import Decimal
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,16 +22,33 @@ Milliseconds = Annotated[int, Meta(ge=0, lt=253_402_300_800_000)]
 Decimals = Annotated[int, Meta(ge=0, le=36)]
 """How many decimals a market or an asset has."""
 
+Count = Annotated[int, Meta(ge=0, lt=2**31)]
+"""A number of things, or of a state: one that GraphQL can show."""
+
 Named = str | int
 """A name that the exchange writes as a word in some replies and as an integer in others."""
 
 
 class Unparsable(ValueError):
-    """The text is not JSON, or not of the shape asked for."""
+    """The text is not JSON, or not of the shape asked for; `cause` says so in metrics."""
+
+    cause: ClassVar[str] = "unparsable"
 
     def __str__(self) -> str:
         """Say so; never show the text."""
         return "the text does not have the shape that the exchange's document gives it"
+
+
+class CrossedBook(Unparsable):
+    """A bid is no lower than an ask: the parts are not of one moment."""
+
+    cause = "crossed_book"
+
+
+class Mismatch(Unparsable):
+    """The text speaks of something else than what was asked."""
+
+    cause = "mismatch"
 
 
 class Envelope(Struct):
@@ -62,7 +80,7 @@ class TickerRow(Struct, kw_only=True, rename="camel"):
     change_percent: Decimal | None = None
     volume: Decimal | None = None
     volume_qty: Decimal | None = None
-    trade_count: int | None = None
+    trade_count: Count | None = None
     open_time: Milliseconds | None = None
 
 
@@ -113,7 +131,7 @@ class LevelRow(Struct):
 
     price: Decimal
     amount: Decimal
-    count: int | None = None
+    count: Count | None = None
 
 
 class BookRow(Struct):
@@ -130,38 +148,6 @@ class TradeRow(Struct):
     amount: Decimal
     time: Milliseconds
     type: int
-
-
-class OrderRow(Struct, kw_only=True, rename="camel"):
-    """An order: headings 'New Limit Buy Order', 'Get User Active Orders', 'User Order Update …'.
-
-    Placing a stop order answers `target`, lists and the stream say `targetPrice`.
-    """
-
-    market: str
-    order_type: Named
-    side: Named
-    time: Milliseconds
-    order_id: str | None = None
-    status: str | None = None
-    price: Decimal | None = None
-    amount: Decimal | None = None
-    total: Decimal | None = None
-    filled_amount: Decimal | None = None
-    filled_total: Decimal | None = None
-    stop_type: Named | None = None
-    target: Decimal | None = None
-    target_price: Decimal | None = None
-
-
-class BalanceRow(Struct, kw_only=True, rename="camel"):
-    """Heading 'Get User Wallet'; the live exchange adds `maxLength`."""
-
-    symbol: str
-    total: Decimal
-    available: Decimal
-    reserved: Decimal
-    max_length: Decimals | None = None
 
 
 class TimeReply(Struct):
@@ -204,30 +190,6 @@ class TradesReply(Struct):
     """Heading 'Get Symbol Trade History'."""
 
     trades: list[TradeRow]
-
-
-class WalletReply(Struct):
-    """Heading 'Get User Wallet'."""
-
-    wallet: list[BalanceRow]
-
-
-class OrdersReply(Struct):
-    """Heading 'Get User Active Orders'."""
-
-    orders: list[OrderRow]
-
-
-class OrderReply(Struct):
-    """Headings 'New Limit Buy Order' and its kin."""
-
-    order: OrderRow
-
-
-class CancelReply(Struct):
-    """Heading 'Cancel An Active Order'; the live exchange adds the order."""
-
-    order: OrderRow | None = None
 
 
 def parse(text: bytes | str, shape: type[T]) -> T:

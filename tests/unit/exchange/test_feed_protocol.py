@@ -3,12 +3,14 @@
 import json
 import random
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from gateway.domain.account import BalanceChange
 from gateway.domain.market import CandleInterval, Ticker, Trade
 from gateway.domain.orders import Order, OrderStatus
 from gateway.domain.streams import Broken, FeedEvent, Started, Topic, TopicKind, Update, Withheld
@@ -518,11 +520,42 @@ def test_a_value_that_cannot_be_read_says_nothing_of_a_topic_that_is_not_started
     assert Bench().started(TICKER).receive(CROSSED_DEPTH) == []
 
 
-def test_balance_frames_are_recognised_and_passed_over() -> None:
+@pytest.mark.parametrize(
+    ("frame", "change"),
+    [
+        (
+            '{"type":"balanceUpdate","symbol":"BTC","available":0.01245}',
+            BalanceChange("BTC", available=Decimal("0.01245")),
+        ),
+        (
+            '{"type":"reservedUpdate","symbol":"BTC","reserved":0}',
+            BalanceChange("BTC", held=Decimal(0)),
+        ),
+    ],
+    ids=["available", "held"],
+)
+def test_a_balance_frame_is_an_update_of_the_account(frame: str, change: BalanceChange) -> None:
     bench = Bench().started(ACCOUNT)
-    assert bench.receive('{"type":"balanceUpdate","symbol":"BTC","available":0.01245}') == []
-    assert bench.receive('{"type":"reservedUpdate","symbol":"BTC","reserved":0.01245}') == []
-    assert not bench.malformed
+    assert bench.receive(frame) == [Update(ACCOUNT, change, bench.at.wall)]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"type":"balanceUpdate","symbol":"BTC"}',
+        '{"type":"balanceUpdate","symbol":"BTC","reserved":1}',
+        '{"type":"reservedUpdate","symbol":"BTC","reserved":-1}',
+        '{"type":"reservedUpdate","reserved":1}',
+        '{"type":"orderUpdate","order":{}}',
+    ],
+)
+def test_a_frame_of_the_account_that_cannot_be_read_breaks_its_stream(frame: str) -> None:
+    bench = Bench().started(ACCOUNT)
+    broken, started = bench.receive(frame)
+    assert isinstance(broken, Broken)
+    assert broken.topics == frozenset({ACCOUNT})
+    assert started == Started(ACCOUNT, bench.at.wall)
+    assert bench.malformed == {Malformed.WRONG_SHAPE: 1}
 
 
 def test_cancelled_all_cancels_its_order_and_leaves_a_gap_for_the_others() -> None:

@@ -1,11 +1,9 @@
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from gateway.domain.account import Balance
 from gateway.domain.market import (
     Candle,
     CandleInterval,
@@ -18,13 +16,11 @@ from gateway.domain.market import (
     Trade,
 )
 from gateway.domain.money import NotADecimal
-from gateway.domain.orders import Order, OrderStatus, OrderType, StopDirection
 from gateway.exchange import mapping, wire
 
 D = Decimal
 T = TypeVar("T")
 SAMPLES = Path(__file__).parents[2] / "payloads" / "rest"
-ORDER_ID = "ce82ac3aed3e8b1cecc6fcd36ddc49936866c49bfa4f4f32fbfc12a005e995c9b3b52e2b"
 
 
 def sample(name: str, shape: type[T]) -> T:
@@ -130,7 +126,7 @@ def test_candles_run_from_the_oldest_to_the_newest_each_time_once() -> None:
     rows = [
         row(
             wire.CandleRow,
-            f'{{"openTime":{time},"open":1,"high":1,"low":1,"close":{close},"volume":0}}',
+            f'{{"openTime":{time},"open":1,"high":9,"low":1,"close":{close},"volume":0}}',
         )
         for time, close in ((120_005, 3), (60_000, 1), (120_000, 4))
     ]
@@ -182,116 +178,8 @@ def test_trades_run_from_the_newest_to_the_oldest() -> None:
     assert [trade.time for trade in mapping.map_trades("BTCTRY", rows).trades] == [3, 2, 1]
 
 
-def test_what_the_exchange_calls_reserved_is_held() -> None:
-    text = '{"symbol":"BTC","total":3,"available":1,"reserved":2,"maxLength":8}'
-    assert mapping.map_balance(row(wire.BalanceRow, text)) == Balance("BTC", D(3), D(1), D(2), 8)
-    (bare,) = sample("wallet", wire.WalletReply).wallet
-    assert mapping.map_balance(bare) == Balance("TRY", D(0), D(0), D(0))
-
-
-LIMIT_BUY = Order(
-    order_id=ORDER_ID,
-    symbol="BTCUSDT",
-    side=OrderSide.BUY,
-    type=OrderType.LIMIT,
-    status=OrderStatus.NEW,
-    time=1578405048608,
-    price=D(9500),
-    quantity=D("0.001"),
-    filled_quantity=D(0),
-)
-SIDES = {"buy": OrderSide.BUY, "sell": OrderSide.SELL}
-ORDERS = {
-    "limit-buy": LIMIT_BUY,
-    "limit-sell": replace(LIMIT_BUY, side=OrderSide.SELL),
-    "market-sell": replace(
-        LIMIT_BUY,
-        order_id=None,
-        side=OrderSide.SELL,
-        type=OrderType.MARKET,
-        status=OrderStatus.FILLED,
-        price=None,
-        filled_quantity=D("0.001"),
-    ),
-    "stop-limit-buy": replace(
-        LIMIT_BUY,
-        type=OrderType.STOP_LIMIT,
-        filled_quantity=None,
-        stop_price=D(9525),
-        stop_direction=StopDirection.GREATER,
-    ),
-    "fast-buy": replace(
-        LIMIT_BUY,
-        order_id=None,
-        type=OrderType.FAST,
-        status=OrderStatus.FILLED,
-        price=None,
-        quantity=None,
-        filled_quantity=None,
-        quote_total=D(100),
-        filled_total=D(100),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", ORDERS)
-def test_an_order_placed_is_read_as_it_was_accepted(name: str) -> None:
-    assert mapping.map_order(sample(name, wire.OrderReply).order) == ORDERS[name]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [f"{kind}-{side}" for kind in ("limit", "market", "stop-limit", "fast") for side in SIDES],
-)
-def test_every_sample_of_an_order_placed_is_read_with_its_side(name: str) -> None:
-    order = mapping.map_order(sample(name, wire.OrderReply).order)
-    assert order.side is SIDES[name.rpartition("-")[2]]
-
-
-def open_order(**fields: object) -> Order:
-    (listed,) = sample("user-orders", wire.OrdersReply).orders
-    for name, value in fields.items():
-        setattr(listed, name, value)
-    return mapping.map_order(listed)
-
-
-def test_a_listed_order_is_new_until_something_of_it_is_filled() -> None:
-    listed = open_order()
-    assert listed.status is OrderStatus.NEW
-    assert (listed.side, listed.type, listed.price) == (OrderSide.SELL, OrderType.LIMIT, D(47016))
-    assert open_order(filled_amount=D("0.1")).status is OrderStatus.PARTIALLY_FILLED
-
-
-def test_a_target_belongs_to_stop_orders_only() -> None:
-    assert open_order(stop_type=1).stop_price is None
-    stopping = open_order(order_type=2, target_price=D(9), stop_type=0)
-    assert stopping.type is OrderType.STOP_LIMIT
-    assert (stopping.stop_price, stopping.stop_direction) == (D(9), StopDirection.LESS)
-    assert open_order(order_type=2, target_price=D(9)).stop_direction is None
-
-
-def test_a_price_of_zero_stands_for_none() -> None:
-    assert open_order(order_type=1, price=D(0)).price is None
-
-
-def test_an_order_cancelled_with_all_others_is_cancelled() -> None:
-    assert open_order(status="CANCELLED_ALL").status is OrderStatus.CANCELLED
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [{"side": 2}, {"order_type": "ICEBERG"}, {"status": "SLEEPING"}, {"side": ""}],
-    ids=str,
-)
-def test_a_name_without_a_meaning_is_not_guessed_at(fields: dict[str, object]) -> None:
-    with pytest.raises(wire.Unparsable):
-        open_order(**fields)
-
-
 @pytest.mark.parametrize("text", ["1E+999999999", "1E-99", '"NaN"', '"-Infinity"', "1" * 37])
 def test_no_decimal_passes_that_could_not_be_written_out(text: str) -> None:
     level = row(wire.LevelRow, f'{{"price":{text},"amount":1}}')
     with pytest.raises(NotADecimal):
         mapping.map_level(level)
-    with pytest.raises(NotADecimal):
-        open_order(filled_amount=level.price)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.account import BalanceChange
 from gateway.domain.market import (
     Candle,
     CandleInterval,
@@ -171,9 +172,15 @@ def test_cancelled_all_is_cancelled_and_hints_at_the_other_orders() -> None:
     assert not cancels_all(data(order()))
 
 
-@pytest.mark.parametrize("name", ["balance-update", "reserved-update"])
-def test_balances_are_not_read_yet(name: str) -> None:
-    assert map_frame(data(sample(name)), NOW, {}) is None
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("balance-update", BalanceChange("BTC", available=Decimal("0.01245"))),
+        ("reserved-update", BalanceChange("BTC", held=Decimal("0.01245"))),
+    ],
+)
+def test_a_balance_frame_tells_one_part_of_a_balance(name: str, change: BalanceChange) -> None:
+    assert mapped(sample(name)) == (Topic(TopicKind.ACCOUNT), change)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ import pytest
 
 from gateway.exchange.stream_wire import (
     Acknowledgement,
-    BalanceFrame,
+    AvailableFrame,
     CandlesFrame,
     DepthFrame,
     Malformed,
     Method,
     OrderFrame,
+    ReservedFrame,
     StreamName,
     TickerFrame,
     TopOfBookFrame,
@@ -35,8 +36,8 @@ DATA = {
     "order-book": TopOfBookFrame,
     "depth": DepthFrame,
     "trade": TradeFrame,
-    "balance-update": BalanceFrame,
-    "reserved-update": BalanceFrame,
+    "balance-update": AvailableFrame,
+    "reserved-update": ReservedFrame,
     "order-update": OrderFrame,
 }
 

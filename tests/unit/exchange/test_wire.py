@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.exchange.account_wire import OrderRow
 from gateway.exchange.wire import (
     Envelope,
     LevelRow,
-    OrderRow,
     RulesReply,
     TimeReply,
     Unparsable,
