@@ -93,13 +93,10 @@ def sandbox(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8001,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    accounts: Annotated[
-        Path | None, typer.Option(help="JSON file of accounts: key pairs and balances.")
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="YAML file: accounts, keys, balances, markets, seed (docs/sandbox.md)."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same prices and history.")] = 0,
-    market_maker: Annotated[
-        bool, typer.Option("--market-maker/--no-market-maker", help="Whether prices move.")
-    ] = True,
     control: Annotated[
         bool, typer.Option("--control", help="Answer at /control: faults on demand. Loopback only.")
     ] = False,
@@ -107,7 +104,7 @@ def sandbox(
     """Run a simulated exchange: REST and streams as in the exchange's document, keys checked."""
     from gateway.cli.sandbox import Choices, run
 
-    raise typer.Exit(run(Choices(host, port, accounts, seed, market_maker, control)))
+    raise typer.Exit(run(Choices(host, port, scenario, control)))
 
 
 policy = typer.Typer(help="The policy file: who may do what.", no_args_is_help=True)

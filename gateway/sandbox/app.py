@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import TypeAlias
@@ -24,7 +23,6 @@ from gateway.sandbox.history import invent_history
 from gateway.sandbox.hub import StreamHub
 from gateway.sandbox.ledger import Ledger
 from gateway.sandbox.market_maker import HOUSE_ACCOUNTS, HOUSE_BALANCE, MarketMaker
-from gateway.sandbox.markets import ASSETS, default_markets
 from gateway.sandbox.record import Record
 from gateway.sandbox.rest import RestEdge
 from gateway.sandbox.streams import StreamEdge
@@ -71,18 +69,15 @@ def create_app(config: SandboxConfig, clock: Clock) -> Starlette:
 def _build_engine(config: SandboxConfig, now: int) -> Engine:
     """An engine with its accounts and, if asked for, an invented past."""
     ledger = Ledger()
-    nothing = dict.fromkeys(ASSETS, Decimal(0))
+    nothing = dict.fromkeys(config.assets, Decimal(0))
     for account in config.accounts:
         ledger.open_account(account.account_id, nothing | dict(account.balances))
     for house_account in HOUSE_ACCOUNTS:
-        ledger.open_account(house_account, dict.fromkeys(ASSETS, HOUSE_BALANCE))
+        ledger.open_account(house_account, dict.fromkeys(config.assets, HOUSE_BALANCE))
     # With the time in the seed, a sandbox started again does not repeat the ids of the last run.
     ids = Random(f"{config.seed}/orders/{now}")
     engine = Engine(
-        {
-            symbol: replace(market, enabled=symbol not in config.disabled_markets)
-            for symbol, market in default_markets().items()
-        },
+        config.markets,
         ledger,
         new_order_id=lambda: ids.randbytes(_ORDER_ID_BYTES).hex(),
     )

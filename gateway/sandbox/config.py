@@ -3,39 +3,66 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from ipaddress import ip_address
-from pathlib import Path
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import TypeAlias
 
-import msgspec
+from gateway.sandbox.assets import Asset, default_assets
+from gateway.sandbox.markets import Market, default_markets
+from gateway.sandbox.permissions import Permission
 
+Network: TypeAlias = IPv4Network | IPv6Network
 
-class AccountsFileError(ValueError):
-    """The accounts file cannot be read as accounts. The text says what is wrong, never a secret."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+DEFAULT_TRANSFER_STEP_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """An API key and the secret that signs with it. Neither shows in a repr."""
+    """An API key and the secret that signs with it. Neither shows in a repr.
+
+    ``permissions``: what it may do. ``addresses``: where it may come from; none means anywhere.
+    """
 
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
+    permissions: frozenset[Permission] = frozenset(Permission)
+    addresses: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalAddress:
+    """An address that an account has registered for one channel of an asset."""
+
+    asset: str
+    channel: str
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedDeposit:
+    """A deposit that turns up ``after_ms`` after the start, and then goes its way."""
+
+    asset: str
+    quantity: Decimal
+    after_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A client of the sandbox: its key pairs and the available balances it starts with."""
+    """A client of the sandbox: its key pairs and the available balances it starts with.
+
+    ``registered``: else every signed request is refused with 10010. ``verification``: 0, or the
+    last step of identity verification that was done, 1 or 2. ``country``: of two letters.
+    """
 
     account_id: str
     keys: tuple[KeyPair, ...]
     balances: Mapping[str, Decimal]
+    registered: bool = True
+    verification: int = 2
+    country: str = "TR"
+    withdrawal_addresses: tuple[WithdrawalAddress, ...] = ()
+    deposits: tuple[ExpectedDeposit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +70,13 @@ class SandboxConfig:
     """Everything a sandbox is started with.
 
     host, port: the one listener, for REST, streams and control; port 0 picks a free one.
-    seed: of prices, history and order ids. market_maker: whether prices move by themselves.
+    seed: of prices, history and ids. market_maker: whether prices move by themselves.
     control: whether ``/control`` answers; only with a loopback ``host``, else ValueError.
     tick_seconds: pause between two moves of the market maker.
     history: whether candles and 24h statistics start with an invented past.
-    disabled_markets: symbols that refuse orders with 10038.
+    markets, assets: by symbol; every market is of two of the assets.
+    transfer_step_ms: how long a deposit or withdrawal stays in each state.
+    registered_addresses_only: whether a withdrawal must go to an address of the account's list.
     stream_queue: frames that may wait for one slow stream before it is cut.
     """
 
@@ -59,7 +88,10 @@ class SandboxConfig:
     control: bool = False
     tick_seconds: float = 0.5
     history: bool = True
-    disabled_markets: frozenset[str] = frozenset()
+    markets: Mapping[str, Market] = field(default_factory=default_markets)
+    assets: Mapping[str, Asset] = field(default_factory=default_assets)
+    transfer_step_ms: int = DEFAULT_TRANSFER_STEP_MS
+    registered_addresses_only: bool = True
     stream_queue: int = 1000
 
     def __post_init__(self) -> None:
@@ -77,41 +109,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-class _KeyEntry(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    api_key: str
-    api_secret: str
-
-
-class _AccountEntry(msgspec.Struct, forbid_unknown_fields=True):
-    id: str
-    keys: list[_KeyEntry]
-    balances: dict[str, Decimal]
-
-
-class _AccountsFile(msgspec.Struct, forbid_unknown_fields=True):
-    accounts: list[_AccountEntry]
-
-
-def load_accounts(path: Path) -> tuple[Account, ...]:
-    """Read accounts from a JSON file.
-
-    ``{"accounts": [{"id": "demo", "keys": [{"apiKey": "…", "apiSecret": "…"}],
-    "balances": {"USDT": "100000"}}]}``; balances are strings or numbers, read without loss.
-    Raises AccountsFileError.
-    """
-    try:
-        entries = msgspec.json.decode(path.read_bytes(), type=_AccountsFile).accounts
-    except OSError as error:
-        raise AccountsFileError(path, error.strerror or "cannot be read") from error
-    except msgspec.DecodeError as error:
-        raise AccountsFileError(path, str(error)) from None
-    return tuple(
-        Account(
-            account_id=entry.id,
-            keys=tuple(KeyPair(key.api_key, key.api_secret) for key in entry.keys),
-            balances=entry.balances,
-        )
-        for entry in entries
-    )

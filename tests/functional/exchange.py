@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from gateway.sandbox import Account, KeyPair, RunningSandbox, SandboxConfig, serve
+from gateway.sandbox import Account, KeyPair, RunningSandbox, SandboxConfig, default_markets, serve
 
 # What a reply holds is for the test to know.
 Json: TypeAlias = Any
@@ -47,12 +47,13 @@ def account(name: str) -> Account:
 DEMO, VAULT = account("demo"), account("vault")
 OUTSIDER, COUNTERPARTY = account("outsider"), account("counterparty")
 
+_MARKETS = default_markets()
 QUIET = SandboxConfig(
     port=0,
     accounts=(DEMO, VAULT, OUTSIDER, COUNTERPARTY),
     market_maker=False,
     control=True,
-    disabled_markets=frozenset({"HOTTRY"}),
+    markets=_MARKETS | {"HOTTRY": replace(_MARKETS["HOTTRY"], enabled=False)},
 )
 """Nothing happens here but what a test does; a book is empty until somebody fills it."""
 

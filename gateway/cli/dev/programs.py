@@ -24,11 +24,11 @@ def redis_server(
 
 
 def sandbox(ports: Ports, workspace: Workspace, environ: Mapping[str, str]) -> Program:
-    """The sandbox exchange; its secrets are in the accounts file, not in the command."""
-    accounts = ("--accounts", str(workspace.accounts_file))
+    """The sandbox exchange; its secrets are in the scenario file, not in the command."""
+    scenario = ("--scenario", str(workspace.scenario_file))
     return Program(
         name="sandbox exchange",
-        command=_own("sandbox", "--port", str(ports.sandbox), *accounts, "--control"),
+        command=_own("sandbox", "--port", str(ports.sandbox), *scenario, "--control"),
         environ=environ,
         log_file=workspace.logs / "sandbox.log",
         ready=lambda: inquiry.is_up(ports.sandbox, "/v3/api/ping"),

@@ -74,7 +74,7 @@ class Workspace:
         self.folder = folder.absolute()
         self.env_file = self.folder / "env"
         self.policy_file = self.folder / "policy.yaml"
-        self.accounts_file = self.folder / "sandbox-accounts.json"
+        self.scenario_file = self.folder / "sandbox.yaml"
         self.credentials = self.folder / "credentials"
         self.logs = self.folder / "logs"
         self.store = self.folder / "valkey"
@@ -111,7 +111,7 @@ class Workspace:
     def write(self, secrets: Secrets) -> None:
         """Write what the servers are started with: accounts, credentials, policy."""
         pairs = {ACCOUNT: secrets.demo, OUTSIDER: secrets.outsider}
-        private.write(self.accounts_file, _accounts(pairs))
+        private.write(self.scenario_file, _scenario(pairs))
         place = self.credentials / ACCOUNT
         place.mkdir(mode=0o700)
         private.write(place / "api-key", secrets.demo.api_key)
@@ -124,7 +124,7 @@ class Workspace:
         private.write(self.env_file, "".join(lines))
 
 
-def _accounts(pairs: Mapping[str, KeyPair]) -> str:
+def _scenario(pairs: Mapping[str, KeyPair]) -> str:
     accounts = [
         {
             "id": name,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.sandbox import load_scenario
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -120,26 +122,32 @@ def test_serve_refuses_an_account_without_credentials_and_credentials_without_ac
     ]
 
 
-def test_sandbox_without_accounts_shows_what_such_a_file_looks_like() -> None:
+def test_sandbox_without_a_scenario_shows_one_that_it_takes(tmp_path: Path) -> None:
     done = run("sandbox")
     assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert '{"accounts": [{"id": ' in line
+    heading, example, _ = done.stderr.split("\n\n")
+    assert heading.startswith("--scenario: ")
+    file = tmp_path / "scenario.yaml"
+    file.write_text(example)
+    assert [account.account_id for account in load_scenario(file).accounts] == ["demo"]
 
 
-def test_sandbox_says_what_is_wrong_with_an_accounts_file(tmp_path: Path) -> None:
-    file = tmp_path / "accounts.json"
-    file.write_text('{"accounts": [{"id": 1}]}')
-    done = run("sandbox", "--accounts", str(file))
+def test_sandbox_tells_every_fault_of_a_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text("seed: many\naccounts: [{name: demo}]\n")
+    done = run("sandbox", "--scenario", str(file))
     assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert line.startswith(f"{file}: ")
+    assert done.stderr.splitlines() == [
+        f"{file}: seed: Input should be a valid integer, unable to parse string as an integer",
+        f"{file}: accounts[0].id: is missing",
+        f"{file}: accounts[0].name: unknown key",
+    ]
 
 
 def test_sandbox_answers_control_to_this_machine_only(tmp_path: Path) -> None:
-    file = tmp_path / "accounts.json"
-    file.write_text('{"accounts": []}')
-    done = run("sandbox", "--accounts", str(file), "--control", "--host", "0.0.0.0")  # noqa: S104
+    file = tmp_path / "scenario.yaml"
+    file.write_text("accounts: []")
+    done = run("sandbox", "--scenario", str(file), "--control", "--host", "0.0.0.0")  # noqa: S104
     assert (done.returncode, done.stderr) == (2, "control needs a loopback host, not 0.0.0.0\n")
 
 

@@ -1,9 +1,10 @@
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from gateway.sandbox import RunningSandbox, SandboxConfig, serve
+from gateway.sandbox import RunningSandbox, SandboxConfig, default_markets, serve
 from gateway.sandbox.engine import Engine
 from tests.unit.sandbox.clients import ANN, BOB, Trader, build_engine
 
@@ -14,13 +15,14 @@ def engine() -> Engine:
 
 
 # Without a market maker and without a past, a sandbox does only what it is told.
+MARKETS = default_markets()
 CONFIG = SandboxConfig(
     port=0,
     accounts=(ANN, BOB),
     market_maker=False,
     history=False,
     control=True,
-    disabled_markets=frozenset({"HOTTRY"}),
+    markets=MARKETS | {"HOTTRY": replace(MARKETS["HOTTRY"], enabled=False)},
 )
 
 

@@ -1,6 +1,5 @@
 """The folder of a run: private, fresh each time, and held by one process."""
 
-import json
 import os
 import stat
 import subprocess
@@ -21,7 +20,7 @@ from gateway.cli.dev.workspace import (
     make_secrets,
 )
 from gateway.custody import load_keyring
-from gateway.sandbox.config import load_accounts
+from gateway.sandbox import load_scenario
 from tests.processes import eventually
 
 
@@ -63,7 +62,7 @@ def test_the_secrets_of_a_run_are_all_different_and_in_no_repr() -> None:
 def test_the_sandbox_knows_both_accounts_with_their_funds(workspace: Workspace) -> None:
     with workspace.claimed():
         workspace.write(secrets())
-        demo, outsider = load_accounts(workspace.accounts_file)
+        demo, outsider = load_scenario(workspace.scenario_file).accounts
     funds = {"USDT": "100000", "TRY": "1000000", "BTC": "5", "ETH": "50"}
     for account in (demo, outsider):
         assert {asset: str(value) for asset, value in account.balances.items()} == funds
@@ -163,10 +162,3 @@ def test_a_killed_run_lets_go_of_the_folder(workspace: Workspace) -> None:
             return True
 
     assert eventually(claims)
-
-
-def test_the_accounts_file_is_what_the_sandbox_documents(workspace: Workspace) -> None:
-    with workspace.claimed():
-        workspace.write(secrets())
-        first = json.loads(workspace.accounts_file.read_text())["accounts"][0]
-    assert first.keys() == {"id", "keys", "balances"}
