@@ -210,7 +210,7 @@ def _services(given: Given, upstream: Upstream, stores: Stores) -> Services:
         policy=given.policy,
         signers={account: keyring.signer(account) for account in keyring.accounts},
         exchange=upstream.exchange,
-        streams=upstream.order_streams,
+        streams=upstream.account_streams,
     )
     return Services(
         market_data=market_data,
@@ -286,12 +286,12 @@ def _checks(given: Given, upstream: Upstream, stores: Stores) -> dict[str, Check
         return f"no credentials for {', '.join(sorted(missing))}" if missing else None
 
     def refused() -> str | None:
-        streams = upstream.order_streams.items()
+        streams = upstream.account_streams.items()
         names = [account for account, stream in streams if stream.login_refused]
         return f"the exchange refuses the stream of {', '.join(names)}" if names else None
 
     feed = upstream.feed
-    for account, stream in upstream.order_streams.items():
+    for account, stream in upstream.account_streams.items():
         gauge = given.metrics.feed_login_refused.labels(account)
         gauge.set_function(partial(getattr, stream, "login_refused"))
     given.metrics.policy_refused.set_function(lambda: given.policy_file.problem is not None)
@@ -332,7 +332,7 @@ def _loops(
         "cache-watch": lambda: stores.cache.watch(_REDIS_WATCH_S),
         "market-data": services.market_data.run,
         "feed": lambda: upstream.feed.run(services.streams.receive),
-        **{f"account-{name}": stream.run for name, stream in upstream.order_streams.items()},
+        **{f"account-{name}": stream.run for name, stream in upstream.account_streams.items()},
         "policy": follow_policy,
         "clock": follow_clock,
         "sockets": recheck_sockets,

@@ -20,18 +20,18 @@ from gateway.exchange import (
     open_transport,
 )
 from gateway.observability import Metrics
-from gateway.services.order_streams import OrderStream
+from gateway.services.account_stream import AccountStream
 from gateway.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The exchange's client, its clock, its public stream, and each account's orders."""
+    """The exchange's client, its clock, its public stream, and each account's stream."""
 
     exchange: ExchangeClient
     clock: ExchangeClock
     feed: Feed
-    order_streams: dict[str, OrderStream]
+    account_streams: dict[str, AccountStream]
 
 
 @asynccontextmanager
@@ -63,8 +63,8 @@ async def open_upstream(
             window_ms=settings.order_window_ms,
             on_call=lambda endpoint, code: metrics.upstream_requests.labels(endpoint, code).inc(),
         )
-        order_streams = {
-            account: OrderStream(
+        account_streams = {
+            account: AccountStream(
                 account=account,
                 feed=feed("account", keyring.login_frame(account)),
                 exchange=exchange,
@@ -74,7 +74,7 @@ async def open_upstream(
             )
             for account in keyring.accounts
         }
-        yield Upstream(exchange, clock, feed("public"), order_streams)
+        yield Upstream(exchange, clock, feed("public"), account_streams)
 
 
 def _feed(

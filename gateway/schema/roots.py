@@ -225,7 +225,7 @@ class Subscription:
     )
     async def orders(self, info: Info, account: strawberry.ID) -> AsyncIterator[OrderEvent]:
         """Follow an account's orders."""
-        async for event in info.context.services.accounts.orders(account):
+        async for event in info.context.services.accounts.follow_orders(account):
             yield Gap.of(event) if isinstance(event, DomainGap) else Order.of(event, account)
 
 

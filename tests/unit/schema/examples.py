@@ -19,7 +19,7 @@ from gateway.schema.operation_groups import OperationGroups
 from gateway.services.accounts import Accounts
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.market_data import MarketData
-from gateway.services.order_streams import OrderStream
+from gateway.services.account_stream import AccountStream
 from gateway.services.orders import Orders
 from gateway.services.streams import StreamHub
 from gateway.store.journal import OrderJournal
@@ -104,7 +104,7 @@ async def desk_of(granted: Policy = EVERYTHING) -> AsyncIterator[Desk]:
     )
     feed.receive = hub.receive
     client = market.exchange.client
-    stream = OrderStream(
+    stream = AccountStream(
         account="demo",
         feed=account_feed.feed,
         exchange=client,

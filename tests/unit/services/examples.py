@@ -204,10 +204,28 @@ class StandInExchange:
         return await self._answer("time")
 
     async def balances(self, _sign: object) -> Any:  # noqa: ANN401
-        return await self._answer("balances")
+        return await self._answer("balances") or ()
 
     async def open_orders(self, _sign: object) -> Any:  # noqa: ANN401
         return await self._answer("open orders")
+
+    async def fills(self, _sign: object) -> Any:  # noqa: ANN401
+        return await self._answer("fills") or ()
+
+    async def currencies(self, _sign: object) -> Any:  # noqa: ANN401
+        return await self._answer("currencies")
+
+    async def deposit_options(self, _sign: object, asset: str) -> Any:  # noqa: ANN401
+        return await self._answer(f"deposit options {asset}")
+
+    async def withdrawal_options(self, _sign: object, asset: str) -> Any:  # noqa: ANN401
+        return await self._answer(f"withdrawal options {asset}")
+
+    async def deposits(self, _sign: object) -> Any:  # noqa: ANN401
+        return await self._answer("deposits")
+
+    async def withdrawals(self, _sign: object) -> Any:  # noqa: ANN401
+        return await self._answer("withdrawals")
 
     async def prepare_order(self, _sign: object, _command: PlaceOrder) -> Any:  # noqa: ANN401
         return await self._prepared("prepare order")

@@ -59,7 +59,7 @@ async def test_an_account_without_a_credential_is_unknown() -> None:
     with pytest.raises(UnknownAccount):
         await accounts.balances("other")
     with pytest.raises(UnknownAccount):
-        accounts.orders("other")
+        accounts.follow_orders("other")
 
 
 async def test_closing_leaves_no_request_under_way() -> None:
