@@ -30,7 +30,13 @@ class Exchange:
         parameters = read_parameters(request)
         if isinstance(endpoint, PublicEndpoint):
             return endpoint.answer(self._venue, parameters)
-        account_id = self.authenticator.request_account(request.api_key, parameters, arrived)
+        account_id = self.authenticator.request_account(
+            request.api_key,
+            parameters,
+            arrived,
+            client=request.client,
+            permission=endpoint.permission,
+        )
         return endpoint.answer(self._venue, account_id, parameters)
 
     def ticker_body(self, market: Market) -> Body:

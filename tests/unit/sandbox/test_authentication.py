@@ -1,10 +1,14 @@
 from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
 from gateway.sandbox.authentication import Authenticator
 from gateway.sandbox.codes import Refusal
+from gateway.sandbox.config import Account, KeyPair
 from gateway.sandbox.parameters import Parameters
+from gateway.sandbox.permissions import Permission
 from tests.unit.sandbox.clients import (
     ANN,
     BOB,
@@ -16,6 +20,7 @@ from tests.unit.sandbox.clients import (
 
 DOCUMENT_SIGNATURE = "c9445c8f619a64524d58378dbc40d9bfa5148de895cd8c7df8ae769630c5b67c"
 DOCUMENT_LOGIN = "d36256b4002dc7d604e739651ef8506e0fbdc9c03dffe17124f32e0c8e63ff02"
+LOCAL = "127.0.0.1"
 
 authenticator = Authenticator([ANN, BOB])
 
@@ -26,7 +31,9 @@ def signed(secret: str = DOCUMENT_SECRET, **values: str) -> Parameters:
 
 
 def account(parameters: Parameters, key: str | None = DOCUMENT_KEY, now: int = NOW) -> str:
-    return authenticator.request_account(key, parameters, now)
+    return authenticator.request_account(
+        key, parameters, now, client=LOCAL, permission=Permission.TRADE
+    )
 
 
 def test_the_documents_signed_request_is_accepted() -> None:
@@ -43,12 +50,12 @@ def test_the_documents_first_curl_sends_a_window_that_its_signature_does_not_cov
 
 
 def test_the_documents_user_stream_signature_is_accepted() -> None:
-    assert authenticator.stream_account(DOCUMENT_KEY, DOCUMENT_LOGIN) == "ann"
+    assert authenticator.stream_account(DOCUMENT_KEY, DOCUMENT_LOGIN, LOCAL) == "ann"
 
 
 def test_any_other_user_stream_signature_is_refused() -> None:
     with pytest.raises(Refusal, match="20001"):
-        authenticator.stream_account(DOCUMENT_KEY, DOCUMENT_LOGIN[:-1] + "3")
+        authenticator.stream_account(DOCUMENT_KEY, DOCUMENT_LOGIN[:-1] + "3", LOCAL)
 
 
 def test_every_key_of_an_account_signs_for_it() -> None:
@@ -108,3 +115,86 @@ def test_a_window_must_be_a_positive_whole_number(window: str) -> None:
 def test_a_timestamp_must_be_a_whole_number() -> None:
     with pytest.raises(Refusal, match="90001"):
         account(signed(timestamp="now"))
+
+
+NETWORKS = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
+BOUND = KeyPair("bound", "s", frozenset({Permission.READ}), NETWORKS)
+ELSEWHERE = "192.0.2.1"
+
+
+def ask(
+    key: KeyPair = BOUND,
+    *,
+    client: str = LOCAL,
+    permission: Permission = Permission.READ,
+    owner: Account = ANN,
+    values: Mapping[str, str] | None = None,
+    now: int = NOW,
+) -> str:
+    """Ask as an owner whose only key this is; the signature is right."""
+    owned = Authenticator([replace(owner, keys=(key,))])
+    parameters = signed(key.api_secret, **(values or {"timestamp": str(NOW)}))
+    return owned.request_account(key.api_key, parameters, now, client=client, permission=permission)
+
+
+@pytest.mark.parametrize("client", ["127.0.0.1", "10.1.2.3", "2001:db8::7", "::ffff:10.1.2.3"])
+def test_a_key_bound_to_addresses_is_taken_from_them(client: str) -> None:
+    assert ask(client=client) == "ann"
+
+
+@pytest.mark.parametrize("client", [ELSEWHERE, "11.0.0.1", "2001:db9::7", "::1", "", "unix"])
+def test_a_key_bound_to_addresses_is_refused_from_any_other(client: str) -> None:
+    with pytest.raises(Refusal, match="20002"):
+        ask(client=client)
+
+
+def test_a_key_bound_to_no_address_is_taken_from_any() -> None:
+    assert ask(replace(BOUND, addresses=()), client=ELSEWHERE) == "ann"
+
+
+@pytest.mark.parametrize("permission", [Permission.TRADE, Permission.WITHDRAW])
+def test_a_key_may_do_only_what_it_is_permitted(permission: Permission) -> None:
+    with pytest.raises(Refusal, match="20011"):
+        ask(permission=permission)
+    assert ask(replace(BOUND, permissions=frozenset({permission})), permission=permission) == "ann"
+
+
+def test_an_account_that_is_not_registered_may_do_nothing() -> None:
+    with pytest.raises(Refusal, match="10010"):
+        ask(owner=replace(ANN, registered=False))
+
+
+def test_what_is_refused_first_is_the_signature_then_address_window_permission_account() -> None:
+    stranger = replace(ANN, registered=False)
+    with pytest.raises(Refusal, match="20002"):
+        ask(BOUND, client=ELSEWHERE, now=NOW + 10_001)
+    with pytest.raises(Refusal, match="20004"):
+        ask(BOUND, now=NOW + 10_001, permission=Permission.TRADE)
+    with pytest.raises(Refusal, match="20011"):
+        ask(BOUND, permission=Permission.TRADE, owner=stranger)
+
+
+def login(key: KeyPair, client: str, owner: Account = ANN) -> str:
+    signature = hmac_hex(key.api_secret, key.api_key)
+    return Authenticator([replace(owner, keys=(key,))]).stream_account(
+        key.api_key, signature, client
+    )
+
+
+def test_a_stream_is_bound_by_a_key_that_may_read_from_its_addresses() -> None:
+    assert login(BOUND, LOCAL) == "ann"
+
+
+def test_a_stream_is_refused_from_another_address() -> None:
+    with pytest.raises(Refusal, match="20002"):
+        login(BOUND, ELSEWHERE)
+
+
+def test_a_stream_is_refused_to_a_key_that_may_not_read() -> None:
+    with pytest.raises(Refusal, match="20011"):
+        login(replace(BOUND, permissions=frozenset({Permission.TRADE})), LOCAL)
+
+
+def test_a_stream_is_refused_to_an_account_that_is_not_registered() -> None:
+    with pytest.raises(Refusal, match="10010"):
+        login(BOUND, LOCAL, replace(ANN, registered=False))
