@@ -18,6 +18,27 @@ class Side(IntEnum):
         return Side(1 - self)
 
 
+class OrderType(IntEnum):
+    """An order's type; the number is the one of the document's tables, ``text`` its wording."""
+
+    LIMIT = 0
+    MARKET = 1
+    STOP_LIMIT = 2
+    FAST = 3
+
+    @property
+    def text(self) -> str:
+        """The type as replies to new orders name it: STOP LIMIT has no underscore."""
+        return self.name.replace("_", " ")
+
+
+class StopType(IntEnum):
+    """Where a stop's target lay from the last price at placement."""
+
+    LESS = 0
+    GREATER = 1
+
+
 class OrderStatus(StrEnum):
     """An order's state ("User Order Update Messages")."""
 
@@ -25,20 +46,30 @@ class OrderStatus(StrEnum):
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
     CANCELLED = "CANCELLED"
+    CANCELLED_ALL = "CANCELLED_ALL"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A limit order as it stands; a change makes a new value. ``time`` is epoch ms of placement."""
+    """An order as it stands; a change makes a new value. ``time`` is epoch ms of placement.
+
+    What the type does not have is zero, as in the document's replies: market and fast orders have
+    no price, only stop-limit orders a target, only fast buy orders a total to spend.
+    """
 
     order_id: str
     account_id: str
     symbol: str
+    type: OrderType
     side: Side
-    price: Decimal
     quantity: Decimal
     time: int
+    price: Decimal = Decimal(0)
+    target: Decimal = Decimal(0)
+    stop_type: StopType = StopType.LESS
+    total: Decimal = Decimal(0)
     filled: Decimal = Decimal(0)
+    filled_total: Decimal = Decimal(0)
     status: OrderStatus = OrderStatus.NEW
 
     @property
@@ -65,12 +96,20 @@ class Trade:
         """Whether a buy order came upon a resting sell order."""
         return self.taker.side is Side.BUY
 
+    def order_of(self, account_id: str) -> Order:
+        """The order of one of its two accounts, which are never the same."""
+        return self.maker if self.maker.account_id == account_id else self.taker
+
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged:
-    """An order was accepted, filled in part or whole, or cancelled."""
+    """An order was accepted, filled in part or whole, or cancelled.
+
+    When all of an account's orders go at once, only one of them is ``streamed``.
+    """
 
     order: Order
+    streamed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +121,7 @@ class BookChanged:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account has of one asset: free to use, and bound by open orders."""
+    """What an account has of one asset: free to use, and bound by orders and withdrawals."""
 
     available: Decimal = Decimal(0)
     held: Decimal = Decimal(0)

@@ -5,8 +5,6 @@ from gateway.sandbox.events import BalanceChanged, Order, Trade
 from gateway.sandbox.replies import Body, candle_prices, depth, open_order, plain
 from gateway.sandbox.tape import Candle
 
-_NO_STOP = 0
-
 
 def all_tickers(statistics: Body) -> Body:
     """A frame of "All Tickers 24H Statistics"."""
@@ -65,7 +63,7 @@ def trade(event: Trade) -> Body:
 
 def order(event: Order) -> Body:
     """A frame of "User Order Update Messages"."""
-    row = {"status": event.status.value, **open_order(event), "stopType": _NO_STOP}
+    row = {"status": event.status.value, **open_order(event), "stopType": int(event.stop_type)}
     return {"type": "orderUpdate", "order": row}
 
 

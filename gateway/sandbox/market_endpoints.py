@@ -65,7 +65,7 @@ def _trades(venue: Venue, parameters: Parameters) -> Body:
 
 
 def _market(venue: Venue, parameters: Parameters) -> Market:
-    return venue.engine.market(parameters.text("symbol"))
+    return venue.engine.market(parameters.symbol())
 
 
 def _ticker(venue: Venue, market: Market) -> Body:

@@ -6,9 +6,10 @@ from itertools import cycle
 from random import Random
 
 from gateway.sandbox.codes import Refusal
-from gateway.sandbox.engine import Engine, LimitOrder
+from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Side
 from gateway.sandbox.markets import Market
+from gateway.sandbox.order_requests import LimitOrder
 
 # Two accounts, because an account may not trade with itself.
 QUOTING_ACCOUNT = "market-maker"
@@ -100,6 +101,6 @@ class MarketMaker:
         """
         for request in requests:
             try:
-                self._engine.place_limit(account_id, request, now)
+                self._engine.place(account_id, request, now)
             except Refusal:
                 continue

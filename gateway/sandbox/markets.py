@@ -89,6 +89,11 @@ class Market:
         return min(self.price_precision, 2)
 
     @property
+    def total_step(self) -> Decimal:
+        """The smallest step of a total that a fast order may spend."""
+        return Decimal(1).scaleb(-self.total_precision)
+
+    @property
     def tick(self) -> Decimal:
         """The smallest step of a price."""
         return Decimal(1).scaleb(-self.price_precision)

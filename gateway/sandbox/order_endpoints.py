@@ -1,32 +1,78 @@
-"""The endpoints of orders and fills ("Signed Market Endpoints")."""
+"""The endpoints of orders and fills ("Signed Market Endpoints").
+
+Parameters are checked in the order of the document's tables: symbol (20005, 20006, 10037), target
+(20008), price (20007), amount (20009), total (20012); then the engine's rules.
+"""
+
+from collections.abc import Callable
 
 from gateway.sandbox import replies
 from gateway.sandbox.codes import Code
 from gateway.sandbox.endpoints import PATH_PREFIX, Endpoints, SignedEndpoint, Venue
-from gateway.sandbox.engine import LimitOrder
 from gateway.sandbox.events import Side
+from gateway.sandbox.order_requests import (
+    FastBuy,
+    FastSell,
+    LimitOrder,
+    MarketOrder,
+    OrderRequest,
+    StopLimitOrder,
+)
 from gateway.sandbox.parameters import Parameters
 from gateway.sandbox.permissions import Permission
 from gateway.sandbox.replies import Body, success
 
 
-def _limit_buy(venue: Venue, account_id: str, parameters: Parameters) -> Body:
-    return _limit(venue, account_id, parameters, Side.BUY)
-
-
-def _limit_sell(venue: Venue, account_id: str, parameters: Parameters) -> Body:
-    return _limit(venue, account_id, parameters, Side.SELL)
-
-
-def _limit(venue: Venue, account_id: str, parameters: Parameters, side: Side) -> Body:
-    request = LimitOrder(
-        symbol=venue.engine.market(parameters.text("symbol")).symbol,
-        side=side,
-        price=parameters.money("price", Code.INVALID_PRICE),
-        quantity=parameters.money("amount", Code.INVALID_QUANTITY),
+def _limit(side: Side) -> SignedEndpoint:
+    return _placing(
+        lambda symbol, parameters: LimitOrder(
+            symbol=symbol,
+            side=side,
+            price=parameters.money("price", Code.INVALID_PRICE),
+            quantity=parameters.money("amount", Code.INVALID_QUANTITY),
+        )
     )
-    order = venue.engine.place_limit(account_id, request, venue.clock())
-    return success(order=replies.placed_order(order))
+
+
+def _market(side: Side) -> SignedEndpoint:
+    return _placing(
+        lambda symbol, parameters: MarketOrder(
+            symbol=symbol,
+            side=side,
+            quantity=parameters.money("amount", Code.INVALID_QUANTITY),
+        )
+    )
+
+
+def _stop_limit(side: Side) -> SignedEndpoint:
+    return _placing(
+        lambda symbol, parameters: StopLimitOrder(
+            symbol=symbol,
+            side=side,
+            price=parameters.money("price", Code.INVALID_PRICE),
+            target=parameters.money("target", Code.INVALID_TARGET),
+            quantity=parameters.money("amount", Code.INVALID_QUANTITY),
+        )
+    )
+
+
+def _fast_buy(symbol: str, parameters: Parameters) -> FastBuy:
+    return FastBuy(symbol, total=parameters.money("total", Code.INVALID_TOTAL))
+
+
+def _fast_sell(symbol: str, parameters: Parameters) -> FastSell:
+    return FastSell(symbol, quantity=parameters.money("amount", Code.INVALID_QUANTITY))
+
+
+def _placing(read: Callable[[str, Parameters], OrderRequest]) -> SignedEndpoint:
+    """Make the endpoint that places the orders that ``read`` finds in a market's parameters."""
+
+    def answer(venue: Venue, account_id: str, parameters: Parameters) -> Body:
+        symbol = venue.engine.market(parameters.symbol()).symbol
+        order = venue.engine.place(account_id, read(symbol, parameters), venue.clock())
+        return success(order=replies.placed_order(order))
+
+    return SignedEndpoint(answer, Permission.TRADE)
 
 
 def _cancel(venue: Venue, account_id: str, parameters: Parameters) -> Body:
@@ -39,9 +85,23 @@ def _open_orders(venue: Venue, account_id: str, _parameters: Parameters) -> Body
     return success(orders=[replies.open_order(order) for order in orders])
 
 
+def _user_trades(venue: Venue, account_id: str, _parameters: Parameters) -> Body:
+    markets = venue.engine.markets
+    trades = venue.engine.user_trades(account_id)
+    rows = [replies.user_trade(trade, account_id, markets[trade.symbol]) for trade in trades]
+    return success(trades=rows)
+
+
 ORDER_ENDPOINTS: Endpoints = {
-    ("POST", PATH_PREFIX + "market/limit-buy"): SignedEndpoint(_limit_buy, Permission.TRADE),
-    ("POST", PATH_PREFIX + "market/limit-sell"): SignedEndpoint(_limit_sell, Permission.TRADE),
+    ("POST", PATH_PREFIX + "market/limit-buy"): _limit(Side.BUY),
+    ("POST", PATH_PREFIX + "market/limit-sell"): _limit(Side.SELL),
+    ("POST", PATH_PREFIX + "market/market-buy"): _market(Side.BUY),
+    ("POST", PATH_PREFIX + "market/market-sell"): _market(Side.SELL),
+    ("POST", PATH_PREFIX + "market/stop-limit-buy"): _stop_limit(Side.BUY),
+    ("POST", PATH_PREFIX + "market/stop-limit-sell"): _stop_limit(Side.SELL),
+    ("POST", PATH_PREFIX + "market/fast-buy"): _placing(_fast_buy),
+    ("POST", PATH_PREFIX + "market/fast-sell"): _placing(_fast_sell),
     ("POST", PATH_PREFIX + "market/cancel-order"): SignedEndpoint(_cancel, Permission.TRADE),
     ("GET", PATH_PREFIX + "market/user-orders"): SignedEndpoint(_open_orders, Permission.READ),
+    ("GET", PATH_PREFIX + "market/user-trades"): SignedEndpoint(_user_trades, Permission.READ),
 }

@@ -18,7 +18,10 @@ from gateway.sandbox.codes import Code, Refusal
 
 SIGNATURE = "signature"
 
+_TOO_LARGE = Decimal(10) ** 12
+
 _NUMBER = re.compile(r"\d{1,12}(\.\d{1,12})?([eE][+-]?\d)?", re.ASCII)
+_SYMBOL = re.compile(r"[A-Z0-9]{2,20}", re.ASCII)
 _INTEGER = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -53,10 +56,20 @@ class Parameters:
             raise Refusal(Code.MISSING_PARAMETERS)
         return value
 
+    def symbol(self) -> str:
+        """What may be the symbol of a market or an asset. Raises Refusal 20005, 20006."""
+        text = self.text("symbol")
+        if not _SYMBOL.fullmatch(text):
+            raise Refusal(Code.NOT_A_SYMBOL)
+        return text
+
     def money(self, name: str, otherwise: Code) -> Decimal:
-        """A positive decimal, exactly as written. Raises Refusal 20005, or ``otherwise``."""
+        """A positive decimal, exactly as written. Raises Refusal 20005, or ``otherwise``.
+
+        ``otherwise`` also refuses what is too large for the exchange to reckon with exactly.
+        """
         text = self.text(name)
-        if not _NUMBER.fullmatch(text) or not (value := Decimal(text)):
+        if not _NUMBER.fullmatch(text) or not 0 < (value := Decimal(text)) < _TOO_LARGE:
             raise Refusal(otherwise)
         return value
 

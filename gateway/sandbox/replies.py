@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.sandbox.book import Book, Level
 from gateway.sandbox.codes import Code
-from gateway.sandbox.events import Balance, Order, Trade
+from gateway.sandbox.events import Balance, Order, OrderType, Side, Trade
 from gateway.sandbox.markets import Market
 from gateway.sandbox.tape import Candle, Statistics
 
@@ -22,7 +22,6 @@ DEPTH_LEVELS = 20
 REST_CANDLE_OFFSET_MS = 5
 
 _ZERO = Decimal(0)
-_LIMIT = 0
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -161,32 +160,65 @@ def rest_trade(trade: Trade) -> Body:
 
 
 def placed_order(order: Order) -> Body:
-    """The ``order`` of "New Limit Buy Order" and "New Limit Sell Order"."""
+    """The ``order`` of the replies to new orders; each type has members of its own.
+
+    Only limit and stop-limit orders tell their id.
+    """
+    stays = order.type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
     return {
         "status": order.status.value,
-        "orderId": order.order_id,
+        **({"orderId": order.order_id} if stays else {}),
         "market": order.symbol,
-        "orderType": "LIMIT",
+        "orderType": order.type.text,
+        **({"stopType": order.stop_type.name} if order.type is OrderType.STOP_LIMIT else {}),
         "side": order.side.name,
-        "price": plain(order.price),
-        "amount": plain(order.quantity),
-        "filledAmount": plain(order.filled),
+        **_terms(order),
         "time": order.time,
     }
 
 
+def _terms(order: Order) -> Body:
+    quantity = {"amount": plain(order.quantity)}
+    filled = {"filledAmount": plain(order.filled)}
+    match order.type:
+        case OrderType.LIMIT:
+            return {"price": plain(order.price), **quantity, **filled}
+        case OrderType.STOP_LIMIT:
+            return {"target": plain(order.target), "price": plain(order.price), **quantity}
+        case OrderType.FAST if order.total:
+            return {"total": plain(order.total), "filledTotal": plain(order.filled_total)}
+        case OrderType.MARKET | OrderType.FAST:
+            return {**quantity, **filled}
+
+
 def open_order(order: Order) -> Body:
-    """A row of "Get User Active Orders"."""
+    """A row of "Get User Active Orders"; the stream's order updates share its members."""
     return {
         "market": order.symbol,
         "price": plain(order.price),
-        "targetPrice": 0,
+        "targetPrice": plain(order.target),
         "amount": plain(order.quantity),
         "filledAmount": plain(order.filled),
         "side": int(order.side),
         "time": order.time,
-        "orderType": _LIMIT,
+        "orderType": int(order.type),
         "orderId": order.order_id,
+    }
+
+
+def user_trade(trade: Trade, account_id: str, market: Market) -> Body:
+    """A row of "Get User Trades": one account's side of a trade, and the fee that it paid."""
+    order = trade.order_of(account_id)
+    buys = order.side is Side.BUY
+    return {
+        "symbol": trade.symbol,
+        "price": plain(trade.price),
+        "amount": plain(trade.quantity),
+        "side": int(order.side),
+        "orderType": int(order.type),
+        "commission": plain(trade.buyer_fee if buys else trade.seller_fee),
+        "commissionSymbol": market.base if buys else market.quote,
+        "time": trade.time,
     }
 
 

@@ -15,10 +15,11 @@ import httpx
 from websockets.asyncio.client import ClientConnection
 
 from gateway.sandbox import Account, KeyPair
-from gateway.sandbox.engine import Engine, LimitOrder
+from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Order, Side
 from gateway.sandbox.ledger import Ledger
 from gateway.sandbox.markets import Market, default_markets
+from gateway.sandbox.order_requests import LimitOrder
 
 DOCUMENT_KEY = "Y0AhbfGmVA8FG7kPN6a9PB7UOpwnlvKG4bI5Jc57awpKv4uKN9UX114EPRTcKuhX"
 DOCUMENT_SECRET = "7v5TnUBX92lgKWlODJbRn3FIoriHNihB3PHFi591Do5ip9DLrCvx0bn9dHZKFZRS"
@@ -113,4 +114,4 @@ def place(
     engine: Engine, account_id: str, side: Side, price: str, quantity: str, symbol: str = "BTCUSDT"
 ) -> Order:
     request = LimitOrder(symbol, side, Decimal(price), Decimal(quantity))
-    return engine.place_limit(account_id, request, NOW)
+    return engine.place(account_id, request, NOW)
