@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from gateway.sandbox.authentication import Authenticator
+from gateway.sandbox.clock import AdjustableClock
 from gateway.sandbox.config import SandboxConfig
 from gateway.sandbox.control import Control
 from gateway.sandbox.endpoints import Clock, Venue
@@ -26,6 +27,7 @@ from gateway.sandbox.market_maker import HOUSE_ACCOUNTS, HOUSE_BALANCE, MarketMa
 from gateway.sandbox.record import Record
 from gateway.sandbox.rest import RestEdge
 from gateway.sandbox.streams import StreamEdge
+from gateway.sandbox.truth import Truth
 
 RECORD_LIMIT = 20_000
 _ORDER_ID_BYTES = 36
@@ -35,11 +37,12 @@ Lifespan: TypeAlias = Callable[[Starlette], contextlib.AbstractAsyncContextManag
 logger = logging.getLogger(__name__)
 
 
-def create_app(config: SandboxConfig, clock: Clock) -> Starlette:
-    """Build the exchange of ``config`` as an ASGI application; ``clock`` gives epoch ms.
+def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
+    """Build the exchange of ``config`` as an ASGI application; ``real_clock`` gives epoch ms.
 
     It needs the ``hang_up`` of the sandbox's own HTTP protocol for faults that drop a connection.
     """
+    clock = AdjustableClock(real_clock)
     engine = _build_engine(config, clock())
     exchange = Exchange(Venue(engine, clock), Authenticator(config.accounts))
     hub = StreamHub(exchange, config.stream_queue)
@@ -61,7 +64,14 @@ def create_app(config: SandboxConfig, clock: Clock) -> Starlette:
         ),
     ]
     if config.control:
-        control = Control(faults, record, hub, engine.ledger, account_ids)
+        control = Control(
+            faults=faults,
+            record=record,
+            hub=hub,
+            truth=Truth(engine, record, [*account_ids, *HOUSE_ACCOUNTS]),
+            clock=clock,
+            symbols=engine.markets,
+        )
         routes.insert(0, control.mount())
     return Starlette(routes=routes, lifespan=_market_making(config, engine, clock, publish))
 

@@ -1,88 +1,124 @@
 """The control endpoint: faults on demand and the truth. For tests; only a loopback listener has it.
 
-GET, POST, DELETE  /control/faults    what REST endpoints do wrong
-GET, POST          /control/streams   open connections; cut, mute, unmute all of them
-GET, DELETE        /control/requests  what was received, without keys and signatures
-GET                /control/truth     the clients' orders, trades and balances
+Every answer is JSON; what cannot be done answers 400 and ``error``. docs/sandbox-control.md is its
+reference.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection
 from enum import StrEnum
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import to_builtins
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from gateway.sandbox.events import Order, Side, Trade
-from gateway.sandbox.faults import Fault, Faults
-from gateway.sandbox.hub import StreamHub
-from gateway.sandbox.ledger import Ledger
+from gateway.sandbox.clock import AdjustableClock
+from gateway.sandbox.codes import Refusal
+from gateway.sandbox.exchange import ENDPOINTS
+from gateway.sandbox.faults import EVERY_ENDPOINT, Fault, Faults
+from gateway.sandbox.hub import Audience, StreamHub
 from gateway.sandbox.record import Record
-from gateway.sandbox.replies import Body, encode, placed_order, plain, wallet
+from gateway.sandbox.replies import Body, encode
+from gateway.sandbox.stream_protocol import Topic
+from gateway.sandbox.truth import Truth
 
-_Order = TypeVar("_Order")
+_Wanted = TypeVar("_Wanted")
+_DAY_MS = 86_400_000
+_PATHS = frozenset(path for _, path in ENDPOINTS) | {EVERY_ENDPOINT}
 
 
-class _StreamAction(StrEnum):
+class Impossible(ValueError):
+    """What the control endpoint is asked for cannot be done; ``reason`` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class _Action(StrEnum):
     CUT = "cut"
     MUTE = "mute"
     UNMUTE = "unmute"
 
 
 class _StreamOrder(msgspec.Struct, forbid_unknown_fields=True):
-    action: _StreamAction
+    action: _Action
+    account: str | None = None
+    topic: Topic | None = None
+
+
+class _Frame(msgspec.Struct, forbid_unknown_fields=True):
+    text: str
+    account: str | None = None
+    topic: Topic | None = None
+
+
+class _ClockSetting(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    skew_ms: Annotated[int, msgspec.Meta(ge=-_DAY_MS, le=_DAY_MS)]
 
 
 class Control:
-    """Steers one sandbox and tells the truth about it; what it is told wrong answers 400."""
+    """Steers one sandbox and tells the truth about it."""
 
     def __init__(
         self,
+        *,
         faults: Faults,
         record: Record,
         hub: StreamHub,
-        ledger: Ledger,
-        accounts: Iterable[str],
+        truth: Truth,
+        clock: AdjustableClock,
+        symbols: Collection[str],
     ) -> None:
         self._faults = faults
         self._record = record
         self._hub = hub
-        self._ledger = ledger
-        self._accounts = tuple(accounts)
+        self._truth = truth
+        self._clock = clock
+        self._symbols = symbols
 
     def mount(self) -> Mount:
         """The routes under ``/control``."""
         routes = [
-            Route("/faults", self._show_faults, methods=["GET"]),
-            Route("/faults", self._add_fault, methods=["POST"]),
-            Route("/faults", self._clear_faults, methods=["DELETE"]),
-            Route("/streams", self._show_streams, methods=["GET"]),
-            Route("/streams", self._steer_streams, methods=["POST"]),
-            Route("/requests", self._show_requests, methods=["GET"]),
-            Route("/requests", self._forget_requests, methods=["DELETE"]),
-            Route("/truth", self._show_truth, methods=["GET"]),
+            _route("GET", "/faults", self._show_faults),
+            _route("POST", "/faults", self._add_fault),
+            _route("DELETE", "/faults", self._clear_faults),
+            _route("DELETE", "/faults/{number:int}", self._remove_fault),
+            _route("GET", "/streams", self._show_streams),
+            _route("POST", "/streams", self._steer_streams),
+            _route("POST", "/frames", self._inject),
+            _route("GET", "/clock", self._show_clock),
+            _route("POST", "/clock", self._set_clock),
+            _route("GET", "/requests", self._show_requests),
+            _route("DELETE", "/requests", self._forget_requests),
+            _route("GET", "/truth", self._show_truth),
         ]
         return Mount("/control", routes=routes)
 
-    async def _show_faults(self, _request: Request) -> Response:
-        rows = [{"number": number, **to_builtins(fault)} for number, fault in self._faults]
-        return _json({"faults": rows})
+    async def _show_faults(self, _request: Request) -> Body:
+        rows = [{"number": number, **msgspec.to_builtins(fault)} for number, fault in self._faults]
+        return {"faults": rows}
 
-    async def _add_fault(self, request: Request) -> Response:
+    async def _add_fault(self, request: Request) -> Body:
         fault = await _decode(request, Fault)
-        if isinstance(fault, Response):
-            return fault
-        self._faults.add(fault)
-        return await self._show_faults(request)
+        if fault.endpoint not in _PATHS:
+            raise Impossible(f"no endpoint {fault.endpoint}")
+        self._check_account(fault.account)
+        return {"number": self._faults.add(fault)}
 
-    async def _clear_faults(self, request: Request) -> Response:
+    async def _clear_faults(self, request: Request) -> Body:
         self._faults.clear()
         return await self._show_faults(request)
 
-    async def _show_streams(self, _request: Request) -> Response:
+    async def _remove_fault(self, request: Request) -> Body:
+        self._faults.remove(request.path_params["number"])
+        return await self._show_faults(request)
+
+    async def _show_streams(self, _request: Request) -> Body:
         rows = [
             {
                 "account": subscriber.protocol.account_id,
@@ -90,71 +126,76 @@ class Control:
             }
             for subscriber in self._hub.subscribers
         ]
-        return _json({"muted": self._hub.muted, "connections": rows})
+        return {"muted": [msgspec.to_builtins(one) for one in self._hub.muted], "connections": rows}
 
-    async def _steer_streams(self, request: Request) -> Response:
+    async def _steer_streams(self, request: Request) -> Body:
         order = await _decode(request, _StreamOrder)
-        if isinstance(order, Response):
-            return order
-        if order.action is _StreamAction.CUT:
-            self._hub.cut_all()
-        else:
-            self._hub.muted = order.action is _StreamAction.MUTE
+        audience = self._audience(order.account, order.topic)
+        match order.action:
+            case _Action.CUT:
+                self._hub.cut(audience)
+            case _Action.MUTE:
+                self._hub.mute(audience)
+            case _Action.UNMUTE:
+                self._hub.unmute(audience)
         return await self._show_streams(request)
 
-    async def _show_requests(self, _request: Request) -> Response:
-        rows = [
-            {
-                "method": received.method,
-                "path": received.path,
-                "parameters": list(received.parameters.items()),
-            }
-            for received in self._record.requests
-        ]
-        return _json({"counts": dict(self._record.counts), "requests": rows})
+    async def _inject(self, request: Request) -> Body:
+        frame = await _decode(request, _Frame)
+        audience = self._audience(frame.account, frame.topic)
+        return {"connections": self._hub.inject(audience, frame.text)}
 
-    async def _forget_requests(self, request: Request) -> Response:
+    async def _show_clock(self, _request: Request) -> Body:
+        return {"skewMs": self._clock.skew_ms, "time": self._clock()}
+
+    async def _set_clock(self, request: Request) -> Body:
+        self._clock.skew_ms = (await _decode(request, _ClockSetting)).skew_ms
+        return await self._show_clock(request)
+
+    async def _show_requests(self, request: Request) -> Body:
+        return self._truth.requests(self._asked_account(request))
+
+    async def _forget_requests(self, request: Request) -> Body:
         self._record.forget_requests()
         return await self._show_requests(request)
 
-    async def _show_truth(self, _request: Request) -> Response:
-        balances = {
-            account_id: wallet(self._ledger.balances(account_id)) for account_id in self._accounts
-        }
-        return _json(
-            {
-                "orders": [_order_row(order) for order in self._record.orders.values()],
-                "trades": [_trade_row(trade) for trade in self._record.trades],
-                "balances": balances,
-            }
-        )
+    async def _show_truth(self, request: Request) -> Body:
+        return self._truth.body(self._asked_account(request))
+
+    def _audience(self, account: str | None, topic: Topic | None) -> Audience:
+        self._check_account(account)
+        if topic is not None:
+            try:
+                topic.check(self._symbols)
+            except Refusal as refusal:
+                raise Impossible(f"no topic {topic.body()}") from refusal
+        return Audience(account, topic)
+
+    def _asked_account(self, request: Request) -> str | None:
+        account = request.query_params.get("account")
+        self._check_account(account)
+        return account
+
+    def _check_account(self, account: str | None) -> None:
+        if account is not None and account not in self._truth.accounts:
+            raise Impossible(f"no account {account}")
 
 
-async def _decode(request: Request, shape: type[_Order]) -> _Order | Response:
+def _route(method: str, path: str, answer: Callable[[Request], Awaitable[Body]]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return _json(await answer(request))
+        except Impossible as impossible:
+            return _json({"error": str(impossible)}, status=400)
+
+    return Route(path, endpoint, methods=[method])
+
+
+async def _decode(request: Request, shape: type[_Wanted]) -> _Wanted:
     try:
         return msgspec.json.decode(await request.body(), type=shape)
     except msgspec.DecodeError as error:
-        return _json({"error": str(error)}, status=400)
-
-
-def _order_row(order: Order) -> Body:
-    return {"account": order.account_id, **placed_order(order)}
-
-
-def _trade_row(trade: Trade) -> Body:
-    buy_is_taker = trade.taker.side is Side.BUY
-    buy, sell = (trade.taker, trade.maker) if buy_is_taker else (trade.maker, trade.taker)
-    return {
-        "symbol": trade.symbol,
-        "price": plain(trade.price),
-        "amount": plain(trade.quantity),
-        "time": trade.time,
-        "takerSide": trade.taker.side.name,
-        "buyer": {"account": buy.account_id, "orderId": buy.order_id},
-        "seller": {"account": sell.account_id, "orderId": sell.order_id},
-        "buyerFee": plain(trade.buyer_fee),
-        "sellerFee": plain(trade.seller_fee),
-    }
+        raise Impossible(str(error)) from None
 
 
 def _json(body: Body, status: int = 200) -> Response:

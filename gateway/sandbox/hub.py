@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
+import msgspec
+
 from gateway.sandbox import frames, replies
 from gateway.sandbox.book import Book, Level
 from gateway.sandbox.events import BalanceChanged, BookChanged, Event, OrderChanged, Trade
@@ -31,19 +33,43 @@ class Subscriber:
             self.cut.set()
 
 
+class Audience(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Connections of one account, or of one topic, or of both; of all when neither is named."""
+
+    account: str | None = None
+    topic: Topic | None = None
+
+    def owns(self, subscriber: Subscriber) -> bool:
+        """Whether a connection is logged in as the account, if one is named."""
+        return self.account in (None, subscriber.protocol.account_id)
+
+    def holds(self, subscriber: Subscriber) -> bool:
+        """Whether it is a connection of the account, and subscribed to the topic."""
+        follows = self.topic is None or self.topic in subscriber.protocol.topics
+        return follows and self.owns(subscriber)
+
+
+EVERYBODY = Audience()
+
+
 class StreamHub:
-    """All stream connections of an exchange. While ``muted`` they stay open and hear nothing."""
+    """All stream connections of an exchange.
+
+    ``muted`` audiences stay connected. Those of a topic do not get its frames; the others hear
+    nothing at all, not even replies.
+    """
 
     def __init__(self, exchange: Exchange, queue_size: int) -> None:
         self._exchange = exchange
         self._queue_size = queue_size
         self._tops: dict[str, tuple[Level | None, Level | None]] = {}
         self.subscribers: set[Subscriber] = set()
-        self.muted = False
+        self.muted: dict[Audience, None] = {}
 
-    def join(self) -> Subscriber:
-        """Add a connection."""
-        protocol = StreamProtocol(self._exchange.engine.markets, self._exchange.authenticator)
+    def join(self, client: str) -> Subscriber:
+        """Add a connection from the address ``client``."""
+        exchange = self._exchange
+        protocol = StreamProtocol(exchange.engine.markets, exchange.authenticator, client)
         subscriber = Subscriber(protocol, self._queue_size)
         self.subscribers.add(subscriber)
         return subscriber
@@ -54,12 +80,30 @@ class StreamHub:
 
     def receive(self, subscriber: Subscriber, message: str | bytes) -> None:
         """Take a client's message in and queue the replies."""
-        self._send([subscriber], *subscriber.protocol.receive(message))
+        self._send([subscriber], subscriber.protocol.receive(message))
 
-    def cut_all(self) -> None:
-        """End every connection without a closing handshake."""
-        for subscriber in self.subscribers:
+    def cut(self, audience: Audience) -> None:
+        """End connections without a closing handshake."""
+        for subscriber in self._members(audience):
             subscriber.cut.set()
+
+    def mute(self, audience: Audience) -> None:
+        """Tell an audience nothing more, those that join it later included."""
+        self.muted[audience] = None
+
+    def unmute(self, audience: Audience) -> None:
+        """Talk again to an audience that was muted; everybody means all that were."""
+        if audience == EVERYBODY:
+            self.muted.clear()
+        else:
+            self.muted.pop(audience, None)
+
+    def inject(self, audience: Audience, text: str) -> int:
+        """Send a frame as it is, muted or not; give the number of connections that got it."""
+        members = self._members(audience)
+        for subscriber in members:
+            subscriber.offer(text.encode())
+        return len(members)
 
     def publish(self, events: Iterable[Event]) -> None:
         """Tell all subscribers what happened in one operation.
@@ -73,10 +117,10 @@ class StreamHub:
                 case Trade():
                     traded.add(event.symbol)
                     self._to_topic(Topic("trade", event.symbol), frames.trade(event))
-                case OrderChanged():
-                    self._to_account(event.order.account_id, frames.order(event.order))
+                case OrderChanged(streamed=True):
+                    self._to_account(event.order.account_id, [frames.order(event.order)])
                 case BalanceChanged():
-                    self._to_account(event.account_id, *frames.balance(event))
+                    self._to_account(event.account_id, frames.balance(event))
                 case BookChanged():
                     changed[event.symbol] = None
         for symbol in changed:
@@ -117,16 +161,28 @@ class StreamHub:
         return [one for one in self.subscribers if topic in one.protocol.topics]
 
     def _to_topic(self, topic: Topic, body: Body) -> None:
-        self._send(self._listeners(topic), body)
+        self._send(self._listeners(topic), [body], topic)
 
-    def _to_account(self, account_id: str, *bodies: Body) -> None:
+    def _to_account(self, account_id: str, bodies: list[Body]) -> None:
         owners = [one for one in self.subscribers if one.protocol.account_id == account_id]
-        self._send(owners, *bodies)
+        self._send(owners, bodies)
 
-    def _send(self, subscribers: list[Subscriber], *bodies: Body) -> None:
-        if self.muted or not subscribers:
+    def _members(self, audience: Audience) -> list[Subscriber]:
+        return [one for one in self.subscribers if audience.holds(one)]
+
+    def _send(
+        self, subscribers: list[Subscriber], bodies: list[Body], topic: Topic | None = None
+    ) -> None:
+        """Queue the bodies for those who are not muted; ``topic`` is theirs if they have one."""
+        hearing = [one for one in subscribers if not self._is_muted(one, topic)]
+        if not hearing:
             return
         for body in bodies:
             frame = replies.encode(body)
-            for subscriber in subscribers:
+            for subscriber in hearing:
                 subscriber.offer(frame)
+
+    def _is_muted(self, subscriber: Subscriber, topic: Topic | None) -> bool:
+        return any(
+            audience.topic in (None, topic) and audience.owns(subscriber) for audience in self.muted
+        )

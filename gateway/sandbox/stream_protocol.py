@@ -5,7 +5,7 @@ message, like a failed USER_STREAMS.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -15,10 +15,10 @@ from gateway.sandbox.replies import Body
 from gateway.sandbox.tape import INTERVALS_MS
 
 MARKET_TOPICS = frozenset({"ticker", "candles", "orderBook", "depth", "trade"})
+MAX_PARAMS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(msgspec.Struct, frozen=True, omit_defaults=True):
     """What can be subscribed to: a type, mostly with a symbol, for candles with an interval."""
 
     type: str
@@ -30,51 +30,65 @@ class Topic:
         members = {"type": self.type, "symbol": self.symbol, "interval": self.interval}
         return {name: value for name, value in members.items() if value is not None}
 
-
-class _TopicParameter(msgspec.Struct):
-    type: str
-    symbol: str | None = None
-    interval: str | None = None
+    def check(self, symbols: Collection[str]) -> None:
+        """Raise Refusal 10037 for a market that is not there, 90001 for what is no topic."""
+        if self == Topic("allTickers"):
+            return
+        if self.type not in MARKET_TOPICS:
+            raise Refusal(Code.INVALID_REQUEST)
+        if self.symbol not in symbols:
+            raise Refusal(Code.INVALID_SYMBOL)
+        intervals = INTERVALS_MS if self.type == "candles" else (None,)
+        if self.interval not in intervals:
+            raise Refusal(Code.INVALID_REQUEST)
 
 
 class _Command(msgspec.Struct, rename="camel"):
     method: str | None = None
-    params: list[_TopicParameter] = []
+    params: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_PARAMS)] = []
     api_key: str = ""
     signature: str = ""
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class StreamProtocol:
-    """One connection's topics and account. ``account_id`` is None until USER_STREAMS succeeds."""
+    """One connection's topics and account. ``account_id`` is None until USER_STREAMS succeeds.
 
-    def __init__(self, symbols: Collection[str], authenticator: Authenticator) -> None:
+    ``client`` is the address that it comes from. A topic counts once, so a connection has at most
+    as many as there are.
+    """
+
+    def __init__(self, symbols: Collection[str], authenticator: Authenticator, client: str) -> None:
         self._symbols = symbols
         self._authenticator = authenticator
+        self._client = client
         self.topics: dict[Topic, None] = {}
         self.account_id: str | None = None
 
     def receive(self, message: str | bytes) -> list[Body]:
         """Take a message in and return the replies to it; a heartbeat gets none."""
-        try:
-            command = msgspec.json.decode(message, type=_Command)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        command = _command(message)
+        if command is None:
             return [_failed("Invalid Request")]
         match command.method:
-            case "SUBSCRIBE" | "UNSUBSCRIBE":
+            case "SUBSCRIBE" | "UNSUBSCRIBE" if command.params:
                 return [self._change(command.method, wanted) for wanted in command.params]
             case "LIST_SUBSCRIPTIONS":
                 return [_succeeded(command.method, result=[topic.body() for topic in self.topics])]
             case "USER_STREAMS":
                 return [self._bind(command)]
-            case None:
+            case None if command.data is not msgspec.UNSET:
                 return []
             case _:
                 return [_failed("Invalid Request", method=command.method)]
 
-    def _change(self, method: str, wanted: _TopicParameter) -> Body:
-        topic = Topic(wanted.type, wanted.symbol, wanted.interval)
+    def _change(self, method: str, wanted: msgspec.Raw) -> Body:
         try:
-            self._check(topic)
+            topic = msgspec.json.decode(wanted, type=Topic)
+        except msgspec.DecodeError:
+            return _failed(Code.INVALID_REQUEST.text, method=method)
+        try:
+            topic.check(self._symbols)
         except Refusal as refusal:
             return _failed(refusal.code.text, method=method, **topic.body())
         if method == "SUBSCRIBE":
@@ -83,23 +97,21 @@ class StreamProtocol:
             self.topics.pop(topic, None)
         return _succeeded(method, **topic.body())
 
-    def _check(self, topic: Topic) -> None:
-        if topic == Topic("allTickers"):
-            return
-        if topic.type not in MARKET_TOPICS:
-            raise Refusal(Code.INVALID_REQUEST)
-        if topic.symbol not in self._symbols:
-            raise Refusal(Code.INVALID_SYMBOL)
-        intervals = INTERVALS_MS if topic.type == "candles" else (None,)
-        if topic.interval not in intervals:
-            raise Refusal(Code.INVALID_REQUEST)
-
     def _bind(self, command: _Command) -> Body:
         try:
-            self.account_id = self._authenticator.stream_account(command.api_key, command.signature)
+            self.account_id = self._authenticator.stream_account(
+                command.api_key, command.signature, self._client
+            )
         except Refusal:
             return _failed("Unauthorized Access", method="USER_STREAMS")
         return _succeeded("USER_STREAMS")
+
+
+def _command(message: str | bytes) -> _Command | None:
+    try:
+        return msgspec.json.decode(message, type=_Command)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _succeeded(method: str, **members: object) -> Body:

@@ -17,7 +17,7 @@ class StreamEdge:
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one connection. Returning without a close frame breaks it off."""
         await websocket.accept()
-        subscriber = self._hub.join()
+        subscriber = self._hub.join(websocket.client.host if websocket.client else "")
         try:
             await _until_first(
                 self._read(websocket, subscriber),

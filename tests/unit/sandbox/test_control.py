@@ -2,9 +2,16 @@ import httpx
 import pytest
 
 from gateway.sandbox import SandboxConfig, serve
-from tests.unit.sandbox.clients import Trader
+from gateway.sandbox.market_maker import HOUSE_ACCOUNTS
+from tests.unit.sandbox.clients import Json, Trader, exact_json, now_ms
 
 pytestmark = pytest.mark.anyio
+
+
+async def asked(http: httpx.AsyncClient, path: str, **query: str) -> Json:
+    reply = await http.get(f"/control/{path}", params=query)
+    reply.raise_for_status()
+    return exact_json(reply.content)
 
 
 async def test_without_being_asked_for_there_is_no_control() -> None:
@@ -13,18 +20,35 @@ async def test_without_being_asked_for_there_is_no_control() -> None:
         assert (await client.get(f"{quiet.url}/control/truth")).status_code == 404
 
 
-async def test_faults_are_listed_as_they_stand_and_cleared(http: httpx.AsyncClient) -> None:
-    fault = {"endpoint": "v3/api/time", "outcome": "html-500", "count": 2}
-    row = {**fault, "delayMs": 0, "replyDelayMs": 0}
-    assert (await http.post("/control/faults", json=fault)).json() == {"faults": [row]}
+async def test_faults_are_listed_as_they_stand_and_taken_back(http: httpx.AsyncClient) -> None:
+    fault = {"endpoint": "v3/api/time", "outcome": "html-502", "count": 2}
+    number = (await http.post("/control/faults", json=fault)).json()["number"]
+    other = (await http.post("/control/faults", json={"delayMs": 1, "account": "ann"})).json()
     await http.get("/v3/api/time")
-    assert (await http.get("/control/faults")).json() == {"faults": [{**row, "count": 1}]}
+    left = {"number": other["number"], "delayMs": 1, "account": "ann"}
+    assert (await http.get("/control/faults")).json() == {
+        "faults": [{"number": number, **fault, "count": 1}, left]
+    }
+    assert (await http.delete(f"/control/faults/{number}")).json() == {"faults": [left]}
     assert (await http.delete("/control/faults")).json() == {"faults": []}
 
 
 @pytest.mark.parametrize(
     "order",
-    [{"outcome": "explode"}, {"count": 0}, {"delayMs": -1}, {"delay": 5}, [], {"endpoint": None}],
+    [
+        {"outcome": "explode"},
+        {"count": 0},
+        {"delayMs": -1},
+        {"delay": 5},
+        {"probability": 0},
+        {"probability": 1.5},
+        {"code": "10031"},
+        {"outcome": "code-before", "code": "1003"},
+        {"endpoint": "v3/api/nope"},
+        {"account": "cem"},
+        [],
+        {"endpoint": None},
+    ],
 )
 async def test_a_fault_that_cannot_be_is_refused(
     still_http: httpx.AsyncClient, order: object
@@ -32,11 +56,33 @@ async def test_a_fault_that_cannot_be_is_refused(
     reply = await still_http.post("/control/faults", json=order)
     assert reply.status_code == 400
     assert "error" in reply.json()
+    assert await asked(still_http, "faults") == {"faults": []}
 
 
-async def test_an_unknown_stream_action_is_refused(still_http: httpx.AsyncClient) -> None:
-    reply = await still_http.post("/control/streams", json={"action": "dance"})
+@pytest.mark.parametrize(
+    ("path", "order"),
+    [
+        ("streams", {"action": "dance"}),
+        ("streams", {"action": "cut", "account": "cem"}),
+        ("streams", {"action": "cut", "topic": {"type": "depth"}}),
+        ("streams", {"action": "cut", "topics": []}),
+        ("frames", {"account": "ann"}),
+        ("frames", {"text": "{}", "topic": {"type": "depth", "symbol": "NOPE"}}),
+        ("clock", {"skewMs": "much"}),
+        ("clock", {}),
+    ],
+)
+async def test_an_order_that_cannot_be_carried_out_is_refused(
+    still_http: httpx.AsyncClient, path: str, order: object
+) -> None:
+    reply = await still_http.post(f"/control/{path}", json=order)
     assert reply.status_code == 400
+    assert "error" in reply.json()
+
+
+@pytest.mark.parametrize("path", ["truth", "requests"])
+async def test_the_truth_about_nobody_is_refused(still_http: httpx.AsyncClient, path: str) -> None:
+    assert (await still_http.get(f"/control/{path}?account=cem")).status_code == 400
 
 
 async def test_received_requests_are_counted_and_shown_without_credentials(
@@ -48,13 +94,61 @@ async def test_received_requests_are_counted_and_shown_without_credentials(
     shown = await http.get("/control/requests")
     body = shown.json()
     assert body["counts"] == {"v3/api/market/depth": 2, "v3/api/balance/wallet": 1}
-    first = {"method": "GET", "path": "v3/api/market/depth"}
-    assert body["requests"][0] == {**first, "parameters": [["symbol", "BTCTRY"]]}
-    assert [name for name, _ in body["requests"][2]["parameters"]] == ["timestamp"]
+    first = body["requests"][0]
+    assert abs(first.pop("time") - now_ms()) < 60_000
+    assert first == {
+        "method": "GET",
+        "path": "v3/api/market/depth",
+        "parameters": {"symbol": "BTCTRY"},
+        "account": None,
+        "fault": None,
+        "executed": "00000",
+        "status": 200,
+        "answered": "00000",
+    }
+    assert list(body["requests"][2]["parameters"]) == ["timestamp"]
     assert ann.key not in shown.text
     assert "signature" not in shown.text
+    (own,) = (await asked(http, "requests", account="ann"))["requests"]
+    assert (own["path"], own["account"]) == ("v3/api/balance/wallet", "ann")
     emptied = (await http.delete("/control/requests")).json()
-    assert emptied == {"counts": {}, "requests": []}
+    assert emptied == {"counts": {}, "requests": [], "dropped": 0}
+
+
+async def test_what_became_of_each_request_is_told_apart_from_what_was_answered(
+    http: httpx.AsyncClient, ann: Trader
+) -> None:
+    for fault in (
+        {"outcome": "code-after", "code": "10031"},
+        {"outcome": "code-before", "code": "10041"},
+        {"outcome": "html-502", "executes": True},
+    ):
+        endpoint = {"endpoint": "v3/api/market/limit-buy", "count": 1}
+        (await http.post("/control/faults", json={**endpoint, **fault})).raise_for_status()
+    path = f"/v3/api/market/limit-buy?{ann.query({'symbol': 'BTCUSDT', 'price': 1, 'amount': 20})}"
+    for _ in range(4):
+        await http.post(path, headers=ann.headers)
+    rows = (await asked(http, "requests"))["requests"]
+    members = ("fault", "executed", "status", "answered")
+    assert [tuple(row[member] for member in members) for row in rows] == [
+        ("code-after", "10062", 200, "10031"),
+        ("code-before", None, 200, "10041"),
+        ("html-502", "10062", 502, None),
+        (None, "10062", 200, "10062"),
+    ]
+
+
+async def test_the_exchange_has_the_time_that_its_clock_is_set_to(
+    http: httpx.AsyncClient, ann: Trader
+) -> None:
+    shown = (await http.post("/control/clock", json={"skewMs": 3_600_000})).json()
+    assert shown["skewMs"] == 3_600_000
+    for told in (shown["time"], (await http.get("/v3/api/time")).json()["data"]):
+        assert abs(told - now_ms() - 3_600_000) < 60_000
+    assert (await ann.limit("buy", "50000", "1"))["code"] == "20004"
+    await http.post("/control/clock", json={"skewMs": -3_600_000})
+    order = (await ann.limit("buy", "50000", "1"))["order"]
+    assert abs(order["time"] - now_ms() + 3_600_000) < 60_000
 
 
 async def test_the_truth_holds_orders_trades_and_balances(
@@ -63,6 +157,7 @@ async def test_the_truth_holds_orders_trades_and_balances(
     sold = (await ann.limit("sell", "50000", "1"))["order"]["orderId"]
     bought = (await bob.limit("buy", "50000", "0.25"))["order"]["orderId"]
     await ann.call("POST", "market/cancel-order", orderId=sold)
+    resting = (await bob.limit("buy", "40000", "1"))["order"]["orderId"]
     truth = (await http.get("/control/truth")).json()
     orders = {order["orderId"]: order for order in truth["orders"]}
     assert (orders[sold]["account"], orders[sold]["status"]) == ("ann", "CANCELLED")
@@ -73,5 +168,22 @@ async def test_the_truth_holds_orders_trades_and_balances(
     assert trade["seller"] == {"account": "ann", "orderId": sold}
     assert (trade["price"], trade["amount"], trade["takerSide"]) == (50_000, 0.25, "BUY")
     assert (trade["buyerFee"], trade["sellerFee"]) == (0.0005, 25)
+    assert truth["fees"] == {"BTC": 0.0005, "USDT": 25}
+    assert [order["orderId"] for order in truth["openOrders"]] == [resting]
     wallet = {row["symbol"]: row for row in truth["balances"]["bob"]}
     assert wallet["BTC"]["available"] == 50.2495
+    assert truth["dropped"] == {"requests": 0, "orders": 0, "trades": 0}
+
+
+async def test_the_truth_about_one_account_leaves_the_others_out(
+    http: httpx.AsyncClient, ann: Trader, bob: Trader
+) -> None:
+    await ann.limit("sell", "50000", "1")
+    await bob.limit("buy", "40000", "1")
+    about_bob = await asked(http, "truth", account="bob")
+    for rows in (about_bob["orders"], about_bob["openOrders"]):
+        assert [row["account"] for row in rows] == ["bob"]
+    assert list(about_bob["balances"]) == ["bob"]
+    await bob.limit("buy", "50000", "0.1")
+    assert len((await asked(http, "truth", account="bob"))["trades"]) == 1
+    assert (await asked(http, "truth", account=HOUSE_ACCOUNTS[0]))["trades"] == []

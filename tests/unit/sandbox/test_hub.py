@@ -21,7 +21,7 @@ def move(engine: Engine, hub: StreamHub, times: int) -> None:
 
 def test_a_subscriber_that_falls_behind_is_cut_and_the_others_are_not(engine: Engine) -> None:
     hub = build_hub(engine, queue_size=5)
-    slow, quick = hub.join(), hub.join()
+    slow, quick = hub.join("127.0.0.1"), hub.join("127.0.0.1")
     for subscriber in (slow, quick):
         hub.receive(subscriber, SUBSCRIBE)
     move(engine, hub, 4)
@@ -37,7 +37,7 @@ def test_one_operation_sends_one_depth_frame_however_often_the_book_changed(
     engine: Engine,
 ) -> None:
     hub = build_hub(engine, queue_size=50)
-    subscriber = hub.join()
+    subscriber = hub.join("127.0.0.1")
     hub.receive(subscriber, SUBSCRIBE)
     for price in ("50000", "50001", "50002"):
         place(engine, "ann", Side.BUY, price, "0.001")

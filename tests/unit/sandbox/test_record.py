@@ -3,7 +3,7 @@ from gateway.sandbox.events import OrderStatus, Side
 from gateway.sandbox.record import Received, Record
 from tests.unit.sandbox.clients import place
 
-PING = Received("GET", "v3/api/ping", {})
+PING = Received("GET", "v3/api/ping", {}, account=None, time=0)
 
 
 def test_an_order_is_kept_as_it_was_last(engine: Engine) -> None:
@@ -14,18 +14,16 @@ def test_an_order_is_kept_as_it_was_last(engine: Engine) -> None:
     assert [kept.status for kept in record.orders.values()] == [OrderStatus.CANCELLED]
 
 
-def test_only_trades_of_the_accounts_are_kept(engine: Engine) -> None:
-    place(engine, "ann", Side.SELL, "50000", "1")
+def test_all_trades_are_kept_and_the_orders_of_clients(engine: Engine) -> None:
+    sold = place(engine, "ann", Side.SELL, "50000", "1")
     place(engine, "bob", Side.BUY, "50000", "1")
-    events = engine.take_events()
-    concerned, foreign = Record(["bob"], 10), Record(["cem"], 10)
-    for record in (concerned, foreign):
-        record.note_events(events)
-    assert len(concerned.trades) == len(concerned.orders) == 1
-    assert len(foreign.trades) == len(foreign.orders) == 0
+    record = Record(["ann"], 10)
+    record.note_events(engine.take_events())
+    assert list(record.orders) == [sold.order_id]
+    assert [trade.maker.order_id for trade in record.trades] == [sold.order_id]
 
 
-def test_the_oldest_goes_when_the_limit_is_reached(engine: Engine) -> None:
+def test_the_oldest_goes_when_the_limit_is_reached_and_is_counted(engine: Engine) -> None:
     record = Record(["ann"], 2)
     orders = [place(engine, "ann", Side.BUY, "50000", "1") for _ in range(3)]
     record.note_events(engine.take_events())
@@ -34,6 +32,18 @@ def test_the_oldest_goes_when_the_limit_is_reached(engine: Engine) -> None:
         record.note_request(PING)
     assert len(record.requests) == 2
     assert record.counts == {PING.path: 3}
+    assert record.dropped == {"requests": 1, "orders": 1, "trades": 0}
+    record.forget_requests()
+    assert record.dropped["requests"] == 0
+
+
+def test_trades_beyond_the_limit_are_counted(engine: Engine) -> None:
+    record = Record([], 2)
+    for _ in range(3):
+        place(engine, "ann", Side.SELL, "50000", "1")
+        place(engine, "bob", Side.BUY, "50000", "1")
+    record.note_events(engine.take_events())
+    assert (len(record.trades), record.dropped["trades"]) == (2, 1)
 
 
 def test_with_no_limit_nothing_is_kept(engine: Engine) -> None:
@@ -43,4 +53,5 @@ def test_with_no_limit_nothing_is_kept(engine: Engine) -> None:
     record.note_request(PING)
     assert not record.orders
     assert not record.requests
+    assert not record.trades
     assert not record.counts

@@ -9,7 +9,7 @@ from tests.unit.sandbox.clients import ANN, DOCUMENT_KEY, DOCUMENT_SECRET, Json,
 
 @pytest.fixture
 def protocol() -> StreamProtocol:
-    return StreamProtocol({"BTCTRY", "BTCUSDT"}, Authenticator([ANN]))
+    return StreamProtocol({"BTCTRY", "BTCUSDT"}, Authenticator([ANN]), "127.0.0.1")
 
 
 def say(protocol: StreamProtocol, method: str, *params: Json) -> Json:

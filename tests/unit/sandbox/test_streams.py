@@ -198,7 +198,7 @@ async def test_muted_streams_stay_open_and_say_nothing(
     await ann.limit("buy", "50000", "1")
     state = (await http.post("/control/streams", json={"action": "unmute"})).json()
     topics = [{"type": "depth", "symbol": "BTCUSDT"}]
-    assert state == {"muted": False, "connections": [{"account": None, "topics": topics}]}
+    assert state == {"muted": [], "connections": [{"account": None, "topics": topics}]}
     await quiet_until_listed(stream)
 
 
