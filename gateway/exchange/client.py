@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 _LONGEST_ID = 256
 _LONGEST_NAME = 64
+_LONGEST_TEXT = 256
 
 
 class ExchangeClient:
@@ -216,6 +217,10 @@ class ExchangeClient:
         cannot be had.
         """
         _require_asset(command.asset)
+        _require_text("channel", command.channel)
+        _require_text("address", command.address)
+        if command.tag is not None:
+            _require_text("tag", command.tag)
         pairs = withdraw_pairs(command)
         return await self._calls.prepare("balance/create-withdraw", sign, pairs)
 
@@ -261,6 +266,11 @@ def _require_asset(asset: str) -> None:
 def _can_be_a_name(text: str) -> bool:
     """Keep from the exchange what cannot be in any of its lists, and might not even be text."""
     return 0 < len(text) <= _LONGEST_NAME and text.isascii() and text.isprintable()
+
+
+def _require_text(field: str, text: str) -> None:
+    if not (0 < len(text) <= _LONGEST_TEXT and text.isprintable()):
+        raise BadUserInput(field, f"expected 1 to {_LONGEST_TEXT} printable characters")
 
 
 def _unknown_asset(asset: str) -> BadUserInput:

@@ -3,7 +3,7 @@
 from gateway.domain.errors import Refused, Unclear
 from gateway.exchange.error_codes import ERROR_CODES, UNCLEAR_CODES
 from gateway.exchange.transport import Reply
-from gateway.exchange.wire import SUCCESS, Envelope, Unparsable, parse
+from gateway.exchange.wire import SUCCESS, Envelope, Unparsable, parse, require_unique_names
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
@@ -14,9 +14,10 @@ def require_success(endpoint: str, reply: Reply) -> None:
     """Return if the exchange answered "00000"; raise `Refused` or `Unclear` if not.
 
     The code decides, whatever the HTTP status: the document says nothing of the latter. Without a
-    code, or with one that proves nothing, the outcome is not known.
+    code, with two, or with one that proves nothing, the outcome is not known.
     """
     try:
+        require_unique_names(reply.body)
         code = parse(reply.body, Envelope).five_digits[:_LONGEST_CODE]
     except Unparsable:
         raise Unclear(endpoint, _without_code(reply.status)) from None

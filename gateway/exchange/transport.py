@@ -167,13 +167,17 @@ class Transport:
             await response.aclose()
 
     async def _read(self, response: httpx.Response) -> bytes:
+        self._bound(int(response.headers.get("Content-Length", 0)))
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
-            if len(body) > self._max_reply:
-                message = "too_large"
-                raise _TooLarge(message)
+            self._bound(len(body))
         return bytes(body)
+
+    def _bound(self, length: int) -> None:
+        if length > self._max_reply:
+            message = "too_large"
+            raise _TooLarge(message)
 
     def _phases(self) -> dict[str, float | None]:
         # httpx-aiohttp gives 'pool' to aiohttp's 'connect', which bounds both.
@@ -187,7 +191,7 @@ async def open_transport(
     *,
     timeouts: Timeouts | None = None,
     connections: int = 32,
-    max_reply: int = 10_000_000,
+    max_reply: int = 4_000_000,
     tls: ssl.SSLContext | None = None,
     close_within: float = 1.0,
 ) -> AsyncIterator[Transport]:

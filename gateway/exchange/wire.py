@@ -6,6 +6,7 @@ read here is not yet checked for meaning: `gateway.exchange.mapping` does that. 
 account has its shapes in `gateway.exchange.account_wire`.
 """
 
+import json
 from decimal import Decimal
 from typing import Annotated, ClassVar, TypeVar
 
@@ -201,3 +202,19 @@ def parse(text: bytes | str, shape: type[T]) -> T:
         return msgspec.json.decode(text, type=shape, strict=False)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise Unparsable from None
+
+
+def require_unique_names(text: bytes) -> None:
+    """Raise `Unparsable` for JSON with a name twice in an object: which value counts is a guess.
+
+    Nothing is read here: each object is dropped as soon as its names were seen.
+    """
+    try:
+        json.loads(text, object_pairs_hook=_refuse_repeated)
+    except (ValueError, RecursionError):
+        raise Unparsable from None
+
+
+def _refuse_repeated(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise Unparsable

@@ -64,7 +64,7 @@ def test_an_asset_has_its_id_symbol_and_name() -> None:
     assert account_mapping.map_currency(row) == Currency(
         "cc8dfd30b230de18ec95a88438dc49c13868c49afd484832aaae1ea70fbb92cce6b12e72",
         "TRY",
-        "Türk Lirası",
+        "T\u00fcrk Liras\u0131",
     )
 
 
@@ -73,7 +73,7 @@ def test_deposit_options_list_every_channel_with_its_address() -> None:
     channel = DepositChannel("VAKIFBANK", "TR 34 0001 5001 5800 7308 8132 39", enabled=True)
     assert account_mapping.map_deposit_options(row) == DepositOptions(
         asset="TRY",
-        name="Türk Lirası",
+        name="T\u00fcrk Liras\u0131",
         enabled=True,
         minimum=D(10),
         precision=2,

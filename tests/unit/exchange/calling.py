@@ -1,0 +1,83 @@
+"""A client of the exchange, and a peer over a real socket that answers as a test tells it to."""
+
+import asyncio
+import hmac
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.errors import ExchangeFailure
+from gateway.domain.signing import SignedText
+from gateway.exchange.calls import PostForm, Retry
+from gateway.exchange.client import ExchangeClient
+from gateway.exchange.clock import ExchangeClock
+from gateway.exchange.transport import Timeouts, open_transport
+from tests.unit.exchange.peer import Answer, Peer, reply, serving
+
+NOW = 1_578_398_112_000
+SAMPLES = Path(__file__).parents[2] / "payloads" / "rest"
+STAMPS = f"timestamp={NOW}&windowSize=5000"
+
+Call = Callable[[ExchangeClient], Awaitable[object]]
+
+
+def sign(text: str) -> SignedText:
+    """Sign as an account whose key is "the-key"."""
+    signature = hmac.digest(b"secret", text.encode(), "sha256").hex()
+    return SignedText(f"{text}&signature={signature}", ("X-APNK-APIKEY", "the-key"))
+
+
+def sample(name: str) -> Answer:
+    """Answer with a sample reply of the document."""
+    return reply((SAMPLES / f"{name}.json").read_bytes())
+
+
+def code(value: str) -> Answer:
+    """Answer with a code and no more."""
+    return reply(json.dumps({"code": value}))
+
+
+@dataclass
+class Bench:
+    """A client, the peer it talks to, and what it reported of its calls."""
+
+    client: ExchangeClient
+    peer: Peer
+    calls: Counter[tuple[str, str]]
+
+
+@asynccontextmanager
+async def bench(
+    *answers: Answer, post_form: PostForm = "query", synchronised: bool = True
+) -> AsyncIterator[Bench]:
+    """Have a client whose first request gets the first of `answers`, and so on."""
+    calls: Counter[tuple[str, str]] = Counter()
+    clock = ExchangeClock(lambda: NOW, lambda: 0.0)
+    if synchronised:
+        await clock.synchronise(lambda: asyncio.sleep(0, NOW))
+    timeouts = Timeouts(connect=0.2, read=0.2)
+    async with (
+        serving(*answers) as peer,
+        open_transport(peer.address, timeouts=timeouts) as transport,
+    ):
+        client = ExchangeClient(
+            transport,
+            clock,
+            post_form=post_form,
+            window_ms=5000,
+            on_call=lambda *call: calls.update([call]),
+            retry=Retry(attempts=3, timeout=5, wait=0.001),
+        )
+        yield Bench(client, peer, calls)
+
+
+async def failing(awaitable: Awaitable[object]) -> ExchangeFailure:
+    """Give the failure that `awaitable` must end with."""
+    with pytest.raises(ExchangeFailure) as caught:
+        await awaitable
+    return caught.value
