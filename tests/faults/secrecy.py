@@ -49,7 +49,7 @@ def signatures(exchange: Exchange, accounts: Iterable[Account] = (DEMO, VAULT)) 
         rows = exchange.http.get("/control/requests").json()["requests"]
     except httpx.TransportError:  # it has been stopped, and remembers nothing
         return set()
-    sent = [dict(row["parameters"]) for row in rows]
+    sent = [row["parameters"] for row in rows]
     texts = [urlencode(parameters) for parameters in sent if "timestamp" in parameters]
     pairs = [keys for account in accounts for keys in account.keys]
     return {signature(keys, text) for keys in pairs for text in texts}

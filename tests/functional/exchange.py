@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -139,18 +140,66 @@ class Exchange:
         self.stop()
 
     @contextmanager
-    def fault(self, endpoint: str, **fault: object) -> Iterator[None]:
-        """Let requests to an endpoint go wrong meanwhile; see the sandbox's `/control/faults`."""
-        path = f"v3/api/{endpoint}"
-        self.http.post("/control/faults", json={"endpoint": path, **fault}).raise_for_status()
+    def fault(self, endpoint: str = "*", **fault: object) -> Iterator[None]:
+        """Let requests to an endpoint (`market/24h`; `*` is every one) go wrong meanwhile.
+
+        What can go wrong is told in docs/sandbox-control.md: outcome, code, status, body, filler,
+        executes, lateMs, delayMs, replyDelayMs, account, probability, count.
+        """
+        path = endpoint if endpoint == "*" else f"v3/api/{endpoint}"
+        number = self.control("faults", endpoint=path, **fault)["number"]
         try:
             yield
         finally:
-            self.http.delete("/control/faults").raise_for_status()
+            self.http.delete(f"/control/faults/{number}").raise_for_status()
 
-    def streams(self, action: str) -> None:
-        """Cut, mute or unmute all streams."""
-        self.http.post("/control/streams", json={"action": action}).raise_for_status()
+    def streams(
+        self, action: str, account: str | None = None, topic: dict[str, str] | None = None
+    ) -> None:
+        """Cut, mute or unmute all streams, or those of an account, or of a topic."""
+        self.control("streams", action=action, account=account, topic=topic)
+
+    @contextmanager
+    def mute(
+        self, account: str | None = None, topic: dict[str, str] | None = None
+    ) -> Iterator[None]:
+        """Let all streams, or those of an account, or of a topic, tell nothing meanwhile."""
+        self.streams("mute", account, topic)
+        try:
+            yield
+        finally:
+            self.streams("unmute", account, topic)
+
+    def inject(
+        self, text: str, account: str | None = None, topic: dict[str, str] | None = None
+    ) -> None:
+        """Send a frame as it is to those who follow a topic, or an account, or to everybody.
+
+        They get it even while they are muted. Fails when nobody is there to get it.
+        """
+        told = self.control("frames", text=text, account=account, topic=topic)
+        assert told["connections"], "nobody is there to get the frame"
+
+    def skew(self, ms: int) -> None:
+        """Set the exchange's clock so far ahead of the machine's, or behind it."""
+        self.control("clock", skewMs=ms)
+
+    def truth(self, account: str | None = None) -> Json:
+        """What really happened, to everybody or to one account; no fraction is a float.
+
+        Fails when some of it was not kept.
+        """
+        query = {} if account is None else {"account": account}
+        reply = self.http.get("/control/truth", params=query).raise_for_status()
+        truth = json.loads(reply.text, parse_float=Decimal)
+        assert not any(truth["dropped"].values()), truth["dropped"]
+        return truth
+
+    def control(self, what: str, **order: object) -> Json:
+        """Give the control endpoint an order; see docs/sandbox-control.md."""
+        reply = self.http.post(f"/control/{what}", json=order)
+        assert reply.is_success, reply.text
+        return reply.json()
 
     def topics(self) -> list[Json]:
         """Every topic that a connection is subscribed to."""
@@ -169,15 +218,13 @@ class Exchange:
             row
             for row in rows
             if row["path"] == f"v3/api/{endpoint}"
-            and parameters.items() <= dict(row["parameters"]).items()
+            and parameters.items() <= row["parameters"].items()
         ]
 
     def orders(self, account_id: str, **members: object) -> list[Json]:
         """The truth about an account's orders, those with these members."""
-        rows = self.http.get("/control/truth").json()["orders"]
-        return [
-            row for row in rows if row["account"] == account_id and members.items() <= row.items()
-        ]
+        rows = self.truth(account_id)["orders"]
+        return [row for row in rows if members.items() <= row.items()]
 
     def trade(self, symbol: str, price: str, quantity: str) -> None:
         """Let one outsider buy from the other: the last price is then `price`."""

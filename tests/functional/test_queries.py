@@ -226,7 +226,7 @@ def test_balances_are_exact_and_held_is_what_open_orders_reserve(
     query = '{ account(id: "demo") { balances { asset total available held } } }'
     held = trader.answer(query)["account"]["balances"]
     assert {balance["asset"] for balance in held} >= set(BALANCES)
-    truth = exchange.http.get("/control/truth").json()["balances"]["demo"]
+    truth = exchange.truth("demo")["balances"]["demo"]
     available = {row["symbol"]: Decimal(str(row["available"])) for row in truth}
     for balance in held:
         total, free, reserved = (Decimal(balance[name]) for name in ("total", "available", "held"))
