@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from itertools import cycle
+from itertools import cycle, islice
 from random import Random
 
 from gateway.sandbox.codes import Refusal
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Side
 from gateway.sandbox.markets import Market
-from gateway.sandbox.order_requests import LimitOrder
+from gateway.sandbox.order_requests import LimitOrder, MarketOrder, OrderRequest
 
 # Two accounts, because an account may not trade with itself.
 QUOTING_ACCOUNT = "market-maker"
@@ -24,31 +24,35 @@ _STEP = 0.0006
 _PULL = 0.002
 _HALF_SPREAD = 0.0003
 _LEVEL_GAP = 0.0004
-_SMALL_TOTAL = 1000
-_LEVEL_TOTALS = {"TRY": (15_000, 150_000), "USDT": (2_000, 20_000)}
+_SMALL_TOTAL = 100
+# In the smallest totals that a market takes, so that any quote asset has sensible levels.
+_LEVEL_TOTALS = (1_000, 10_000)
 
 
 class MarketMaker:
-    """Quotes all markets of an engine; each tick moves a few of them, in turn."""
+    """Quotes the markets that take and give back orders; each tick moves a few of them, in turn."""
 
     def __init__(self, engine: Engine, rng: Random) -> None:
         self._engine = engine
         self._rng = rng
+        self._markets = [
+            market
+            for market in engine.markets.values()
+            if market.enabled and market.order_enabled and market.cancel_enabled
+        ]
         self._mids = {
-            symbol: int(market.opening_price / market.tick)
-            for symbol, market in engine.markets.items()
+            market.symbol: int(market.opening_price / market.tick) for market in self._markets
         }
-        self._turns = cycle(engine.markets.values())
+        self._turns = cycle(self._markets)
 
     def open(self, now: int) -> None:
         """Quote every market for the first time."""
-        for market in self._engine.markets.values():
+        for market in self._markets:
             self._quote(market, now)
 
     def tick(self, now: int) -> None:
         """Move the next few markets: shift the mid, quote anew, and mostly trade."""
-        for _ in range(_MARKETS_A_TICK):
-            market = next(self._turns)
+        for market in islice(self._turns, _MARKETS_A_TICK):
             self._shift(market)
             self._quote(market, now)
             if self._rng.random() < _TAKE_CHANCE:
@@ -83,24 +87,32 @@ class MarketMaker:
         if best is None:
             return
         share = Decimal(self._rng.randint(5, 60)) / 100
-        small = best.price * best.quantity < _SMALL_TOTAL
+        small = best.price * best.quantity < _SMALL_TOTAL * market.min_total
         quantity = (
             best.quantity if small else (best.quantity * share).quantize(market.quantity_step)
         )
-        self._place(TAKING_ACCOUNT, [LimitOrder(market.symbol, side, best.price, quantity)], now)
+        self._place(TAKING_ACCOUNT, [_taking(market, side, best.price, quantity)], now)
 
     def _quantity(self, market: Market, price: Decimal) -> Decimal:
-        total = self._rng.randint(*_LEVEL_TOTALS[market.quote])
-        return (total / price).quantize(market.quantity_step)
+        total = self._rng.randint(*_LEVEL_TOTALS) * market.min_total
+        quantity = (total / price).quantize(market.quantity_step)
+        return max(quantity, market.min_quantity)
 
-    def _place(self, account_id: str, requests: Iterable[LimitOrder], now: int) -> None:
+    def _place(self, account_id: str, requests: Iterable[OrderRequest], now: int) -> None:
         """Place what the rules allow.
 
-        Clients may have driven the last price so far off that a quote is refused; the next takes
-        bring it back.
+        Clients may have driven the last price so far off that a quote is refused; the next take
+        at market brings it back.
         """
         for request in requests:
             try:
                 self._engine.place(account_id, request, now)
             except Refusal:
                 continue
+
+
+def _taking(market: Market, side: Side, price: Decimal, quantity: Decimal) -> OrderRequest:
+    """Prefer a market order: no distance from the last price forbids it."""
+    if market.market_orders:
+        return MarketOrder(market.symbol, side, quantity)
+    return LimitOrder(market.symbol, side, price, quantity)

@@ -107,7 +107,9 @@ def build_engine(*accounts: Account, markets: Mapping[str, Market] | None = None
     for account in accounts:
         ledger.open_account(account.account_id, account.balances)
     numbers = itertools.count(1)
-    return Engine(markets or default_markets(), ledger, lambda: str(next(numbers)))
+    return Engine(
+        default_markets() if markets is None else markets, ledger, lambda: str(next(numbers))
+    )
 
 
 def place(

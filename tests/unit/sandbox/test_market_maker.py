@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -7,7 +8,7 @@ from gateway.sandbox import Account
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Event, OrderStatus, Side
 from gateway.sandbox.market_maker import HOUSE_ACCOUNTS, HOUSE_BALANCE, MarketMaker
-from gateway.sandbox.markets import ASSETS
+from gateway.sandbox.markets import ASSETS, Market, default_markets
 from tests.unit.sandbox.clients import ANN, NOW, build_engine, place
 
 HOUSE = [Account(name, (), dict.fromkeys(ASSETS, HOUSE_BALANCE)) for name in HOUSE_ACCOUNTS]
@@ -74,6 +75,46 @@ def test_it_finds_back_when_a_client_drove_the_price_away(
     run(maker, 150)
     assert 4 < engine.tapes["XRPTRY"].last < 5
     assert len(engine.books["XRPTRY"].bids.levels(20)) >= 10
+
+
+@pytest.mark.parametrize("closed", ["enabled", "order_enabled", "cancel_enabled"])
+def test_a_market_that_does_not_take_or_give_back_orders_is_left_alone(closed: str) -> None:
+    markets = default_markets()
+    markets["BTCUSDT"] = replace(markets["BTCUSDT"], **{closed: False})
+    engine = build_engine(*HOUSE, markets=markets)
+    maker = MarketMaker(engine, Random(7))
+    maker.open(NOW)
+    run(maker, 20)
+    assert engine.books["BTCUSDT"].bids.best() is None
+    assert engine.books["ETHUSDT"].bids.best() is not None
+
+
+def test_without_any_market_it_rests() -> None:
+    engine = build_engine(*HOUSE, markets={})
+    maker = MarketMaker(engine, Random(7))
+    maker.open(NOW)
+    run(maker, 1)
+    assert engine.take_events() == []
+
+
+def test_any_quote_asset_and_any_minimum_gets_levels_and_trades() -> None:
+    market = Market(
+        base="ETH",
+        quote="BTC",
+        name="Ethereum",
+        opening_price=Decimal("0.03"),
+        price_precision=6,
+        quantity_precision=3,
+        min_quantity=Decimal(5),
+        min_total=Decimal("0.0001"),
+        market_orders=False,
+    )
+    engine = build_engine(*HOUSE, markets={"ETHBTC": market})
+    maker = MarketMaker(engine, Random(7))
+    maker.open(NOW)
+    run(maker, 20)
+    assert len(engine.books["ETHBTC"].asks.levels(20)) >= 10
+    assert engine.tapes["ETHBTC"].trades
 
 
 def test_the_same_seed_trades_the_same() -> None:
