@@ -1,7 +1,7 @@
 """Puts the schema together."""
 
 import strawberry
-from graphql import GraphQLSchema
+from graphql import GraphQLInputObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
 from gateway.schema.roots import Mutation, Query, Subscription
@@ -23,7 +23,12 @@ def build_schema() -> GraphQLSchema:
     Execution goes to graphql-core directly, past strawberry's own: documents are parsed and
     validated once and kept, and one execution serves a whole group of equal subscriptions.
     """
-    return _strawberry_schema()._schema  # noqa: SLF001  # strawberry offers no other way to it
+    schema = _strawberry_schema()._schema  # noqa: SLF001  # strawberry offers no other way to it
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLInputObjectType):
+            # Strawberry leaves this out and checks by itself, in errors that name no field.
+            kind.is_one_of = kind.extensions["strawberry-definition"].is_one_of
+    return schema
 
 
 def sdl() -> str:

@@ -28,26 +28,36 @@ from graphql import (
 )
 
 from gateway.schema.market_types import MAX_LEVELS, MAX_TRADES
+from gateway.schema.placement_pages import MAX_PLACEMENTS
 from gateway.services.market_data import MAX_CANDLES
 
 LENGTHS = {
     "Query.markets": 100,
     "Query.accounts": 10,
     "Account.balances": 100,
+    "Account.currencies": 100,
+    "Account.deposits": 5,
+    "Account.fills": 500,
     "Account.openOrders": 300,
+    "Account.withdrawals": 5,
     "CandleSeries.candles": MAX_CANDLES,
+    "DepositOptions.channels": 10,
     "Grant.actions": 10,
     "Grant.symbols": 100,
     "OrderBook.asks": MAX_LEVELS,
     "OrderBook.bids": MAX_LEVELS,
+    "PlacementConnection.edges": MAX_PLACEMENTS,
     "TradeHistory.trades": MAX_TRADES,
     "Viewer.grants": 20,
     "Viewer.limits": 20,
+    "WithdrawalChannel.addresses": 20,
+    "WithdrawalOptions.channels": 10,
 }
 """How many members a list is taken to have: the most it can, or more than it usually has."""
 
 _COUNTED_BY = {
     "Query.markets": "symbols",
+    "Query.placements": "first",
     "Market.orderBook": "depth",
     "Market.trades": "first",
     "Subscription.orderBook": "depth",

@@ -1,5 +1,6 @@
 """GraphQL errors as callers see them: a stable code on each, nothing inside the gateway shown."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,14 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 TOO_COMPLEX = "TOO_COMPLEX"
 BAD_USER_INPUT = "BAD_USER_INPUT"
 INTERNAL = "INTERNAL"
+
+
+_BAD_VARIABLE = re.compile(
+    r"Variable '\$(?P<variable>\w+)' has invalid value(?: at (?P<path>[.\w\[\]]+))?: "
+    r"(?:Expected value of type '\w+' (?:not )?to include \w+ field '(?P<member>[^']+)')?",
+    re.ASCII,
+)
+"""graphql-core tells the path to a bad value in a variable in the error's message alone."""
 
 
 def coded(error: GraphQLError, code: str) -> GraphQLError:
@@ -40,7 +49,10 @@ def shown(error: GraphQLError, trace_id: str) -> dict[str, Any]:
     if isinstance(cause, GatewayError):
         member = {**error.formatted, "message": str(cause), "extensions": cause.extensions()}
     elif cause is None:
-        member = dict(coded(error, BAD_USER_INPUT).formatted)
+        coded(error, BAD_USER_INPUT)
+        if (field := _field_of(error.message)) is not None:
+            error.extensions = {**(error.extensions or {}), "field": field}
+        member = dict(error.formatted)
     else:
         _log.error("graphql.internal", trace_id=trace_id, exc_info=cause)
         extensions = {"code": INTERNAL, "retryable": True, "traceId": trace_id}
@@ -63,3 +75,13 @@ def code_of(response: dict[str, Any]) -> str:
     """The code of the first error of a response, or OK."""
     errors = response.get("errors")
     return str(errors[0]["extensions"]["code"]) if errors else "OK"
+
+
+def _field_of(message: str) -> str | None:
+    """What is wrong in a variable: a path into its value, or the variable itself."""
+    found = _BAD_VARIABLE.match(message)
+    if found is None:
+        return None
+    path, member = found["path"] or "", found["member"]
+    whole = path if member is None else f"{path}.{member}"
+    return whole.removeprefix(".") if whole.startswith(".") else f"{found['variable']}{whole}"

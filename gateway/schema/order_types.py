@@ -1,4 +1,4 @@
-"""The GraphQL types of orders and placements, and the results of the mutations."""
+"""The GraphQL types of orders, fills and placements, and the results of the mutations."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from gateway.domain import orders as domain
+from gateway.domain.account import Fill as DomainFill
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderStatus, OrderType, PlacementState, StopDirection
 from gateway.schema.context import Info
@@ -24,9 +25,10 @@ strawberry.enum(PlacementState, description="What became of an order intent.")
 
 @strawberry.type(description="An order as the exchange tells it; null where it is silent.")
 class Order:
-    """One order of an account."""
+    """One order of an account; `placed` when the journal's record is at hand."""
 
     account: strawberry.Private[str]
+    placed: strawberry.Private[domain.Placement | None]
     order_id: strawberry.ID | None = described("The exchange's id.")
     symbol: str = described("The market.")
     side: OrderSide = described("Which way it goes.")
@@ -43,17 +45,22 @@ class Order:
 
     @strawberry.field(description="The journal's record, when you placed it through this gateway.")
     async def placement(self, info: Info) -> "Placement | None":
-        """Look the order up in the journal."""
+        """Look the order up in the journal; one without an id can only be at hand."""
+        if self.placed is not None:
+            return Placement.of(self.placed)
         if self.order_id is None:
             return None
         found = await info.context.placements.load((self.account, self.order_id))
         return None if found is None else Placement.of(found)
 
     @classmethod
-    def of(cls, order: domain.Order, account: str) -> "Order":
-        """Show an order of an account."""
+    def of(
+        cls, order: domain.Order, account: str, placed: domain.Placement | None = None
+    ) -> "Order":
+        """Show an order of an account, and the placement that it is known to be of."""
         return cls(
             account=account,
+            placed=placed,
             order_id=None if order.order_id is None else strawberry.ID(order.order_id),
             symbol=order.symbol,
             side=order.side,
@@ -73,6 +80,34 @@ class Order:
 OrderEvent = Annotated[
     Order | Gap, strawberry.union("OrderEvent", description="An order as it now is, or a gap.")
 ]
+
+
+@strawberry.type(description="One execution of an order of the account; it has no id.")
+class Fill:
+    """One execution of an order."""
+
+    symbol: str = described("The market.")
+    price: Decimal = described("The price paid, in the quote asset.")
+    quantity: Decimal = described("How much was bought or sold, in the base asset.")
+    side: OrderSide = described("Which way the order went.")
+    type: OrderType = described("The order's type.")
+    fee: Decimal = described("What the exchange kept, in the asset feeAsset.")
+    fee_asset: str = described("The asset of the fee: what was received.")
+    time: Timestamp = described("When it happened.")
+
+    @classmethod
+    def of(cls, fill: DomainFill) -> "Fill":
+        """Show a fill."""
+        return cls(
+            symbol=fill.symbol,
+            price=fill.price,
+            quantity=fill.quantity,
+            side=fill.side,
+            type=fill.type,
+            fee=fill.fee,
+            fee_asset=fill.fee_asset,
+            time=Timestamp(fill.time),
+        )
 
 
 @strawberry.interface(
@@ -132,7 +167,8 @@ class Placement:
     def order(self) -> Order | None:
         """Show the order, if there is one."""
         order = self.placed.order
-        return None if order is None else Order.of(order, self.placed.command.account)
+        account = self.placed.command.account
+        return None if order is None else Order.of(order, account, self.placed)
 
     @strawberry.field(description="Why nothing stands on the exchange.")
     def problem(self) -> OrderRejected | None:
@@ -190,7 +226,7 @@ PlaceOrderResult = Annotated[
 def place_order_result(placement: domain.Placement) -> OrderAccepted | OrderRejected | OrderPending:
     """Show what became of a placement."""
     if placement.order is not None:
-        order = Order.of(placement.order, placement.command.account)
+        order = Order.of(placement.order, placement.command.account, placement)
         return OrderAccepted(order=order, placement=Placement.of(placement))
     if placement.rejection is not None:
         return OrderRejected.of(placement.rejection)
@@ -232,44 +268,3 @@ CancelOrderResult = Annotated[
     OrderCancelled | CancelRejected | CancelPending,
     strawberry.union("CancelOrderResult", description="What became of the cancel."),
 ]
-
-
-@strawberry.input(description="Buy or sell a quantity at a price or better.")
-class LimitSpecInput:
-    """A limit order."""
-
-    price: Decimal = described("In the quote asset, above zero.")
-    quantity: Decimal = described("In the base asset, above zero.")
-
-
-@strawberry.input(one_of=True, description="The order's type and terms: exactly one member.")
-class OrderSpecInput:
-    """The order's terms."""
-
-    limit: LimitSpecInput | None = strawberry.field(
-        default=strawberry.UNSET, description="A limit order."
-    )
-
-
-@strawberry.input(
-    description=(
-        "clientOrderId: [A-Za-z0-9._-]{1,64}, unique for the caller and account; the same id and "
-        "command again gives the recorded outcome."
-    )
-)
-class PlaceOrderInput:
-    """The command to place one order."""
-
-    account: strawberry.ID = described("The account.")
-    client_order_id: str = described("Yours to choose, and to use once.")
-    symbol: str = described("The market.")
-    side: OrderSide = described("Which way it goes.")
-    order: OrderSpecInput = described("Type and terms.")
-
-
-@strawberry.input(description="Which order to cancel.")
-class CancelOrderInput:
-    """The command to cancel one order."""
-
-    account: strawberry.ID = described("The account.")
-    order_id: strawberry.ID = described("The exchange's id of the order.")

@@ -6,12 +6,14 @@ import strawberry
 
 from gateway.access.policy import Action
 from gateway.domain import market as domain
-from gateway.domain import orders as domain_orders
 from gateway.domain.errors import BadUserInput, GatewayError, UnknownAccount
 from gateway.domain.market import CandleInterval
+from gateway.domain.orders import PlacementState
 from gateway.domain.streams import Gap as DomainGap
-from gateway.schema.account_types import Account, Exchange, Grant, Viewer
+from gateway.schema.account_types import Account
+from gateway.schema.balance_types import Balance, BalanceEvent
 from gateway.schema.context import Info
+from gateway.schema.exchange_types import Exchange
 from gateway.schema.market_types import (
     MAX_LEVELS,
     CandleUpdate,
@@ -24,8 +26,8 @@ from gateway.schema.market_types import (
     TradeEvent,
     within,
 )
+from gateway.schema.order_inputs import CancelOrderInput, PlaceOrderInput, command_of
 from gateway.schema.order_types import (
-    CancelOrderInput,
     CancelOrderResult,
     CancelPending,
     CancelRejected,
@@ -34,12 +36,13 @@ from gateway.schema.order_types import (
     OrderEvent,
     OrderRejected,
     Placement,
-    PlaceOrderInput,
     PlaceOrderResult,
     place_order_result,
 )
+from gateway.schema.placement_pages import MAX_PLACEMENTS, PlacementConnection
 from gateway.schema.requires import RequiresDirective, reads_account_argument, reads_market
 from gateway.schema.scalars import Timestamp
+from gateway.schema.viewer_types import Grant, Viewer
 from gateway.services.orders import Cancelled, rejection_of
 
 
@@ -100,6 +103,32 @@ class Query:
         found = await info.context.services.orders.placement(info.context.principal, id)
         return None if found is None else Placement.of(found)
 
+    @strawberry.field(
+        description=(
+            "The caller's own order intents in an account, the newest first; of one clientOrderId, "
+            "or in one state. first: 1 to 100."
+        )
+    )
+    async def placements(
+        self,
+        info: Info,
+        account: strawberry.ID,
+        client_order_id: str | None = None,
+        state: PlacementState | None = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> PlacementConnection:
+        """List placements."""
+        page = await info.context.services.orders.placements(
+            info.context.principal,
+            account,
+            client_order_id=client_order_id,
+            state=state,
+            first=within("first", first, MAX_PLACEMENTS),
+            after=after,
+        )
+        return PlacementConnection.of(page, after)
+
     @strawberry.field(description="Who is calling, and what the policy allows them.")
     def viewer(self, info: Info) -> Viewer:
         """Tell the caller who they are."""
@@ -125,7 +154,7 @@ class Mutation:
         """Place an order."""
         try:
             placement = await info.context.services.orders.place(
-                info.context.principal, _command(input)
+                info.context.principal, command_of(input)
             )
         except GatewayError as error:
             return OrderRejected.of(rejection_of(error))
@@ -218,6 +247,18 @@ class Subscription:
 
     @strawberry.subscription(
         description=(
+            "Every balance, then each change; never conflated: a Gap says that something may be "
+            "missing, and all balances follow it."
+        ),
+        extensions=[reads_account_argument()],
+    )
+    async def balances(self, info: Info, account: strawberry.ID) -> AsyncIterator[BalanceEvent]:
+        """Follow what an account holds."""
+        async for event in info.context.services.accounts.follow_balances(account):
+            yield Gap.of(event) if isinstance(event, DomainGap) else Balance.of(event)
+
+    @strawberry.subscription(
+        description=(
             "The open orders, then each change; never conflated: a Gap says that something may "
             "be missing, and all open orders follow it."
         ),
@@ -234,16 +275,3 @@ async def _chosen(info: Info, symbols: list[str] | None) -> list[domain.Market]:
     if symbols is None:
         return list(await info.context.markets.markets())
     return [await info.context.markets.market(symbol) for symbol in dict.fromkeys(symbols)]
-
-
-def _command(given: PlaceOrderInput) -> domain_orders.PlaceOrder:
-    limit = given.order.limit
-    if not limit:
-        raise BadUserInput("order", "give exactly one order, such as 'limit'")
-    return domain_orders.PlaceOrder(
-        account=given.account,
-        client_order_id=given.client_order_id,
-        symbol=given.symbol,
-        side=given.side,
-        spec=domain_orders.OrderSpec(price=limit.price, quantity=limit.quantity),
-    )

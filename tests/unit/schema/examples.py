@@ -3,11 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, cast
 
 from graphql import GraphQLSchema
 
 from gateway.access.policy import Action, Policy
+from gateway.domain.account import DepositOptions, WithdrawalOptions
+from gateway.domain.orders import PlacementPage
 from gateway.exchange import ExchangeClock
 from gateway.observability import Metrics
 from gateway.schema import build_schema
@@ -16,10 +19,10 @@ from gateway.schema.documents import Documents
 from gateway.schema.execution import Execution
 from gateway.schema.limits import DocumentLimits
 from gateway.schema.operation_groups import OperationGroups
+from gateway.services.account_stream import AccountStream
 from gateway.services.accounts import Accounts
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.market_data import MarketData
-from gateway.services.account_stream import AccountStream
 from gateway.services.orders import Orders
 from gateway.services.streams import StreamHub
 from gateway.store.journal import OrderJournal
@@ -47,6 +50,16 @@ LIMITS = DocumentLimits(depth=8, aliases=15, fields=1000, tokens=1000, cost=25_0
 EVERYTHING = policy(*Action)
 
 
+OPTIONS: dict[str, Any] = {
+    "asset": "BTC",
+    "name": "Bitcoin",
+    "enabled": True,
+    "minimum": Decimal("0.001"),
+    "precision": 8,
+    "channels": (),
+}
+
+
 class NoJournal:
     """A journal in which nothing was ever placed."""
 
@@ -58,6 +71,12 @@ class NoJournal:
 
     async def of_orders(self, _account: str, _order_ids: list[str]) -> dict[str, Any]:
         return {}
+
+    async def page(self, *_owner: str, **_asked: object) -> PlacementPage:
+        return PlacementPage((), None, has_next=False)
+
+    async def writable(self, _account: str) -> bool:
+        return True
 
 
 @dataclass
@@ -83,7 +102,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_of(granted: Policy = EVERYTHING) -> AsyncIterator[Desk]:
+async def desk_of(
+    granted: Policy = EVERYTHING, journal: NoJournal | None = None
+) -> AsyncIterator[Desk]:
     market, feed, account_feed = market_desk(), StandInFeed(), StandInFeed()
     market.exchange.answers |= {
         "markets": (listing(BTC, ETH), (ticker(1, BTC), ticker(2, ETH))),
@@ -93,6 +114,11 @@ async def desk_of(granted: Policy = EVERYTHING) -> AsyncIterator[Desk]:
         f"candles {BTC}": series(1, 2),
         "open orders": (order("o1"),),
         "balances": (),
+        "currencies": (),
+        "deposit options BTC": DepositOptions(**OPTIONS),
+        "withdrawal options BTC": WithdrawalOptions(**OPTIONS),
+        "deposits": (),
+        "withdrawals": (),
         "time": 1_000_000,
     }
     hub = StreamHub(
@@ -125,7 +151,7 @@ async def desk_of(granted: Policy = EVERYTHING) -> AsyncIterator[Desk]:
     orders = Orders(
         accounts=accounts,
         market_data=market.market_data,
-        journal=cast("OrderJournal", NoJournal()),
+        journal=cast("OrderJournal", journal or NoJournal()),
         exchange=client,
         now=market.clock,
         lease_ms=30_000,
@@ -166,4 +192,4 @@ def codes(response: dict[str, Any]) -> list[str]:
     return [error["extensions"]["code"] for error in response.get("errors", ())]
 
 
-__all__ = ["EVERYTHING", "LIMITS", "SCHEMA", "Desk", "codes", "desk_of", "top"]
+__all__ = ["EVERYTHING", "LIMITS", "OPTIONS", "SCHEMA", "Desk", "codes", "desk_of", "top"]

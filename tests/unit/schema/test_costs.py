@@ -67,8 +67,12 @@ def market(selection: str) -> str:
          2002),
         ("{ a: __typename } query Two { markets { symbol } }", 200),
         ('subscription { orderBook(symbol: "A", depth: 3) { asks { price } } }', 7),
+        ('{ placements(account: "a") { edges { cursor } } }', 101),
+        ('{ placements(account: "a", first: 5) { edges { cursor node { id } } } }', 21),
+        ('{ placements(account: "a", first: null) { edges { cursor } } }', 201),
+        ('{ account(id: "a") { fills { price } } }', 1001),
     ],
-    ids=range(22),
+    ids=range(26),
 )  # fmt: skip
 def test_a_list_counts_as_many_times_as_it_may_have_members(text: str, expected: int) -> None:
     assert cost(SCHEMA, parse(text)) == expected

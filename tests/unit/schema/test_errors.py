@@ -53,6 +53,74 @@ def test_an_error_of_the_caller_keeps_its_code_or_is_bad_user_input() -> None:
     assert code_of({"data": None}) == "OK"
 
 
+PLACE = """mutation($input: PlaceOrderInput!) {
+  placeOrder(input: $input) { __typename ... on OrderRejected { code message } } }"""
+LIMIT = {"price": "1", "quantity": "1"}
+COMMAND = {
+    "account": "demo",
+    "clientOrderId": "a",
+    "symbol": "BTCUSDT",
+    "side": "BUY",
+    "order": {"limit": LIMIT},
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        (None, "input"),
+        ([], "input"),
+        ({**COMMAND, "side": "UP"}, "side"),
+        ({**COMMAND, "extra": 1}, "extra"),
+        ({key: COMMAND[key] for key in COMMAND if key != "symbol"}, "symbol"),
+        ({**COMMAND, "order": None}, "order"),
+        ({**COMMAND, "order": {}}, "order"),
+        ({**COMMAND, "order": {"limit": LIMIT, "market": {"quantity": "1"}}}, "order"),
+        ({**COMMAND, "order": {"limit": None}}, "order.limit"),
+        ({**COMMAND, "order": {"limit": {"price": "1"}}}, "order.limit.quantity"),
+        ({**COMMAND, "order": {"limit": {**LIMIT, "price": 1}}}, "order.limit.price"),
+        ({**COMMAND, "order": {"limit": {**LIMIT, "stop": "1"}}}, "order.limit.stop"),
+        ({**COMMAND, "order": {"market": {"quantity": "NaN"}}}, "order.market.quantity"),
+        ({**COMMAND, "order": {"stopLimit": {**LIMIT, "stopPrice": True}}},
+         "order.stopLimit.stopPrice"),
+        ({**COMMAND, "order": {"fast": {}}}, "order.fast"),
+        ({**COMMAND, "order": {"fast": {"quoteTotal": "1", "quantity": "1"}}}, "order.fast"),
+        ({**COMMAND, "order": {"fast": {"quoteTotal": "1E3"}}}, "order.fast.quoteTotal"),
+    ],
+    ids=range(17),
+)  # fmt: skip
+async def test_a_bad_value_in_a_variable_is_named_by_its_path(given: object, field: str) -> None:
+    async with desk_of() as desk:
+        response = await desk.run(PLACE, {"input": given})
+        assert "place" not in desk.exchange.asked
+    (error,) = response["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "retryable": False, "field": field}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("variables", "field"), [({}, "s"), ({"s": 1}, "s"), ({"s": ["A", 1]}, "s[1]")], ids=range(3)
+)
+async def test_a_bad_variable_is_named(variables: dict[str, object], field: str) -> None:
+    async with desk_of() as desk:
+        text = "query($s: [String!]!) { markets(symbols: $s) { symbol } }"
+        (error,) = (await desk.run(text, variables))["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", field)
+
+
+@pytest.mark.anyio
+async def test_a_choice_left_open_by_a_variable_is_refused() -> None:
+    text = """mutation($l: LimitSpecInput) { placeOrder(input: {
+      account: "demo", clientOrderId: "a", symbol: "BTCUSDT", side: BUY, order: {limit: $l}
+    }) { __typename } }"""
+    async with desk_of() as desk:
+        for variables in ({}, {"l": None}):
+            response = await desk.run(text, variables)
+            assert codes(response) == ["BAD_USER_INPUT"]
+        assert "place" not in desk.exchange.asked
+
+
 @pytest.mark.anyio
 async def test_a_defect_in_a_resolver_shows_nothing_of_itself() -> None:
     async with desk_of() as desk:

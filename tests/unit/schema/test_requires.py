@@ -12,6 +12,7 @@ REASONS_FOR_NO_GRANT = {
     ("Query", "accounts"): "lists what the caller is granted, and nothing is an answer",
     ("Query", "account"): "says no to what the caller may not know of; its parts need grants",
     ("Query", "placement"): "shows the caller's own only",
+    ("Query", "placements"): "shows the caller's own only, of an account that they may know of",
     ("Query", "viewer"): "tells the caller who they are",
 }
 
@@ -21,6 +22,18 @@ ASKED = {
     ("Query", "market"): '{ market(symbol: "BTCUSDT") { symbol } }',
     ("Account", "balances"): '{ account(id: "demo") { balances { asset } } }',
     ("Account", "openOrders"): '{ account(id: "demo") { openOrders { symbol } } }',
+    ("Account", "fills"): '{ account(id: "demo") { fills { symbol } } }',
+    ("Account", "currencies"): '{ account(id: "demo") { currencies { asset } } }',
+    ("Account", "depositOptions"): (
+        '{ account(id: "demo") { depositOptions(asset: "BTC") { asset } } }'
+    ),
+    ("Account", "withdrawalOptions"): (
+        '{ account(id: "demo") { withdrawalOptions(asset: "BTC") { asset } } }'
+    ),
+    ("Account", "deposits"): '{ account(id: "demo") { deposits { asset } } }',
+    ("Account", "withdrawals"): '{ account(id: "demo") { withdrawals { asset } } }',
+    ("Account", "tradingState"): '{ account(id: "demo") { tradingState } }',
+    ("Subscription", "balances"): 'subscription { balances(account: "demo") { __typename } }',
     ("Subscription", "tickers"): "subscription { tickers { symbol } }",
     ("Subscription", "topOfBook"): 'subscription { topOfBook(symbol: "BTCUSDT") { asOf } }',
     ("Subscription", "orderBook"): 'subscription { orderBook(symbol: "BTCUSDT") { asOf } }',
@@ -88,6 +101,8 @@ async def test_who_may_not_know_of_an_account_learns_nothing_of_it() -> None:
     for text in (
         '{ account(id: "demo") { id } }',
         '{ account(id: "nowhere") { id } }',
+        '{ placements(account: "demo") { edges { cursor } } }',
+        '{ placements(account: "nowhere") { edges { cursor } } }',
     ):
         assert await outcome(text, Action.MARKET_READ) == ["UNKNOWN_ACCOUNT"]
 
