@@ -10,7 +10,7 @@ from graphql import GraphQLSchema
 
 from gateway.access.policy import Action, Policy
 from gateway.domain.account import DepositOptions, WithdrawalOptions
-from gateway.domain.orders import PlacementPage
+from gateway.domain.orders import Placement, PlacementPage
 from gateway.exchange import ExchangeClock
 from gateway.observability import Metrics
 from gateway.schema import build_schema
@@ -60,8 +60,18 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class NoJournal:
-    """A journal in which nothing was ever placed."""
+class Journal:
+    """A journal that takes every intent and shows none."""
+
+    def __init__(self) -> None:
+        self.begun: list[Placement] = []
+
+    async def begin(self, intent: Placement) -> Placement:
+        self.begun.append(intent)
+        return intent
+
+    async def finish(self, placement: Placement) -> Placement:
+        return placement
 
     async def get(self, _placement_id: str) -> None:
         return None
@@ -69,7 +79,7 @@ class NoJournal:
     async def find(self, *_identity: str) -> None:
         return None
 
-    async def of_orders(self, _account: str, _order_ids: list[str]) -> dict[str, Any]:
+    async def of_orders(self, _account: str, _order_ids: list[str]) -> dict[str, Placement]:
         return {}
 
     async def page(self, *_owner: str, **_asked: object) -> PlacementPage:
@@ -91,6 +101,7 @@ class Desk:
     market_data: MarketData
     metrics: Metrics
     clock: Clock
+    journal: Journal
     policy: Policy
 
     def context(self) -> Context:
@@ -103,9 +114,10 @@ class Desk:
 
 @asynccontextmanager
 async def desk_of(
-    granted: Policy = EVERYTHING, journal: NoJournal | None = None
+    granted: Policy = EVERYTHING, given: Journal | None = None
 ) -> AsyncIterator[Desk]:
     market, feed, account_feed = market_desk(), StandInFeed(), StandInFeed()
+    journal = given or Journal()
     market.exchange.answers |= {
         "markets": (listing(BTC, ETH), (ticker(1, BTC), ticker(2, ETH))),
         f"ticker {BTC}": ticker(1),
@@ -151,7 +163,7 @@ async def desk_of(
     orders = Orders(
         accounts=accounts,
         market_data=market.market_data,
-        journal=cast("OrderJournal", journal or NoJournal()),
+        journal=cast("OrderJournal", journal),
         exchange=client,
         now=market.clock,
         lease_ms=30_000,
@@ -179,6 +191,7 @@ async def desk_of(
         market_data=market.market_data,
         metrics=metrics,
         clock=market.clock,
+        journal=journal,
         policy=granted,
     )
     try:

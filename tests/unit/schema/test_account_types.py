@@ -19,7 +19,7 @@ from gateway.domain.account import (
 from gateway.domain.errors import BadUserInput
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderType
-from tests.unit.schema.examples import EVERYTHING, OPTIONS, Desk, NoJournal, codes, desk_of
+from tests.unit.schema.examples import EVERYTHING, OPTIONS, Desk, Journal, codes, desk_of
 from tests.unit.services.examples import BTC, ETH
 
 pytestmark = pytest.mark.anyio
@@ -198,7 +198,7 @@ async def test_balances_are_shown_and_followed() -> None:
     assert shown == [{"asset": "BTC", "total": "3", "available": "2", "held": "1", "precision": 8}]
 
 
-class FullJournal(NoJournal):
+class FullJournal(Journal):
     """A journal that takes no records."""
 
     async def writable(self, _account: str) -> bool:
@@ -206,10 +206,8 @@ class FullJournal(NoJournal):
 
 
 @pytest.mark.parametrize(
-    ("journal", "state"), [(NoJournal(), "ACTIVE"), (FullJournal(), "CANCEL_ONLY")], ids=str
+    ("journal", "state"), [(Journal(), "ACTIVE"), (FullJournal(), "CANCEL_ONLY")], ids=str
 )
-async def test_an_account_s_trading_state_follows_the_journal(
-    journal: NoJournal, state: str
-) -> None:
+async def test_an_account_s_trading_state_follows_the_journal(journal: Journal, state: str) -> None:
     async with desk_of(EVERYTHING, journal) as desk:
         assert await asked(desk, "tradingState") == state
