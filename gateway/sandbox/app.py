@@ -1,18 +1,14 @@
 """The sandbox put together: engine, accounts, market maker, edges."""
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from random import Random
-from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from gateway.sandbox.authentication import Authenticator
+from gateway.sandbox.background import Work, make_market, move_transfers, working
 from gateway.sandbox.clock import AdjustableClock
 from gateway.sandbox.config import SandboxConfig
 from gateway.sandbox.control import Control
@@ -27,14 +23,11 @@ from gateway.sandbox.market_maker import HOUSE_ACCOUNTS, HOUSE_BALANCE, MarketMa
 from gateway.sandbox.record import Record
 from gateway.sandbox.rest import RestEdge
 from gateway.sandbox.streams import StreamEdge
+from gateway.sandbox.treasury import Treasury
 from gateway.sandbox.truth import Truth
 
 RECORD_LIMIT = 20_000
-_ORDER_ID_BYTES = 36
-
-Lifespan: TypeAlias = Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]
-
-logger = logging.getLogger(__name__)
+_ID_BYTES = 36
 
 
 def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
@@ -43,8 +36,11 @@ def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
     It needs the ``hang_up`` of the sandbox's own HTTP protocol for faults that drop a connection.
     """
     clock = AdjustableClock(real_clock)
-    engine = _build_engine(config, clock())
-    exchange = Exchange(Venue(engine, clock), Authenticator(config.accounts))
+    now = clock()
+    engine = _build_engine(config, now)
+    treasury = Treasury(config, engine.ledger, _ids(config.seed, "transfers", now), now)
+    venue = Venue(engine, clock, treasury)
+    exchange = Exchange(venue, Authenticator(config.accounts))
     hub = StreamHub(exchange, config.stream_queue)
     account_ids = [account.account_id for account in config.accounts]
     record = Record(account_ids, RECORD_LIMIT if config.control else 0)
@@ -73,7 +69,15 @@ def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
             symbols=engine.markets,
         )
         routes.insert(0, control.mount())
-    return Starlette(routes=routes, lifespan=_market_making(config, engine, clock, publish))
+
+    def start() -> list[Work]:
+        work = [move_transfers(treasury.transfers, clock, publish)]
+        if config.market_maker:
+            maker = MarketMaker(engine, Random(f"{config.seed}/maker"))
+            work.append(make_market(maker, clock, publish, config.tick_seconds))
+        return work
+
+    return Starlette(routes=routes, lifespan=working(start))
 
 
 def _build_engine(config: SandboxConfig, now: int) -> Engine:
@@ -84,13 +88,7 @@ def _build_engine(config: SandboxConfig, now: int) -> Engine:
         ledger.open_account(account.account_id, nothing | dict(account.balances))
     for house_account in HOUSE_ACCOUNTS:
         ledger.open_account(house_account, dict.fromkeys(config.assets, HOUSE_BALANCE))
-    # With the time in the seed, a sandbox started again does not repeat the ids of the last run.
-    ids = Random(f"{config.seed}/orders/{now}")
-    engine = Engine(
-        config.markets,
-        ledger,
-        new_order_id=lambda: ids.randbytes(_ORDER_ID_BYTES).hex(),
-    )
+    engine = Engine(config.markets, ledger, _ids(config.seed, "orders", now))
     if config.history:
         for symbol, market in engine.markets.items():
             rng = Random(f"{config.seed}/history/{symbol}")
@@ -98,33 +96,7 @@ def _build_engine(config: SandboxConfig, now: int) -> Engine:
     return engine
 
 
-def _market_making(
-    config: SandboxConfig, engine: Engine, clock: Clock, publish: Callable[[], None]
-) -> Lifespan:
-    """The application's life: the market maker trades as long as it lasts."""
-
-    async def trade() -> None:
-        maker = MarketMaker(engine, Random(f"{config.seed}/maker"))
-        maker.open(clock())
-        while True:
-            publish()
-            await asyncio.sleep(config.tick_seconds)
-            maker.tick(clock())
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        if not config.market_maker:
-            yield
-            return
-        task = asyncio.create_task(trade())
-        task.add_done_callback(_report_failure)
-        yield
-        task.cancel()
-        await asyncio.wait([task])
-
-    return lifespan
-
-
-def _report_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        logger.error("the market maker has stopped", exc_info=error)
+def _ids(seed: int, use: str, now: int) -> Callable[[], str]:
+    """Make ids for one use; with the time in their seed, the next run does not repeat them."""
+    rng = Random(f"{seed}/{use}/{now}")
+    return lambda: rng.randbytes(_ID_BYTES).hex()

@@ -67,6 +67,11 @@ class Asset:
     deposit: DepositRules = field(default_factory=DepositRules)
     withdraw: WithdrawalRules = field(default_factory=WithdrawalRules)
 
+    @property
+    def step(self) -> Decimal:
+        """The smallest step of a quantity."""
+        return Decimal(1).scaleb(-self.precision)
+
 
 _BITCOIN_ADDRESS = r"bc1[0-9a-z]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34}"
 _ETHEREUM_ADDRESS = r"0x[0-9a-fA-F]{40}"
@@ -109,7 +114,6 @@ def _tether() -> Asset:
     return Asset(
         "USDT",
         "Tether",
-        precision=6,
         explorer=_ETHERSCAN,
         deposit=_deposit(
             "5",

@@ -11,6 +11,7 @@ from gateway.sandbox.engine import Engine
 from gateway.sandbox.parameters import Parameters
 from gateway.sandbox.permissions import Permission
 from gateway.sandbox.replies import Body
+from gateway.sandbox.treasury import Treasury
 
 PATH_PREFIX = "v3/api/"
 
@@ -23,6 +24,7 @@ class Venue:
 
     engine: Engine
     clock: Clock
+    treasury: Treasury
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ CONFIG = SandboxConfig(
     market_maker=False,
     history=False,
     control=True,
+    registered_addresses_only=False,
     markets=MARKETS | {"HOTTRY": replace(MARKETS["HOTTRY"], enabled=False)},
 )
 

@@ -1,16 +1,19 @@
 from gateway.sandbox.authentication import Authenticator
+from gateway.sandbox.config import SandboxConfig
 from gateway.sandbox.endpoints import Venue
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Side
 from gateway.sandbox.exchange import Exchange
 from gateway.sandbox.hub import StreamHub
+from gateway.sandbox.treasury import Treasury
 from tests.unit.sandbox.clients import NOW, place
 
 SUBSCRIBE = '{"method": "SUBSCRIBE", "params": [{"type": "depth", "symbol": "BTCUSDT"}]}'
 
 
 def build_hub(engine: Engine, queue_size: int) -> StreamHub:
-    return StreamHub(Exchange(Venue(engine, lambda: NOW), Authenticator([])), queue_size)
+    treasury = Treasury(SandboxConfig(), engine.ledger, lambda: "id", NOW)
+    return StreamHub(Exchange(Venue(engine, lambda: NOW, treasury), Authenticator([])), queue_size)
 
 
 def move(engine: Engine, hub: StreamHub, times: int) -> None:
