@@ -17,6 +17,16 @@ ACCOUNT = "demo"
 OUTSIDER = "outsider"
 APP = "demo-app"
 FUNDS = {"USDT": "100000", "TRY": "1000000", "BTC": "5", "ETH": "50"}
+_ADDRESSES = [
+    {"asset": "BTC", "channel": "BTC", "name": "Cold wallet", "address": f"bc1q{'0' * 38}"},
+    {"asset": "USDT", "channel": "ERC20", "name": "Treasury", "address": f"0x{'0' * 40}"},
+    {"asset": "TRY", "channel": "VAKIFBANK", "name": "House bank", "address": f"TR{'0' * 24}"},
+]
+# Of assets that are no part of the funds, so that these are what they are said to be.
+_DEPOSITS = [
+    {"asset": "XRP", "quantity": "1500"},
+    {"asset": "LINK", "quantity": "40", "afterSeconds": 60},
+]
 
 
 class AlreadyRunning(Exception):
@@ -130,10 +140,12 @@ def _scenario(pairs: Mapping[str, KeyPair]) -> str:
             "id": name,
             "keys": [{"apiKey": pair.api_key, "apiSecret": pair.api_secret}],
             "balances": FUNDS,
+            "withdrawalAddresses": _ADDRESSES,
+            "deposits": _DEPOSITS,
         }
         for name, pair in pairs.items()
     ]
-    return json.dumps({"accounts": accounts}, indent=2)
+    return json.dumps({"transfers": {"stepSeconds": 20}, "accounts": accounts}, indent=2)
 
 
 def _policy(token: str) -> str:

@@ -1,6 +1,7 @@
 """The folder of a run: private, fresh each time, and held by one process."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from gateway.cli.dev.workspace import (
     make_secrets,
 )
 from gateway.custody import load_keyring
-from gateway.sandbox import load_scenario
+from gateway.sandbox import default_assets, load_scenario
 from tests.processes import eventually
 
 
@@ -68,6 +69,19 @@ def test_the_sandbox_knows_both_accounts_with_their_funds(workspace: Workspace) 
         assert {asset: str(value) for asset, value in account.balances.items()} == funds
     assert (demo.account_id, outsider.account_id) == ("demo", "outsider")
     assert outsider.keys[0].api_key == secrets().outsider.api_key
+
+
+def test_the_sandbox_has_transfers_to_show(workspace: Workspace) -> None:
+    with workspace.claimed():
+        workspace.write(secrets())
+        demo, _ = load_scenario(workspace.scenario_file).accounts
+    assert [one.asset for one in demo.deposits] == ["XRP", "LINK"]
+    rules = default_assets()
+    for one in demo.withdrawal_addresses:
+        (channel,) = (
+            channel for channel in rules[one.asset].withdraw.channels if channel.name == one.channel
+        )
+        assert re.fullmatch(channel.address_pattern, one.address)
 
 
 def test_the_gateway_holds_the_demo_account_alone(workspace: Workspace) -> None:
