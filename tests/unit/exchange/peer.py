@@ -126,8 +126,16 @@ def both(*answers: Answer) -> Answer:
 
 async def drip(writer: Writer) -> None:
     """Send one byte of a long body every 50 ms."""
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
     while True:
         writer.write(b" ")
         await writer.drain()
         await asyncio.sleep(0.05)
+
+
+async def flood(writer: Writer) -> None:
+    """Send a body that never ends, as fast as it is taken."""
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+        await writer.drain()

@@ -183,3 +183,87 @@ def test_no_decimal_passes_that_could_not_be_written_out(text: str) -> None:
     level = row(wire.LevelRow, f'{{"price":{text},"amount":1}}')
     with pytest.raises(NotADecimal):
         mapping.map_level(level)
+
+
+def ticker(**fields: object) -> Ticker:
+    found = sample("24h", wire.TickerReply).market
+    for name, value in fields.items():
+        setattr(found, name, value)
+    return mapping.map_ticker(found)
+
+
+def test_a_change_may_be_below_zero_and_a_volume_nothing() -> None:
+    fell = ticker(change_amount=D(-1), change_percent=D("-0.1"), volume=D(0), volume_qty=D(0))
+    assert (fell.change, fell.change_percent) == (D(-1), D("-0.1"))
+    assert (fell.base_volume, fell.quote_volume) == (D(0), D(0))
+
+
+def test_a_best_price_of_zero_is_an_empty_side() -> None:
+    one_sided = ticker(first_bid=D(0))
+    assert (one_sided.bid, one_sided.ask) == (None, D(60001))
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["last", "first_bid", "first_ask", "open", "high", "low", "avg", "volume", "volume_qty"],
+)
+def test_a_price_or_volume_below_zero_has_no_meaning(field: str) -> None:
+    with pytest.raises(wire.Unparsable):
+        ticker(**{field: D(-1)})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"open": D(0)},
+        {"low": D(-1)},
+        {"volume": D(-1)},
+        {"high": D(48979)},
+        {"low": D(48658)},
+        {"high": D(47999), "open": D(48000), "close": D(48000)},
+    ],
+    ids=str,
+)
+def test_a_candle_that_contradicts_itself_has_no_meaning(fields: dict[str, Decimal]) -> None:
+    (candle,) = sample("candles", wire.CandlesReply).candles
+    for name, value in fields.items():
+        setattr(candle, name, value)
+    with pytest.raises(wire.Unparsable):
+        mapping.map_candle(candle, CandleInterval.M5)
+
+
+def test_a_candle_without_a_trade_has_no_volume() -> None:
+    (candle,) = sample("candles", wire.CandlesReply).candles
+    candle.volume = D(0)
+    assert mapping.map_candle(candle, CandleInterval.M5).volume == 0
+
+
+@pytest.mark.parametrize("field", ["price", "amount"])
+@pytest.mark.parametrize("value", [D(0), D(-1)], ids=str)
+def test_nothing_rests_or_trades_for_nothing(field: str, value: Decimal) -> None:
+    (level, *_) = sample("depth", wire.BookReply).book.bids
+    (trade,) = sample("trades", wire.TradesReply).trades
+    setattr(level, field, value)
+    setattr(trade, field, value)
+    with pytest.raises(wire.Unparsable):
+        mapping.map_level(level)
+    with pytest.raises(wire.Unparsable):
+        mapping.map_trades("BTCTRY", [trade])
+
+
+@pytest.mark.parametrize("bid", [D(47003), D(47004)], ids=str)
+def test_a_crossed_book_is_no_book(bid: Decimal) -> None:
+    book = sample("depth", wire.BookReply).book
+    book.bids.append(wire.LevelRow(bid, D(1)))
+    for read in (mapping.map_order_book, mapping.map_top_of_book):
+        with pytest.raises(wire.CrossedBook):
+            read("BTCTRY", book)
+
+
+def test_a_minimum_below_zero_has_no_meaning_and_a_fee_below_zero_is_paid_out() -> None:
+    info = sample("info", wire.RulesReply).info
+    info.commission_maker = D("-0.01")
+    assert mapping.map_rules(info).maker_fee_percent == D("-0.01")
+    info.min_amount = D(-1)
+    with pytest.raises(wire.Unparsable):
+        mapping.map_rules(info)

@@ -45,6 +45,7 @@ def test_a_documented_code_is_a_refusal_whatever_the_status(code: str, status: i
         pytest.param('{"code":"E42"}', 200, "unlisted", "E42", id="no number"),
         pytest.param('{"code":"%s"}' % ("9" * 999), 200, "unlisted", "9" * 16, id="endless"),
         pytest.param('{"code":null}', 200, "unparsable", None, id="null"),
+        pytest.param('{"code":"10031","code":"00000"}', 200, "unparsable", None, id="two codes"),
         pytest.param('{"data":1}', 200, "unparsable", None, id="no code"),
         pytest.param("<html>", 200, "unparsable", None, id="HTML"),
         pytest.param("", 200, "unparsable", None, id="empty"),

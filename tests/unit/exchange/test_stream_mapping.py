@@ -144,6 +144,25 @@ def test_a_crossed_book_is_withheld() -> None:
         assert caught.value.reason is Malformed.CROSSED_BOOK
 
 
+EMPTY_TOP = {"bidPrice": 0, "bidAmount": 0, "askPrice": None}
+ONE_LEVEL = [{"price": 1, "amount": 1, "count": 1}]
+
+
+def test_a_book_without_a_single_order_is_withheld() -> None:
+    empty = sample("depth") | {"depth": {"bids": [], "asks": []}}
+    for frame in (empty, sample("order-book") | EMPTY_TOP):
+        with pytest.raises(Unreadable) as caught:
+            mapped(frame)
+        assert caught.value.reason is Malformed.EMPTY_BOOK
+
+
+@pytest.mark.parametrize(("bids", "asks"), [(ONE_LEVEL, []), ([], ONE_LEVEL)])
+def test_a_book_with_one_empty_side_is_a_book(bids: list[object], asks: list[object]) -> None:
+    _, value = mapped(sample("depth") | {"depth": {"bids": bids, "asks": asks}})
+    assert isinstance(value, OrderBook)
+    assert len(value.bids) + len(value.asks) == 1
+
+
 @pytest.mark.parametrize(
     ("trade_type", "side"),
     [(0, OrderSide.SELL), (1, OrderSide.BUY), ("1", OrderSide.BUY)],
@@ -161,6 +180,18 @@ def test_an_order_update_belongs_to_the_account() -> None:
     assert isinstance(value, Order)
     assert (value.symbol, value.side, value.type) == ("BTCUSDT", OrderSide.BUY, OrderType.LIMIT)
     assert (value.status, value.price, value.stop_price) == (OrderStatus.NEW, Decimal(7350), None)
+
+
+@pytest.mark.parametrize(("number", "order_type"), list(enumerate(OrderType)))
+@pytest.mark.parametrize("order_id", [{}, {"orderId": None}, {"orderId": ""}], ids=str)
+def test_an_order_update_of_any_type_may_lack_its_id(
+    number: int, order_type: OrderType, order_id: dict[str, object]
+) -> None:
+    text = json.dumps(order(orderType=number)).replace('"orderId"', '"unknown"')
+    frame = json.loads(text)
+    _, value = mapped(frame | {"order": frame["order"] | order_id})
+    assert isinstance(value, Order)
+    assert (value.type, value.order_id) == (order_type, None)
 
 
 def test_cancelled_all_is_cancelled_and_hints_at_the_other_orders() -> None:
@@ -189,8 +220,30 @@ def test_a_balance_frame_tells_one_part_of_a_balance(name: str, change: BalanceC
         order(status="LOST"),
         sample("trade") | {"tradeType": 5},
         sample("order-book") | {"bidPrice": "1E+99999"},
+        sample("order-book") | {"bidPrice": -1},
+        sample("order-book") | {"bidAmount": 0},
+        sample("order-book") | {"bidAmount": None},
+        sample("trade") | {"price": 0},
+        sample("trade") | {"amount": -1},
+        sample("balance-update") | {"available": "NaN"},
+        sample("reserved-update") | {"reserved": -1},
+        order(filledAmount=1),
+        order(amount=-1),
     ],
-    ids=["status", "trade type", "unbounded price"],
+    ids=[
+        "status",
+        "trade type",
+        "unbounded price",
+        "price below zero",
+        "level of nothing",
+        "level without a quantity",
+        "trade for nothing",
+        "trade of less than nothing",
+        "available that is no number",
+        "less than nothing held",
+        "more filled than ordered",
+        "order of less than nothing",
+    ],
 )
 def test_a_frame_without_meaning_is_withheld(frame: dict[str, object]) -> None:
     with pytest.raises(Unreadable) as caught:
@@ -217,12 +270,22 @@ def test_a_name_without_its_symbol_or_interval_is_not_guessed() -> None:
     ("text", "said"),
     [
         ('{"type":"orderUpdate","order":1}', (Topic(TopicKind.ACCOUNT), None)),
+        ('{"type":"balanceUpdate","symbol":"A"}', (Topic(TopicKind.ACCOUNT), "A")),
+        ('{"type":"reservedUpdate"}', (Topic(TopicKind.ACCOUNT), None)),
         ('{"type":"trade","symbol":"A"}', (Topic(TopicKind.TRADES, "A"), "A")),
         ('{"type":"allTickers","symbol":"A"}', (Topic(TopicKind.ALL_TICKERS), "A")),
         ('{"type":"trade"}', (None, None)),
         ("[]", (None, None)),
     ],
-    ids=["order", "trade", "one of all tickers", "trade of nothing", "no object"],
+    ids=[
+        "order",
+        "available",
+        "held",
+        "trade",
+        "one of all tickers",
+        "trade of nothing",
+        "no object",
+    ],
 )
 def test_an_unreadable_frame_may_still_say_where_it_belongs(
     text: str, said: tuple[Topic | None, str | None]

@@ -20,6 +20,7 @@ from tests.unit.exchange.peer import (
     both,
     close,
     drip,
+    flood,
     raw,
     reply,
     reset,
@@ -154,7 +155,17 @@ UNCLEAR = {
         both(raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), close),
         "broken_off",
     ),
+    "an unreadable length": (
+        both(raw(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}"), close),
+        "broken_off",
+    ),
+    "two lengths": (reply("{}", "Content-Length: 3"), "broken_off"),
     "more than allowed": (reply(b" " * 10_001), "too_large"),
+    "more than allowed announced": (
+        both(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10001\r\n\r\n"), silence),
+        "too_large",
+    ),
+    "without an end": (flood, "too_large"),
     "a compressed bomb": (
         reply(gzip.compress(b" " * 1_000_000), "Content-Encoding: gzip"),
         "too_large",

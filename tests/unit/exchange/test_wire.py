@@ -12,6 +12,7 @@ from gateway.exchange.wire import (
     TimeReply,
     Unparsable,
     parse,
+    require_unique_names,
 )
 
 
@@ -78,3 +79,30 @@ def test_anything_else_is_unparsable_and_not_shown(text: bytes) -> None:
     with pytest.raises(Unparsable) as error:
         parse(text, TimeReply)
     assert "<html>" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a":1,"b":{"a":1}}', '[{"a":1},{"a":1}]', "1e999999999", '{"a":9.4e-7,"A":NaN}', "5"],
+)
+def test_names_are_counted_within_their_object_and_nothing_else_is_judged(text: str) -> None:
+    require_unique_names(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":1,"a":1}',
+        b'{"a":1,"\\u0061":1}',
+        b'{"new":[{"b":{"c":1,"c":2}}]}',
+        b'{"a":1',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"9" * 5000,
+        b"\xff",
+    ],
+    ids=["twice", "escaped", "within", "truncated", "deep", "deep objects", "endless", "no text"],
+)
+def test_a_name_twice_in_an_object_is_unparsable_and_so_is_what_is_no_json(text: bytes) -> None:
+    with pytest.raises(Unparsable):
+        require_unique_names(text)
