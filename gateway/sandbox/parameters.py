@@ -106,7 +106,7 @@ def _from_json(body: bytes) -> Parameters:
     try:
         members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         pairs = [(name, _source_text(bytes(value))) for name, value in members.items()]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise Refusal(Code.INVALID_REQUEST) from None
     signed = [(name, value) for name, value in pairs if name != SIGNATURE]
     return _parameters(pairs, urlencode(signed))

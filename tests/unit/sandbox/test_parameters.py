@@ -55,6 +55,11 @@ def test_of_two_signed_places_the_query_counts() -> None:
     assert read("x=1&signature=s", "application/json", body).signature == "s"
 
 
+def test_a_json_body_that_is_nested_too_deep_is_an_invalid_request() -> None:
+    with pytest.raises(Refusal, match="90001"):
+        read_json('{"a": ' + "[" * 30_000 + "]" * 30_000 + "}")
+
+
 @pytest.mark.parametrize(
     "body", ["[1]", "{", '{"a": {"b": 1}}', '{"a": [1]}', '"text"', '{"signature": {}}']
 )
