@@ -61,12 +61,13 @@ def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
     ]
     if config.control:
         control = Control(
+            venue=venue,
+            publish=publish,
             faults=faults,
             record=record,
             hub=hub,
-            truth=Truth(engine, record, [*account_ids, *HOUSE_ACCOUNTS]),
+            truth=Truth(venue, record, [*account_ids, *HOUSE_ACCOUNTS]),
             clock=clock,
-            symbols=engine.markets,
         )
         routes.insert(0, control.mount())
 

@@ -4,9 +4,10 @@ Every answer is JSON; what cannot be done answers 400 and ``error``. docs/sandbo
 reference.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -15,12 +16,14 @@ from starlette.routing import Mount, Route
 
 from gateway.sandbox.clock import AdjustableClock
 from gateway.sandbox.codes import Refusal
+from gateway.sandbox.endpoints import Venue
 from gateway.sandbox.exchange import ENDPOINTS
 from gateway.sandbox.faults import EVERY_ENDPOINT, Fault, Faults
 from gateway.sandbox.hub import Audience, StreamHub
 from gateway.sandbox.record import Record
 from gateway.sandbox.replies import Body, encode
 from gateway.sandbox.stream_protocol import Topic
+from gateway.sandbox.transfers import Ending, NotUnderWay
 from gateway.sandbox.truth import Truth
 
 _Wanted = TypeVar("_Wanted")
@@ -57,6 +60,26 @@ class _Frame(msgspec.Struct, forbid_unknown_fields=True):
     topic: Topic | None = None
 
 
+class _CancelAll(msgspec.Struct, forbid_unknown_fields=True):
+    account: str
+    symbol: str | None = None
+
+
+class _Deposit(msgspec.Struct, forbid_unknown_fields=True):
+    account: str
+    asset: str
+    quantity: Decimal
+
+    def __post_init__(self) -> None:
+        if not (self.quantity.is_finite() and self.quantity > 0):
+            raise ValueError("a deposit is of a quantity above 0")
+
+
+class _WithdrawalEnd(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    ending: Literal["rejected", "cancelled"]
+
+
 class _ClockSetting(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     skew_ms: Annotated[int, msgspec.Meta(ge=-_DAY_MS, le=_DAY_MS)]
 
@@ -67,19 +90,22 @@ class Control:
     def __init__(
         self,
         *,
+        venue: Venue,
+        publish: Callable[[], None],
         faults: Faults,
         record: Record,
         hub: StreamHub,
         truth: Truth,
         clock: AdjustableClock,
-        symbols: Collection[str],
     ) -> None:
+        self._engine = venue.engine
+        self._treasury = venue.treasury
+        self._publish = publish
         self._faults = faults
         self._record = record
         self._hub = hub
         self._truth = truth
         self._clock = clock
-        self._symbols = symbols
 
     def mount(self) -> Mount:
         """The routes under ``/control``."""
@@ -91,6 +117,9 @@ class Control:
             _route("GET", "/streams", self._show_streams),
             _route("POST", "/streams", self._steer_streams),
             _route("POST", "/frames", self._inject),
+            _route("POST", "/cancel-all", self._cancel_all),
+            _route("POST", "/deposits", self._deposit),
+            _route("POST", "/withdrawals", self._end_withdrawal),
             _route("GET", "/clock", self._show_clock),
             _route("POST", "/clock", self._set_clock),
             _route("GET", "/requests", self._show_requests),
@@ -145,6 +174,39 @@ class Control:
         audience = self._audience(frame.account, frame.topic)
         return {"connections": self._hub.inject(audience, frame.text)}
 
+    async def _cancel_all(self, request: Request) -> Body:
+        order = await _decode(request, _CancelAll)
+        self._check_account(order.account)
+        symbols = self._engine.markets if order.symbol is None else [order.symbol]
+        try:
+            cancelled = [self._engine.cancel_all(order.account, symbol) for symbol in symbols]
+        except Refusal as refusal:
+            raise Impossible(str(refusal)) from refusal
+        self._publish()
+        return {"orderIds": [one.order_id for orders in cancelled for one in orders]}
+
+    async def _deposit(self, request: Request) -> Body:
+        order = await _decode(request, _Deposit)
+        self._check_account(order.account)
+        try:
+            asset = self._treasury.asset(order.asset)
+        except Refusal as refusal:
+            raise Impossible(str(refusal)) from refusal
+        if order.quantity % asset.step:
+            raise Impossible(f"{asset.symbol} goes in steps of {asset.step}")
+        transfers = self._treasury.transfers
+        deposit = transfers.deposit(order.account, asset, order.quantity, self._clock())
+        return {"id": deposit.transfer_id, "state": deposit.state}
+
+    async def _end_withdrawal(self, request: Request) -> Body:
+        order = await _decode(request, _WithdrawalEnd)
+        try:
+            ended = self._treasury.transfers.end(order.id, Ending[order.ending.upper()])
+        except NotUnderWay as mistake:
+            raise Impossible(str(mistake)) from mistake
+        self._publish()
+        return {"id": ended.transfer_id, "state": ended.state}
+
     async def _show_clock(self, _request: Request) -> Body:
         return {"skewMs": self._clock.skew_ms, "time": self._clock()}
 
@@ -166,7 +228,7 @@ class Control:
         self._check_account(account)
         if topic is not None:
             try:
-                topic.check(self._symbols)
+                topic.check(self._engine.markets)
             except Refusal as refusal:
                 raise Impossible(f"no topic {topic.body()}") from refusal
         return Audience(account, topic)

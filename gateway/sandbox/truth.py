@@ -3,17 +3,19 @@
 from collections.abc import Iterable
 from itertools import chain
 
-from gateway.sandbox.engine import Engine
-from gateway.sandbox.events import Order, Side, Trade
+from gateway.sandbox.endpoints import Venue
+from gateway.sandbox.events import Order, OrderType, Side, Trade
 from gateway.sandbox.record import Received, Record
-from gateway.sandbox.replies import Body, placed_order, plain, wallet
+from gateway.sandbox.replies import Body, plain, wallet
+from gateway.sandbox.transfers import Deposit, Withdrawal
 
 
 class Truth:
     """The truth of one exchange about ``accounts``, the house's included."""
 
-    def __init__(self, engine: Engine, record: Record, accounts: Iterable[str]) -> None:
-        self._engine = engine
+    def __init__(self, venue: Venue, record: Record, accounts: Iterable[str]) -> None:
+        self._engine = venue.engine
+        self._transfers = venue.treasury.transfers
         self._record = record
         self.accounts = tuple(accounts)
 
@@ -21,7 +23,8 @@ class Truth:
         """Everything, or what concerns one account; ``dropped`` counts what was not kept.
 
         orders: those of clients, as they are now. trades: all, oldest first. openOrders: what
-        rests, hidden stops included. fees, deposited, withdrawn: by asset, of all accounts.
+        rests, hidden stops included. deposits, withdrawals: newest first, not only the last 5.
+        fees, deposited, withdrawn: by asset, of all accounts together.
         """
         ledger = self._engine.ledger
         asked = self.accounts if account is None else (account,)
@@ -37,6 +40,12 @@ class Truth:
             ],
             "openOrders": [_order_row(order) for order in resting],
             "balances": {one: wallet(ledger.balances(one)) for one in asked},
+            "deposits": [
+                _transfer_row(one) for each in asked for one in self._transfers.deposits(each)
+            ],
+            "withdrawals": [
+                _withdrawal_row(one) for each in asked for one in self._transfers.withdrawals(each)
+            ],
             "fees": ledger.fees,
             "deposited": ledger.deposited,
             "withdrawn": ledger.withdrawn,
@@ -59,12 +68,23 @@ def _concerns(trade: Trade, accounts: tuple[str, ...]) -> bool:
 
 
 def _order_row(order: Order) -> Body:
+    """An order with all its members, whatever its type: what it does not have is zero or null."""
+    is_stop = order.type is OrderType.STOP_LIMIT
     return {
         "account": order.account_id,
         "orderId": order.order_id,
+        "status": order.status.value,
+        "market": order.symbol,
+        "orderType": order.type.text,
+        "side": order.side.name,
+        "price": plain(order.price),
+        "target": plain(order.target),
+        "stopType": order.stop_type.name if is_stop else None,
+        "amount": plain(order.quantity),
         "filledAmount": plain(order.filled),
+        "total": plain(order.total),
         "filledTotal": plain(order.filled_total),
-        **placed_order(order),
+        "time": order.time,
     }
 
 
@@ -81,6 +101,28 @@ def _trade_row(trade: Trade) -> Body:
         "seller": {"account": sell.account_id, "orderId": sell.order_id},
         "buyerFee": plain(trade.buyer_fee),
         "sellerFee": plain(trade.seller_fee),
+    }
+
+
+def _transfer_row(transfer: Deposit | Withdrawal) -> Body:
+    return {
+        "id": transfer.transfer_id,
+        "account": transfer.account_id,
+        "symbol": transfer.asset.symbol,
+        "amount": plain(transfer.quantity),
+        "state": transfer.state,
+        "time": transfer.time,
+        "txid": transfer.txid,
+    }
+
+
+def _withdrawal_row(withdrawal: Withdrawal) -> Body:
+    return {
+        **_transfer_row(withdrawal),
+        "commission": plain(withdrawal.fee),
+        "node": withdrawal.channel,
+        "address": withdrawal.address,
+        "secondParameter": withdrawal.tag,
     }
 
 

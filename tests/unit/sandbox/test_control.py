@@ -1,3 +1,6 @@
+import asyncio
+from decimal import Decimal
+
 import httpx
 import pytest
 
@@ -70,6 +73,14 @@ async def test_a_fault_that_cannot_be_is_refused(
         ("frames", {"text": "{}", "topic": {"type": "depth", "symbol": "NOPE"}}),
         ("clock", {"skewMs": "much"}),
         ("clock", {}),
+        ("cancel-all", {"account": "cem"}),
+        ("cancel-all", {"account": "ann", "symbol": "NOPE"}),
+        ("deposits", {"account": "ann", "asset": "NOPE", "quantity": 1}),
+        ("deposits", {"account": "ann", "asset": "XRP", "quantity": 0}),
+        ("deposits", {"account": "ann", "asset": "XRP", "quantity": "NaN"}),
+        ("deposits", {"account": "ann", "asset": "XRP", "quantity": "1e-30"}),
+        ("withdrawals", {"id": "nope", "ending": "rejected"}),
+        ("withdrawals", {"id": "nope", "ending": "completed"}),
     ],
 )
 async def test_an_order_that_cannot_be_carried_out_is_refused(
@@ -187,3 +198,94 @@ async def test_the_truth_about_one_account_leaves_the_others_out(
     await bob.limit("buy", "50000", "0.1")
     assert len((await asked(http, "truth", account="bob"))["trades"]) == 1
     assert (await asked(http, "truth", account=HOUSE_ACCOUNTS[0]))["trades"] == []
+
+
+async def test_all_orders_of_an_account_go_at_once_those_of_others_and_other_markets_stay(
+    http: httpx.AsyncClient, ann: Trader, bob: Trader
+) -> None:
+    gone = [
+        (await ann.limit("buy", price, "1"))["order"]["orderId"] for price in ("40000", "41000")
+    ]
+    elsewhere = (await ann.limit("buy", "0.5", "100", "XRPUSDT"))["order"]["orderId"]
+    await bob.limit("buy", "40000", "1")
+    order = {"account": "ann", "symbol": "BTCUSDT"}
+    assert (await http.post("/control/cancel-all", json=order)).json() == {"orderIds": gone}
+    truth = await asked(http, "truth")
+    states = {row["orderId"]: row["status"] for row in truth["orders"]}
+    assert {states[order_id] for order_id in gone} == {"CANCELLED_ALL"}
+    assert [row["orderId"] for row in truth["openOrders"] if row["account"] == "ann"] == [elsewhere]
+    rest = await http.post("/control/cancel-all", json={"account": "ann"})
+    assert rest.json() == {"orderIds": [elsewhere]}
+    assert (await ann.wallet())["USDT"]["reserved"] == 0
+
+
+async def test_the_truth_about_an_order_has_every_member_whatever_its_type(
+    http: httpx.AsyncClient, ann: Trader, bob: Trader
+) -> None:
+    await bob.limit("sell", "50000", "1")
+    market = {"symbol": "BTCUSDT"}
+    await ann.call("POST", "market/market-buy", **market, amount="0.5")
+    await ann.call("POST", "market/fast-buy", **market, total="5000")
+    stop = {"target": "60000", "price": "61000", "amount": "0.1"}
+    await ann.call("POST", "market/stop-limit-buy", **market, **stop)
+    truth = await asked(http, "truth", account="ann")
+    bought, fast, stopped = truth["orders"]
+    assert (bought["orderType"], bought["status"]) == ("MARKET", "FILLED")
+    assert (bought["amount"], bought["filledAmount"], bought["price"]) == (
+        Decimal("0.5"),
+        Decimal("0.5"),
+        0,
+    )
+    assert (fast["orderType"], fast["total"], fast["filledTotal"]) == ("FAST", 5000, 5000)
+    assert (stopped["orderType"], stopped["stopType"], stopped["target"]) == (
+        "STOP LIMIT",
+        "GREATER",
+        60_000,
+    )
+    assert truth["openOrders"] == [stopped]
+    assert all(len(order["orderId"]) == 72 for order in truth["orders"])
+    assert len({frozenset(order) for order in truth["orders"]}) == 1
+
+
+async def test_a_deposit_turns_up_and_arrives_in_the_tally(
+    http: httpx.AsyncClient, ann: Trader
+) -> None:
+    before = (await ann.wallet())["XRP"]["total"]
+    order = {"account": "ann", "asset": "XRP", "quantity": "12.5"}
+    begun = (await http.post("/control/deposits", json=order)).json()
+    await http.post("/control/clock", json={"skewMs": 86_400_000})
+    assert await state_of(http, "deposits", begun["id"], awaited=14) == 14
+    truth = await asked(http, "truth", account="ann")
+    assert truth["deposited"] == {"XRP": Decimal("12.5")}
+    wallet = {row["symbol"]: row for row in truth["balances"]["ann"]}
+    assert wallet["XRP"]["total"] == before + Decimal("12.5")
+
+
+@pytest.mark.parametrize(("ending", "state"), [("rejected", 98), ("cancelled", 99)])
+async def test_a_withdrawal_under_way_may_be_ended_and_frees_what_it_held(
+    http: httpx.AsyncClient, ann: Trader, ending: str, state: int
+) -> None:
+    to = {"node": "XRP", "address": "rPT1Sjq2YGrBMTttX4GZHjKu9dyfzbpAYe", "secondParameter": 1}
+    reply = await ann.call("POST", "balance/create-withdraw", symbol="XRP", amount=100, **to)
+    assert reply == {"code": "00000"}
+    (begun,) = (await asked(http, "truth", account="ann"))["withdrawals"]
+    assert (begun["amount"], begun["address"]) == (100, to["address"])
+    assert (await ann.wallet())["XRP"]["reserved"] == 100 + begun["commission"]
+    order = {"id": begun["id"], "ending": ending}
+    ended = await http.post("/control/withdrawals", json=order)
+    assert ended.json() == {"id": begun["id"], "state": state}
+    assert (await ann.wallet())["XRP"]["reserved"] == 0
+    assert (await http.post("/control/withdrawals", json=order)).status_code == 400
+    assert (await asked(http, "truth"))["withdrawn"] == {}
+
+
+async def state_of(http: httpx.AsyncClient, kind: str, transfer_id: str, awaited: int) -> Json:
+    """The state of a transfer, once it is the awaited one or it does not become so."""
+    state = None
+    for _ in range(200):
+        rows = (await asked(http, "truth"))[kind]
+        state = next(row["state"] for row in rows if row["id"] == transfer_id)
+        if state == awaited:
+            break
+        await asyncio.sleep(0.02)
+    return state

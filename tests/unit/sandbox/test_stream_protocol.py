@@ -1,9 +1,12 @@
 import json
+from ipaddress import ip_network
 
 import pytest
 
+from gateway.sandbox import Account, KeyPair
 from gateway.sandbox.authentication import Authenticator
-from gateway.sandbox.stream_protocol import StreamProtocol, Topic
+from gateway.sandbox.permissions import Permission
+from gateway.sandbox.stream_protocol import MAX_PARAMS, StreamProtocol, Topic
 from tests.unit.sandbox.clients import ANN, DOCUMENT_KEY, DOCUMENT_SECRET, Json, hmac_hex
 
 
@@ -91,7 +94,19 @@ def test_a_heartbeat_is_tolerated_without_a_reply(protocol: StreamProtocol) -> N
 
 
 @pytest.mark.parametrize(
-    "message", ["", "nonsense", "[]", '{method: "SUBSCRIBE"}', '{"params": 5}', b"\xff"]
+    "message",
+    [
+        "",
+        "nonsense",
+        "[]",
+        "{}",
+        '{method: "SUBSCRIBE"}',
+        '{"params": 5}',
+        '{"method": 5}',
+        b"\xff",
+        '{"data":' + "[" * 30_000 + "]" * 30_000 + "}",
+    ],
+    ids=[str(number) for number in range(9)],
 )
 def test_garbage_fails_and_harms_nothing(protocol: StreamProtocol, message: str | bytes) -> None:
     assert protocol.receive(message) == [{"status": "failed", "message": "Invalid Request"}]
@@ -100,3 +115,51 @@ def test_garbage_fails_and_harms_nothing(protocol: StreamProtocol, message: str 
 def test_an_unknown_method_fails_by_its_name(protocol: StreamProtocol) -> None:
     failed = {"method": "DANCE", "status": "failed", "message": "Invalid Request"}
     assert say(protocol, "DANCE") == [failed]
+
+
+@pytest.mark.parametrize("wrong", [5, None, {}, {"type": 5}, {"type": "depth", "symbol": []}])
+def test_a_param_that_is_no_topic_fails_and_the_others_do_not(
+    protocol: StreamProtocol, wrong: Json
+) -> None:
+    failed = {"method": "SUBSCRIBE", "status": "failed", "message": "Invalid Request"}
+    replies = say(protocol, "SUBSCRIBE", wrong, {"type": "allTickers"})
+    assert replies[0] == failed
+    assert replies[1]["status"] == "success"
+
+
+@pytest.mark.parametrize("method", ["SUBSCRIBE", "UNSUBSCRIBE"])
+def test_nothing_to_subscribe_to_fails(protocol: StreamProtocol, method: str) -> None:
+    failed = {"method": method, "status": "failed", "message": "Invalid Request"}
+    assert protocol.receive(json.dumps({"method": method})) == [failed]
+    assert say(protocol, method) == [failed]
+
+
+def test_a_message_has_at_most_so_many_params(protocol: StreamProtocol) -> None:
+    topic = {"type": "allTickers"}
+    assert len(say(protocol, "SUBSCRIBE", *[topic] * MAX_PARAMS)) == MAX_PARAMS
+    failed = {"status": "failed", "message": "Invalid Request"}
+    assert say(protocol, "SUBSCRIBE", *[topic] * (MAX_PARAMS + 1)) == [failed]
+
+
+def test_a_login_that_fails_takes_nothing_away(protocol: StreamProtocol) -> None:
+    login = {"method": "USER_STREAMS", "apiKey": DOCUMENT_KEY}
+    signature = hmac_hex(DOCUMENT_SECRET, DOCUMENT_KEY)
+    protocol.receive(json.dumps({**login, "signature": signature}))
+    protocol.receive(json.dumps({**login, "signature": "00"}))
+    assert protocol.account_id == "ann"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        KeyPair("key", "secret", permissions=frozenset({Permission.TRADE})),
+        KeyPair("key", "secret", addresses=(ip_network("10.0.0.0/8"),)),
+    ],
+    ids=["a key that may not read", "a key of other addresses"],
+)
+def test_a_key_that_may_not_is_unauthorized(key: KeyPair) -> None:
+    protocol = StreamProtocol({}, Authenticator([Account("eve", (key,), {})]), "127.0.0.1")
+    login = {"method": "USER_STREAMS", "apiKey": "key", "signature": hmac_hex("secret", "key")}
+    reply = {"method": "USER_STREAMS", "status": "failed", "message": "Unauthorized Access"}
+    assert protocol.receive(json.dumps(login)) == [reply]
+    assert protocol.account_id is None

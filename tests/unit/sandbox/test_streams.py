@@ -1,5 +1,7 @@
 """The streams over real sockets."""
 
+import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
@@ -225,3 +227,144 @@ async def test_the_market_maker_feeds_the_streams() -> None:
         await subscribe(connection, {"type": "allTickers"})
         seen = {(await next_frame(connection))["symbol"] for _ in range(40)}
         assert len(seen) == 15
+
+
+BTC_DEPTH = {"type": "depth", "symbol": "BTCUSDT"}
+XRP_DEPTH = {"type": "depth", "symbol": "XRPUSDT"}
+
+
+async def steer(http: httpx.AsyncClient, path: str, **order: Json) -> Json:
+    reply = await http.post(f"/control/{path}", json=order)
+    reply.raise_for_status()
+    return reply.json()
+
+
+async def test_a_muted_topic_is_silent_and_the_others_are_not(
+    stream: ClientConnection, http: httpx.AsyncClient, ann: Trader
+) -> None:
+    await subscribe(stream, BTC_DEPTH, XRP_DEPTH)
+    await steer(http, "streams", action="mute", topic=BTC_DEPTH)
+    await ann.limit("buy", "50000", "1")
+    await ann.limit("buy", "0.5", "100", "XRPUSDT")
+    assert (await next_frame(stream))["symbol"] == "XRPUSDT"
+    await quiet_until_listed(stream)
+    await steer(http, "streams", action="unmute", topic=BTC_DEPTH)
+    await ann.limit("buy", "50000", "1")
+    assert (await next_frame(stream))["symbol"] == "BTCUSDT"
+
+
+async def test_a_muted_account_hears_nothing_and_the_others_do(
+    sandbox: RunningSandbox, http: httpx.AsyncClient, ann: Trader, bob: Trader
+) -> None:
+    async with (
+        connect(sandbox.stream_url, proxy=None) as anns,
+        connect(sandbox.stream_url, proxy=None) as bobs,
+    ):
+        for connection, trader in ((anns, ann), (bobs, bob)):
+            await log_in(connection, trader)
+            await subscribe(connection, BTC_DEPTH)
+        await steer(http, "streams", action="mute", account="ann")
+        await ann.limit("buy", "50000", "1")
+        assert (await next_frame(bobs))["type"] == "depth"
+        state = await steer(http, "streams", action="unmute")
+        assert state["muted"] == []
+        await quiet_until_listed(anns)
+
+
+async def test_what_is_muted_is_told_until_all_is_unmuted(http: httpx.AsyncClient) -> None:
+    await steer(http, "streams", action="mute", account="ann")
+    await steer(http, "streams", action="mute", topic=BTC_DEPTH)
+    state = await steer(http, "streams", action="mute")
+    assert state["muted"] == [{"account": "ann"}, {"topic": BTC_DEPTH}, {}]
+    state = await steer(http, "streams", action="unmute", account="ann")
+    assert state["muted"] == [{"topic": BTC_DEPTH}, {}]
+    assert (await steer(http, "streams", action="unmute"))["muted"] == []
+
+
+@pytest.mark.parametrize("audience", [{"account": "ann"}, {"topic": BTC_DEPTH}])
+async def test_the_streams_of_one_account_or_topic_may_be_cut_and_the_others_stay(
+    sandbox: RunningSandbox, http: httpx.AsyncClient, ann: Trader, audience: dict[str, Json]
+) -> None:
+    async with (
+        connect(sandbox.stream_url, proxy=None) as hit,
+        connect(sandbox.stream_url, proxy=None) as spared,
+    ):
+        await log_in(hit, ann)
+        await subscribe(hit, BTC_DEPTH)
+        await subscribe(spared, XRP_DEPTH)
+        await steer(http, "streams", action="cut", **audience)
+        with pytest.raises(ConnectionClosedError):
+            await hit.recv()
+        await quiet_until_listed(spared)
+
+
+@pytest.mark.parametrize("audience", [{"account": "ann"}, {"topic": BTC_DEPTH}, {}])
+async def test_a_frame_is_injected_as_it_is_into_a_muted_stream(
+    stream: ClientConnection, http: httpx.AsyncClient, ann: Trader, audience: dict[str, Json]
+) -> None:
+    await log_in(stream, ann)
+    await subscribe(stream, BTC_DEPTH)
+    await steer(http, "streams", action="mute")
+    told = await steer(http, "frames", text='{"type": "depth", NaN', **audience)
+    assert told == {"connections": 1}
+    assert await stream.recv() == '{"type": "depth", NaN'
+
+
+@pytest.mark.parametrize("audience", [{"account": "bob"}, {"topic": XRP_DEPTH}])
+async def test_a_frame_for_nobody_says_that_nobody_got_it(
+    stream: ClientConnection, http: httpx.AsyncClient, ann: Trader, audience: dict[str, Json]
+) -> None:
+    await log_in(stream, ann)
+    await subscribe(stream, BTC_DEPTH)
+    assert await steer(http, "frames", text="{}", **audience) == {"connections": 0}
+    await quiet_until_listed(stream)
+
+
+async def test_all_orders_that_go_at_once_are_told_by_one_frame(
+    stream: ClientConnection, http: httpx.AsyncClient, ann: Trader
+) -> None:
+    for price in ("40000", "41000"):
+        await ann.limit("buy", price, "1")
+    await log_in(stream, ann)
+    gone = await steer(http, "cancel-all", account="ann", symbol="BTCUSDT")
+    update, *balances = await take_frames(stream, 3)
+    assert update["order"]["status"] == "CANCELLED_ALL"
+    assert update["order"]["orderId"] in gone["orderIds"]
+    assert {frame["type"] for frame in balances} == {"balanceUpdate", "reservedUpdate"}
+    await quiet_until_listed(stream)
+
+
+async def test_the_stream_tells_of_each_order_in_the_order_of_the_replies(
+    stream: ClientConnection, ann: Trader
+) -> None:
+    await log_in(stream, ann)
+    await subscribe(stream, BTC_DEPTH)
+    replies = await asyncio.gather(
+        *(ann.limit("buy", str(40_000 + number), "0.001") for number in range(40))
+    )
+    frames = await take_frames(stream, 4 * 40)
+    by_type = {
+        kind: [frame for frame in frames if frame["type"] == kind]
+        for kind in ("orderUpdate", "depth", "reservedUpdate")
+    }
+    told = [frame["order"]["orderId"] for frame in by_type["orderUpdate"]]
+    assert sorted(told) == sorted(reply["order"]["orderId"] for reply in replies)
+    assert [len(frame["depth"]["bids"]) for frame in by_type["depth"]] == [
+        min(number, 20) for number in range(1, 41)
+    ]
+    held = [frame["reserved"] for frame in by_type["reservedUpdate"]]
+    prices = [frame["order"]["price"] for frame in by_type["orderUpdate"]]
+    sums = list(itertools.accumulate(price / 1000 for price in prices))
+    assert held == sums
+
+
+async def test_a_reply_that_is_held_back_comes_after_its_frames(
+    stream: ClientConnection, http: httpx.AsyncClient, ann: Trader
+) -> None:
+    await log_in(stream, ann)
+    fault = {"endpoint": "v3/api/market/limit-buy", "replyDelayMs": 60_000}
+    await steer(http, "faults", **fault)
+    placing = asyncio.create_task(ann.limit("buy", "50000", "1"))
+    assert (await next_frame(stream))["order"]["status"] == "NEW"
+    assert not placing.done()
+    placing.cancel()
