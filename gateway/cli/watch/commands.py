@@ -11,12 +11,13 @@ import typer
 from gateway.domain.market import CandleInterval
 
 app = typer.Typer(
-    help="Follow market data or orders of a running gateway, a line an event. The gateway is "
-    "$GATEWAY_URL, the token $GATEWAY_TOKEN; both are taken from .dev/env where 'dev' runs.",
+    help="Follow market data, orders or balances of a running gateway, a line an event. The gateway "
+    "is $GATEWAY_URL, the token $GATEWAY_TOKEN; both are taken from .dev/env where 'dev' runs.",
     no_args_is_help=True,
 )
 
 Symbol = Annotated[str, typer.Argument(help="A market, such as BTCUSDT.")]
+Account = Annotated[str, typer.Argument(help="An account of the gateway, such as demo.")]
 Json = Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON.")]
 Count = Annotated[
     int | None, typer.Option("--count", min=1, metavar="N", help="End after N events.")
@@ -70,13 +71,24 @@ def trades(symbol: Symbol, *, count: Count = None, as_json: Json = False) -> Non
 
 @app.command()
 def orders(
-    account: Annotated[str, typer.Argument(help="An account of the gateway, such as demo.")],
+    account: Account,
     *,
     count: Count = None,
     as_json: Json = False,
 ) -> None:
     """What becomes of an account's orders: placed, filled, cancelled."""
     _show("orders", {"account": account}, count, as_json)
+
+
+@app.command()
+def balances(
+    account: Account,
+    *,
+    count: Count = None,
+    as_json: Json = False,
+) -> None:
+    """What an account holds, then each change of it."""
+    _show("balances", {"account": account}, count, as_json)
 
 
 def _show(field: str, variables: Mapping[str, object], count: int | None, as_json: bool) -> None:

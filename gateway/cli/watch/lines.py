@@ -76,10 +76,20 @@ def order(event: Event) -> str:
         event["symbol"],
         f"{event['side']} {event['type']} {_or_dash(event['quantity'])}"
         f" at {_or_dash(event['price'])}",
+        f"stop {event['stopPrice']}" if event["stopPrice"] else "",
+        f"for {event['quoteTotal']}" if event["quoteTotal"] else "",
         event["status"],
         f"filled {_or_dash(event['filledQuantity'])}",
         f"order {_or_dash(event['orderId'])}",
     )
+
+
+def balance(event: Event) -> str:
+    """What there is of an asset, and how much of that is free; it has no time of its own."""
+    if event["__typename"] == "Gap":
+        return _gap(event)
+    parts = (f"{name} {event[name]}" for name in ("total", "available", "held"))
+    return "  ".join([f"{event['asset']:<6}", *parts])
 
 
 def _gap(event: Event) -> str:

@@ -32,6 +32,7 @@ TOPICS = {
     "candles": Topic("watch-candles", lines.candle),
     "trades": Topic("watch-trades", lines.trade),
     "orders": Topic("watch-orders", lines.order),
+    "balances": Topic("watch-balances", lines.balance),
 }
 """By the field of the subscription."""
 

@@ -17,6 +17,8 @@ ORDER: dict[str, Any] = {
     "status": "FILLED",
     "price": "54000",
     "quantity": "0.001",
+    "quoteTotal": None,
+    "stopPrice": None,
     "filledQuantity": "0.001",
     "time": SOURCED["asOf"],
     "placement": None,
@@ -79,6 +81,21 @@ def test_an_order_without_price_or_id() -> None:
     assert line.endswith("order -")
 
 
+def test_a_stop_limit_order_says_at_which_price_it_enters() -> None:
+    line = lines.order(ORDER | {"type": "STOP_LIMIT", "stopPrice": "53000"})
+    assert "BUY STOP_LIMIT 0.001 at 54000  stop 53000  " in line
+
+
+def test_a_fast_order_says_what_it_spends() -> None:
+    line = lines.order(ORDER | {"type": "FAST", "quantity": None, "quoteTotal": "100"})
+    assert "BUY FAST - at 54000  for 100  " in line
+
+
+def test_a_balance() -> None:
+    event = {"__typename": "Balance", "asset": "BTC", "total": "3", "available": "2", "held": "1"}
+    assert lines.balance(event) == "BTC     total 3  available 2  held 1"
+
+
 def test_a_gap_is_never_silent() -> None:
     expected = f"{TIME}  gap: something may be missing since then (the feed was cut)"
-    assert lines.trade(GAP) == lines.order(GAP) == expected
+    assert lines.trade(GAP) == lines.order(GAP) == lines.balance(GAP) == expected
