@@ -11,8 +11,8 @@ import typer
 from gateway.domain.market import CandleInterval
 
 app = typer.Typer(
-    help="Follow market data, orders or balances of a running gateway, a line an event. The gateway "
-    "is $GATEWAY_URL, the token $GATEWAY_TOKEN; both are taken from .dev/env where 'dev' runs.",
+    help="Follow market data, orders or balances of a running gateway, a line an event. The "
+    "gateway is $GATEWAY_URL, the token $GATEWAY_TOKEN; both are taken from .dev/env where 'dev' runs.",
     no_args_is_help=True,
 )
 
