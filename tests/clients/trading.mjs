@@ -59,8 +59,10 @@ export class Trading {
     await changed(others, offer, "PARTIALLY_FILLED");
     await this.#lookAfterTrade();
     await this.#post("market-buy", { symbol: SYMBOL, amount: "0.001" });
+    await this.#doneAtOnce("1", "0");
     await this.#traded("54000", "0.001", "1");
     await this.#post("fast-buy", { symbol: SYMBOL, total: "54" });
+    await this.#doneAtOnce("3", "0");
     await this.#traded("54000", "0.001", "1");
     await this.#lookAfterTrade();
     return offer;
@@ -71,8 +73,10 @@ export class Trading {
     const { counterparty } = this.#exchange;
     const bid = await this.#limit("buy", "53500", "0.01", counterparty);
     await this.#post("market-sell", { symbol: SYMBOL, amount: "0.001" });
+    await this.#doneAtOnce("1", "1");
     await this.#traded("53500", "0.001", "0");
     await this.#post("fast-sell", { symbol: SYMBOL, amount: "0.001" });
+    await this.#doneAtOnce("3", "1");
     await this.#traded("53500", "0.001", "0");
     await this.#cancel(bid, counterparty);
     await this.#lookAfterTrade();
@@ -134,6 +138,13 @@ export class Trading {
   async #openOrders() {
     const { rest, trader } = this.#exchange;
     return (await rest.get(`${MARKET}/user-orders`, trader)).orders;
+  }
+
+  /** Waits for the end of an order whose reply has no id. */
+  #doneAtOnce(orderType, side) {
+    const agrees = ({ order }) =>
+      order.orderType.text === orderType && order.side.text === side && order.status === "FILLED";
+    return this.#exchange.own.event("orderUpdate", agrees);
   }
 
   async #traded(price, amount, taker) {

@@ -62,8 +62,10 @@ class Trading:
         self._changed(offer, "PARTIALLY_FILLED", self._exchange.others)
         self._look_after_trade()
         self._post("market-buy", symbol=SYMBOL, amount="0.001")
+        self._done_at_once(order_type="1", side="0")
         self._traded("54000", "0.001", taker="1")
         self._post("fast-buy", symbol=SYMBOL, total="54")
+        self._done_at_once(order_type="3", side="0")
         self._traded("54000", "0.001", taker="1")
         self._look_after_trade()
         return offer
@@ -72,8 +74,10 @@ class Trading:
         """Sell into what the counterparty bids: market, fast; and take the bid away."""
         bid = self._limit("buy", "53500", "0.01", self._exchange.counterparty)
         self._post("market-sell", symbol=SYMBOL, amount="0.001")
+        self._done_at_once(order_type="1", side="1")
         self._traded("53500", "0.001", taker="0")
         self._post("fast-sell", symbol=SYMBOL, amount="0.001")
+        self._done_at_once(order_type="3", side="1")
         self._traded("53500", "0.001", taker="0")
         self._cancel(bid, self._exchange.counterparty)
         self._look_after_trade()
@@ -138,6 +142,11 @@ class Trading:
 
     def _changed(self, order_id: str, status: str, stream: Stream | None = None) -> None:
         changed(stream or self._exchange.own, order_id, status)
+
+    def _done_at_once(self, order_type: str, side: str) -> None:
+        """Wait for the end of an order whose reply has no id."""
+        due = {"orderType": Number(order_type), "side": Number(side), "status": "FILLED"}
+        self._exchange.own.event("orderUpdate", lambda frame: _holds(due)(frame["order"]))
 
     def _traded(self, price: str, amount: str, taker: str) -> None:
         frame = self._exchange.public.event("trade", lambda _: True)

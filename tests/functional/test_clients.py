@@ -1,5 +1,6 @@
 """What two clients written from the exchange's document see of the sandbox; see tests/clients."""
 
+import itertools
 import json
 import os
 import re
@@ -197,16 +198,23 @@ def _outcomes(transcript: list[Json]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("client", PROGRAMS)
-def test_a_client_is_told_of_every_status_that_an_order_can_have(
+def test_a_client_is_told_of_orders_of_every_type_side_and_status(
     transcripts: dict[str, list[Json]], client: str
 ) -> None:
-    told = {
-        line["reply"]["order"]["status"]
-        for line in transcripts[client]
-        if line["call"] == "orderUpdate"
-    }
+    updates = [line for line in transcripts[client] if line["call"] == "orderUpdate"]
+    told = [update["reply"]["order"] for update in updates]
 
-    assert told == {"NEW", "PARTIALLY_FILLED", "FILLED", "CANCELLED", "CANCELLED_ALL"}
+    assert {(order["orderType"]["number"], order["side"]["number"]) for order in told} == set(
+        itertools.product("0123", "01")
+    )
+    assert {order["stopType"]["number"] for order in told} == {"0", "1"}
+    assert {order["status"] for order in told} == {
+        "NEW",
+        "PARTIALLY_FILLED",
+        "FILLED",
+        "CANCELLED",
+        "CANCELLED_ALL",
+    }
 
 
 @pytest.mark.parametrize("client", PROGRAMS)
