@@ -1,6 +1,6 @@
 """The published documents of graphql/operations, each sent to a running gateway."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,13 @@ DOCUMENTS = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob
 
 MARKET = {"symbol": "BTCTRY"}
 ACCOUNT = {"account": "demo"}
+MARKET_ORDER = {
+    **ACCOUNT,
+    **MARKET,
+    "clientOrderId": "document-market",
+    "side": "BUY",
+    "order": {"market": {"quantity": "0.001"}},
+}
 CANDLES = {**MARKET, "interval": "H1"}
 
 VARIABLES: dict[str, Callable[[Caller], Mapping[str, Any]]] = {
@@ -24,14 +31,21 @@ VARIABLES: dict[str, Callable[[Caller], Mapping[str, Any]]] = {
         "orderId": accepted(caller, "document-cancelled")["order"]["orderId"],
     },
     "candles": lambda _: CANDLES,
+    "currencies": lambda _: ACCOUNT,
     "exchange": lambda _: {},
+    "fills": lambda _: {**ACCOUNT, **MARKET},
     "market": lambda _: MARKET,
     "markets": lambda _: {"quoteAsset": "TRY"},
     "order-book": lambda _: {**MARKET, "depth": 5},
     "place-limit-order": lambda _: command("document"),
+    "place-order": lambda _: {"input": MARKET_ORDER},
     "placement": lambda caller: {"id": accepted(caller, "document-read")["placement"]["id"]},
+    "placements": lambda _: ACCOUNT,
     "trades": lambda _: {**MARKET, "first": 5},
+    "transfer-options": lambda _: {**ACCOUNT, "asset": "BTC"},
+    "transfers": lambda _: ACCOUNT,
     "viewer": lambda _: {},
+    "watch-balances": lambda _: ACCOUNT,
     "watch-candles": lambda _: CANDLES,
     "watch-order-book": lambda _: {**MARKET, "depth": 5},
     "watch-orders": lambda _: ACCOUNT,
@@ -44,10 +58,14 @@ ANSWERED = sorted(VARIABLES.keys() - WATCHED)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def something_to_show(service: Service, trader: Caller) -> None:
-    """A trade and an open order, so that no answer is empty."""
+def something_to_show(service: Service, trader: Caller) -> Iterator[None]:
+    """A trade, an open order and a fill, so that no answer is empty, and something to buy."""
     service.exchange.trade("BTCTRY", "434000", "0.01")
     accepted(trader, "document-open")
+    service.exchange.outsider.limit("sell", "BTCTRY", "434000", "0.1")
+    accepted(trader, "document-filled", price="434000")
+    yield
+    service.exchange.sweep()
 
 
 def shows_something(answer: Json) -> bool:

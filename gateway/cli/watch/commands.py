@@ -12,7 +12,8 @@ from gateway.domain.market import CandleInterval
 
 app = typer.Typer(
     help="Follow market data, orders or balances of a running gateway, a line an event. The "
-    "gateway is $GATEWAY_URL, the token $GATEWAY_TOKEN; both are taken from .dev/env where 'dev' runs.",
+    "gateway is $GATEWAY_URL, the token $GATEWAY_TOKEN; both are taken from .dev/env where 'dev' "
+    "runs.",
     no_args_is_help=True,
 )
 
