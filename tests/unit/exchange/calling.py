@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,9 @@ from tests.unit.exchange.peer import Answer, Peer, reply, serving
 
 NOW = 1_578_398_112_000
 SAMPLES = Path(__file__).parents[2] / "payloads" / "rest"
+NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""The peer speaks plain HTTP: reading the system's certificates would cost more than a test."""
+
 STAMPS = f"timestamp={NOW}&windowSize=5000"
 
 Call = Callable[[ExchangeClient], Awaitable[object]]
@@ -63,7 +67,7 @@ async def bench(
     timeouts = Timeouts(connect=0.2, read=0.2)
     async with (
         serving(*answers) as peer,
-        open_transport(peer.address, timeouts=timeouts) as transport,
+        open_transport(peer.address, timeouts=timeouts, tls=NO_AUTHORITIES) as transport,
     ):
         client = ExchangeClient(
             transport,

@@ -72,6 +72,7 @@ CROSSED_DEPTH = json.dumps(
         }
     }
 )
+EMPTY_DEPTH = json.dumps(NAMES[BOOK] | {"depth": {"bids": [], "asks": []}})
 
 
 def ack(topic: Topic, method: str = "SUBSCRIBE", status: str = "success") -> str:
@@ -455,6 +456,7 @@ def test_no_second_audit_hides_the_silence_after_the_first() -> None:
         ('{"type":"ticker","symbol":"BTCTRY"}', Malformed.WRONG_SHAPE),
         ('{"type":"ticker","symbol":"BTCTRY","last":1E+999999}', Malformed.WRONG_SHAPE),
         (CROSSED, Malformed.CROSSED_BOOK),
+        (EMPTY_DEPTH, Malformed.EMPTY_BOOK),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -506,9 +508,18 @@ def test_trades_that_cannot_be_read_start_the_topic_again_only_so_often() -> Non
         (CANDLES, '{"type":"candles","symbol":"BTCTRY","interval":"m5","kline":1}'),
         (BOOK, '{"type":"depth","symbol":"BTCTRY","depth":[]}'),
         (BOOK, CROSSED_DEPTH),
+        (BOOK, EMPTY_DEPTH),
         (BOOK, json.dumps(NAMES[BOOK] | {"depth": "x" * MAX_FRAME})),
     ],
-    ids=["one of all tickers", "ticker", "candle", "book", "crossed book", "oversized book"],
+    ids=[
+        "one of all tickers",
+        "ticker",
+        "candle",
+        "book",
+        "crossed book",
+        "empty book",
+        "oversized book",
+    ],
 )
 def test_a_value_that_cannot_be_read_outdates_the_one_before(topic: Topic, frame: str) -> None:
     bench = Bench().started(topic)
@@ -669,7 +680,9 @@ class Interleavings(RuleBasedStateMachine):
     def tell(self, topic: Topic) -> None:
         self.check(self.bench.receive(json.dumps(DATA[topic])))
 
-    @rule(text=st.sampled_from(["", "{", "null", CROSSED_DEPTH, UNREADABLE_TRADE, '{"method":1}']))
+    @rule(
+        text=st.sampled_from(["", "{", "null", CROSSED_DEPTH, EMPTY_DEPTH, UNREADABLE_TRADE, "[]"])
+    )
     def babble(self, text: str) -> None:
         self.check(self.bench.receive(text))
 
