@@ -29,8 +29,9 @@ class AccountStream:
     After a break there is a `Gap`, then all that stands again, and the orders that vanished
     meanwhile. What stands is known when open orders, wallet and fills have all been read since
     the stream began. The account's connection is held while somebody listens, and for `linger_s`
-    after. A balance of which one part was told waits `settle_s` for the other. While somebody
-    listens, fills that are outdated are read again, once in `fills_every_s` at the most.
+    after. `settle_s` is how long frames that belong together may lie apart: so long one part of a
+    balance waits for the other, and a wallet for the frames before it. While somebody listens,
+    fills that are outdated are read again, once in `fills_every_s` at the most.
     """
 
     def __init__(
@@ -158,16 +159,15 @@ class AccountStream:
         """Read until all came: without it the account's subscribers wait for ever."""
         for pause in chain(_REREAD_PAUSES_S, repeat(_REREAD_PAUSES_S[-1])):
             await asyncio.sleep(pause)
-            came = False
             try:
-                came = await self._take_all()
+                await self._take_all()
             except* ExchangeFailure:
                 pass
-            if came:
+            else:
                 return
 
-    async def _take_all(self) -> bool:
-        """Read all that stands and take it; False when frames have outdated the wallet."""
+    async def _take_all(self) -> None:
+        """Read all that stands, and take it when what it may be ahead of has had time to come."""
         mirror, exchange, sign = self._mirror, self._exchange, self._sign
         orders_begun, balances_begun = mirror.orders.mark(), mirror.balances.mark()
         fills_begun = mirror.fills.mark()
@@ -175,11 +175,10 @@ class AccountStream:
             orders = reads.create_task(exchange.open_orders(sign))
             wallet = reads.create_task(exchange.balances(sign))
             fills = reads.create_task(exchange.fills(sign))
-        if not mirror.balances.reconcile(wallet.result(), balances_begun):
-            return False
+        await asyncio.sleep(self._settle_s)
+        mirror.balances.reconcile(wallet.result(), balances_begun)
         mirror.fills.take(fills.result(), fills_begun)
         self._become_whole(mirror.orders.reconcile(orders.result(), orders_begun))
-        return True
 
     def _become_whole(self, changed: Iterable[Order]) -> None:
         ended = (order for order in changed if order.status.terminal)

@@ -25,8 +25,10 @@ from gateway.domain.errors import (
     Unclear,
     UnknownAccount,
 )
+from gateway.domain.market import OrderSide
 from gateway.domain.orders import (
     Order,
+    OrderType,
     Placement,
     PlacementPage,
     PlacementState,
@@ -44,6 +46,18 @@ from gateway.store.journal import OrderJournal, new_placement_id
 _log = structlog.get_logger(__name__)
 
 _OVERTAKEN_BY_S = 0.1
+_SPECS = {
+    OrderType.LIMIT: "order.limit",
+    OrderType.MARKET: "order.market",
+    OrderType.STOP_LIMIT: "order.stopLimit",
+    OrderType.FAST: "order.fast",
+}
+_TERMS = {
+    "price": "price",
+    "quantity": "quantity",
+    "stop_price": "stopPrice",
+    "quote_total": "quoteTotal",
+}
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -215,6 +229,7 @@ class Orders:
         if standing.id != placement.id:
             return await self._settled(standing)
         placement = await self._send(placement, prepared)
+        self._accounts.order_answered(command.account)
         self._recent.add(placement)
         self._metrics.orders.labels(placement.state.value).inc()
         _report(placement)
@@ -287,6 +302,8 @@ class Orders:
         except ExchangeFailure as failure:
             self._metrics.cancels.labels(type(failure).__name__).inc()
             raise
+        finally:
+            self._accounts.order_answered(account)
         self._metrics.cancels.labels(type(outcome).__name__).inc()
         return outcome
 
@@ -297,6 +314,7 @@ def _report(placement: Placement) -> None:
         "order.sent",
         placement=placement.id,
         principal=placement.principal,
+        type=placement.command.type.value,
         state=placement.state.value,
         evidence=placement.evidence,
     )
@@ -347,4 +365,9 @@ def _check(command: PlaceOrder) -> None:
         raise BadUserInput("clientOrderId", "expected 1 to 64 of A-Z a-z 0-9 . _ -")
     for name, value in command.spec.terms().items():
         if value <= Decimal(0):
-            raise BadUserInput(f"order.limit.{name}", "must be above zero")
+            raise BadUserInput(f"{_SPECS[command.type]}.{_TERMS[name]}", "must be above zero")
+    if command.type is OrderType.FAST:
+        spends = command.side is OrderSide.BUY
+        if (command.spec.quote_total if spends else command.spec.quantity) is None:
+            problem = "expected quoteTotal when buying, quantity when selling"
+            raise BadUserInput(_SPECS[OrderType.FAST], problem)

@@ -10,6 +10,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 from gateway.access.policy import Action, Grant, Member, Policy, Principal, PrincipalKind
+from gateway.domain.account import Balance, BalanceChange, Fill
 from gateway.domain.errors import GatewayError
 from gateway.domain.market import (
     Candle,
@@ -113,11 +114,45 @@ def order(
     )
 
 
+def balance(asset: str, available: int, held: int) -> Balance:
+    return Balance(asset, Decimal(available + held), Decimal(available), Decimal(held))
+
+
+def available(asset: str, quantity: int) -> BalanceChange:
+    return BalanceChange(asset, available=Decimal(quantity))
+
+
+def held(asset: str, quantity: int) -> BalanceChange:
+    return BalanceChange(asset, held=Decimal(quantity))
+
+
+def fill(number: int, symbol: str = BTC) -> Fill:
+    return Fill(
+        symbol=symbol,
+        price=Decimal(100),
+        quantity=Decimal(number),
+        side=OrderSide.BUY,
+        type=OrderType.LIMIT,
+        fee=Decimal("0.1"),
+        fee_asset=symbol[:3],
+        time=1_000 + number,
+    )
+
+
 def command(
     client_order_id: str = "c-1", *, quantity: str = "10", account: str = "demo"
 ) -> PlaceOrder:
     spec = OrderSpec(price=Decimal(100), quantity=Decimal(quantity))
     return PlaceOrder(account, client_order_id, BTC, OrderSide.BUY, spec)
+
+
+def command_of(
+    type: OrderType,  # noqa: A002 - the domain's name
+    side: OrderSide = OrderSide.BUY,
+    **terms: str,
+) -> PlaceOrder:
+    spec = OrderSpec(type=type, **{name: Decimal(term) for name, term in terms.items()})
+    return PlaceOrder("demo", "c-1", BTC, side, spec)
 
 
 def policy(*actions: Action, account: str | None = "demo") -> Policy:
@@ -154,14 +189,16 @@ class StandInExchange:
     def __post_init__(self) -> None:
         self._open = asyncio.Event()
         self._open.set()
+        self._held: str | None = None
 
     @property
     def client(self) -> ExchangeClient:
         return cast("ExchangeClient", self)
 
-    def hold(self) -> None:
-        """Let no answer out until `release`."""
+    def hold(self, only: str | None = None) -> None:
+        """Let no answer out until `release`, or none of this endpoint."""
         self._open.clear()
+        self._held = only
 
     def release(self) -> None:
         self._open.set()
@@ -171,7 +208,8 @@ class StandInExchange:
         answer = self.answers.get(name)
         self.waiting += 1
         try:
-            await self._open.wait()
+            if self._held in (None, name):
+                await self._open.wait()
         finally:
             self.waiting -= 1
         if isinstance(answer, BaseException):
@@ -207,7 +245,7 @@ class StandInExchange:
         return await self._answer("balances") or ()
 
     async def open_orders(self, _sign: object) -> Any:  # noqa: ANN401
-        return await self._answer("open orders")
+        return await self._answer("open orders") or ()
 
     async def fills(self, _sign: object) -> Any:  # noqa: ANN401
         return await self._answer("fills") or ()

@@ -1,7 +1,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 import pytest
@@ -18,7 +18,8 @@ from gateway.domain.errors import (
     UnknownAccount,
     UnknownSymbol,
 )
-from gateway.domain.orders import PlacementState
+from gateway.domain.market import OrderSide
+from gateway.domain.orders import OrderStatus, OrderType, PlacementState, PlaceOrder
 from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.orders import Cancelled, CancelUnknown, Orders
@@ -30,6 +31,7 @@ from tests.unit.services.examples import (
     Clock,
     StandInExchange,
     command,
+    command_of,
     listing,
     open_patient,
     order,
@@ -44,6 +46,7 @@ from tests.valkey import ValkeyServer
 pytestmark = pytest.mark.anyio
 
 S = PlacementState
+T = OrderType
 REFUSED = Refused("limit-buy", "10036", "INSUFFICIENT", "not enough", "deposit", retry=False)
 WASH_TRADING = Refused("e", "10041", "WASH_TRADING_CANCELLED", "own", "look", retry=False)
 NOT_SENT = NotSent("limit-buy", "connect")
@@ -54,6 +57,7 @@ OTHER = Principal("other-app", PrincipalKind.APP)
 @dataclass
 class Desk:
     orders: Orders
+    accounts: Accounts
     exchange: StandInExchange
     journal: OrderJournal
     clock: Clock
@@ -79,13 +83,14 @@ async def desk_of(
         url, connect_timeout=patience_s, command_timeout=patience_s, max_connections=8
     ) as redis:
         journal = OrderJournal(redis)
+        accounts = Accounts(
+            policy=lambda: allowed,
+            signers={"demo": sign},
+            exchange=market.exchange.client,
+            streams={},
+        )
         orders = Orders(
-            accounts=Accounts(
-                policy=lambda: allowed,
-                signers={"demo": sign},
-                exchange=market.exchange.client,
-                streams={},
-            ),
+            accounts=accounts,
             market_data=market.market_data,
             journal=journal,
             exchange=market.exchange.client,
@@ -94,8 +99,9 @@ async def desk_of(
             random_bytes=os.urandom,
             metrics=metrics,
         )
-        yield Desk(orders, market.exchange, journal, market.clock, metrics)
+        yield Desk(orders, accounts, market.exchange, journal, market.clock, metrics)
         await orders.aclose(0)
+        await accounts.aclose()
 
 
 async def test_an_accepted_order_is_sent_once_and_recorded(valkey: ValkeyServer) -> None:
@@ -292,6 +298,24 @@ async def test_what_cannot_be_signed_now_is_replayed_or_raised(valkey: ValkeySer
         (command("\u0661"), "clientOrderId"),
         (command(quantity="0"), "order.limit.quantity"),
         (command(quantity="-1"), "order.limit.quantity"),
+        (command_of(T.LIMIT, price="0", quantity="1"), "order.limit.price"),
+        (command_of(T.MARKET, quantity="0"), "order.market.quantity"),
+        (
+            command_of(T.STOP_LIMIT, stop_price="-1", price="1", quantity="1"),
+            "order.stopLimit.stopPrice",
+        ),
+        (
+            command_of(T.STOP_LIMIT, stop_price="1", price="0", quantity="1"),
+            "order.stopLimit.price",
+        ),
+        (
+            command_of(T.STOP_LIMIT, stop_price="1", price="1", quantity="0"),
+            "order.stopLimit.quantity",
+        ),
+        (command_of(T.FAST, quote_total="0"), "order.fast.quoteTotal"),
+        (command_of(T.FAST, OrderSide.SELL, quantity="0"), "order.fast.quantity"),
+        (command_of(T.FAST, quantity="1"), "order.fast"),
+        (command_of(T.FAST, OrderSide.SELL, quote_total="1"), "order.fast"),
     ],
 )
 async def test_a_command_that_cannot_be_is_refused_by_its_field(
@@ -302,6 +326,58 @@ async def test_a_command_that_cannot_be_is_refused_by_its_field(
             await desk.orders.place(APP, given)  # type: ignore[arg-type]
         assert refused.value.field == field
         assert desk.exchange.asked == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        command_of(T.MARKET, quantity="1"),
+        command_of(T.STOP_LIMIT, stop_price="90", price="80", quantity="1"),
+        command_of(T.FAST, quote_total="1"),
+        command_of(T.FAST, OrderSide.SELL, quantity="1"),
+    ],
+)
+async def test_an_order_of_every_type_is_sent_once_and_replayed(
+    valkey: ValkeyServer, given: PlaceOrder
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        placed = await desk.orders.place(APP, given)
+        assert (placed.state, placed.command) == (S.ACCEPTED, given)
+        assert await desk.orders.place(APP, given) == placed
+        assert desk.exchange.asked.count("place") == 1
+
+
+async def test_an_accepted_order_without_an_id_is_found_by_its_placement_alone(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers["place"] = order(None, filled=10, status=OrderStatus.FILLED)
+        placed = await desk.orders.place(APP, command_of(T.MARKET, quantity="10"))
+        assert placed.state is S.ACCEPTED
+        assert placed.order == order(None, filled=10, status=OrderStatus.FILLED)
+        assert await desk.orders.placement(APP, placed.id) == placed
+
+
+@pytest.mark.parametrize("outcome", [order("placed"), UNCLEAR, REFUSED])
+@pytest.mark.parametrize("what", ["place", "cancel"])
+async def test_who_asks_after_an_order_shares_no_answer_with_who_asked_before(
+    valkey: ValkeyServer, what: str, outcome: object
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers[what] = outcome
+        desk.exchange.hold("open orders")
+        before = asyncio.create_task(desk.accounts.open_orders("demo"))
+        await until(lambda: desk.exchange.waiting)
+        with suppress(Refused):
+            await (
+                desk.orders.place(APP, command())
+                if what == "place"
+                else desk.orders.cancel(APP, "demo", "placed")
+            )
+        after = asyncio.create_task(desk.accounts.open_orders("demo"))
+        await until(lambda: desk.exchange.asked.count("open orders") == 2)
+        desk.exchange.release()
+        await asyncio.gather(before, after)
 
 
 async def test_an_unknown_market_is_refused_before_anything_is_recorded(
