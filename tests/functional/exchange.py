@@ -187,12 +187,13 @@ class Exchange:
     def truth(self, account: str | None = None) -> Json:
         """What really happened, to everybody or to one account; no fraction is a float.
 
-        Fails when some of it was not kept.
+        Fails when not all orders and trades were kept.
         """
         query = {} if account is None else {"account": account}
         reply = self.http.get("/control/truth", params=query).raise_for_status()
         truth = json.loads(reply.text, parse_float=Decimal)
-        assert not any(truth["dropped"].values()), truth["dropped"]
+        assert not truth["dropped"]["orders"], truth["dropped"]
+        assert not truth["dropped"]["trades"], truth["dropped"]
         return truth
 
     def control(self, what: str, **order: object) -> Json:
@@ -212,11 +213,15 @@ class Exchange:
         return [row["account"] for row in rows if row["account"]]
 
     def requests(self, endpoint: str, **parameters: str) -> list[Json]:
-        """The requests to an endpoint that came with these parameters."""
-        rows = self.http.get("/control/requests").json()["requests"]
+        """The requests to an endpoint that came with these parameters, and what became of them.
+
+        Fails when not all were kept.
+        """
+        received = self.http.get("/control/requests").json()
+        assert not received["dropped"], "some requests were forgotten"
         return [
             row
-            for row in rows
+            for row in received["requests"]
             if row["path"] == f"v3/api/{endpoint}"
             and parameters.items() <= row["parameters"].items()
         ]
