@@ -10,7 +10,7 @@ import httpx
 
 from gateway.sandbox import Account, KeyPair
 from tests.functional.exchange import DEMO, VAULT, Exchange
-from tests.functional.service import Service, members
+from tests.functional.service import PEOPLE, Service
 
 
 def forms(secret: str) -> set[bytes]:
@@ -35,7 +35,7 @@ def held(accounts: Iterable[Account] = (DEMO, VAULT)) -> set[str]:
 
 def tokens() -> set[str]:
     """What the principals prove themselves with."""
-    return {member.token for member in members().values()}
+    return {member.token for member in PEOPLE}
 
 
 def signature(keys: KeyPair, text: str) -> str:

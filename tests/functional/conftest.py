@@ -18,7 +18,7 @@ from gateway.sandbox import Account, SandboxConfig
 from tests.faults.secrecy import check_log
 from tests.functional.callers import Caller
 from tests.functional.exchange import DEMO, QUIET, VAULT, Exchange
-from tests.functional.service import Service
+from tests.functional.service import PEOPLE, Member, Service
 from tests.valkey import ValkeyServer
 
 FreshService: TypeAlias = Callable[..., Service]
@@ -41,11 +41,13 @@ def running_service(
     folders: pytest.TempPathFactory,
     config: SandboxConfig = QUIET,
     accounts: Sequence[Account] = (DEMO, VAULT),
+    people: Sequence[Member] = PEOPLE,
     **settings: str,
 ) -> Iterator[Service]:
     """Run a gateway with an exchange and a Valkey of its own; no secret shows in its log."""
     with _running_valkey() as valkey, closing(Exchange(config)) as exchange:
-        made = Service(folders.mktemp("gateway"), exchange, valkey, settings, accounts)
+        folder = folders.mktemp("gateway")
+        made = Service(folder, exchange, valkey, settings, accounts, people)
         with closing(made) as service:
             service.start()
             yield service
@@ -66,10 +68,9 @@ def fresh_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshSer
 
         def make(
             config: SandboxConfig = QUIET,
-            accounts: Sequence[Account] = (DEMO, VAULT),
             **settings: str,
         ) -> Service:
-            running = running_service(tmp_path_factory, config, accounts, **settings)
+            running = running_service(tmp_path_factory, config, **settings)
             return stack.enter_context(running)
 
         yield make

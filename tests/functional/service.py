@@ -56,24 +56,22 @@ class Member:
         return grant if actions == MARKET else {**grant, "account": self.account}
 
 
-def members() -> dict[str, Member]:
-    """A principal for each thing that a test needs one for."""
-    everyone = (
-        Member("trader", (MARKET, READ, TRADE)),
-        Member("second-trader", (MARKET, READ, TRADE)),
-        Member("reader", (MARKET,)),
-        Member("auditor", (MARKET, READ)),
-        Member("placer", (TRADE,)),
-        Member("stranger"),
-        Member("former", (MARKET,), expires="2020-01-01T00:00:00Z"),
-    )
-    return {member.name: member for member in everyone}
+PEOPLE = (
+    Member("trader", (MARKET, READ, TRADE)),
+    Member("second-trader", (MARKET, READ, TRADE)),
+    Member("reader", (MARKET,)),
+    Member("auditor", (MARKET, READ)),
+    Member("placer", (TRADE,)),
+    Member("stranger"),
+    Member("former", (MARKET,), expires="2020-01-01T00:00:00Z"),
+)
+"""A principal for each thing that a test needs one for."""
 
 
 class Service:
     """One gateway: its settings, policy, credentials and log in `folder`, its process.
 
-    `accounts` are those whose keys it holds.
+    `accounts` are those whose keys it holds, `people` those who may call.
     """
 
     def __init__(
@@ -83,6 +81,7 @@ class Service:
         valkey: ValkeyServer,
         settings: dict[str, str],
         accounts: Sequence[Account] = (DEMO, VAULT),
+        people: Sequence[Member] = PEOPLE,
     ) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,7 +89,7 @@ class Service:
         self.exchange = exchange
         self.valkey = valkey
         self.log = folder / "gateway.log"
-        self.members = members()
+        self.members = {member.name: member for member in people}
         self.write_policy(self.members.values())
         _write_credentials(folder / "credentials", accounts)
         self.port = free_port()
@@ -157,19 +156,6 @@ class Service:
     def caller(self, name: str = "trader") -> Caller:
         """A caller with the token of a principal."""
         return Caller(self.http, self.members[name].token)
-
-    def employ(self, everyone: dict[str, Member]) -> None:
-        """Let other principals call than at the start, and wait until they may."""
-        self.members = everyone
-        self.write_policy(everyone.values())
-        caller = self.caller(next(iter(everyone)))
-        ask = {"query": "{ viewer { principal } }"}
-
-        def known() -> bool:
-            reply = self.http.post("/graphql", json=ask, headers=caller.headers)
-            return reply.status_code == httpx.codes.OK
-
-        assert eventually(known)
 
     def write_policy(self, everyone: Iterable[Member]) -> None:
         """Write the policy file; JSON is YAML."""

@@ -10,7 +10,7 @@ from gateway.cli.operations import operation
 from tests.functional.callers import open_socket
 from tests.functional.conftest import running_service
 from tests.functional.ordering import CANCEL, accepted, cancel, place
-from tests.functional.service import MARKET, READ, Member, Service, members
+from tests.functional.service import MARKET, READ, Member, Service
 from tests.processes import eventually
 
 TICKERS = operation("watch-tickers")
@@ -40,7 +40,7 @@ def has_usual_policy(service: Service) -> bool:
     """Whether each member whose token is good has the grants that it began with."""
     return all(
         grants_in_force(service, name) == len(member.grants)
-        for name, member in members().items()
+        for name, member in service.members.items()
         if member.expires is None
     )
 
