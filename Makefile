@@ -2,7 +2,7 @@
 # interpreter to make it with; otherwise the first of python3.13, 3.12, 3.11 and python3 that runs.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check fmt schema bench lock clean setup
+.PHONY: help dev test check fmt schema bench soak lock clean setup
 
 bin := .venv/bin
 
@@ -35,6 +35,9 @@ schema: setup ## write the published contract from the code
 
 bench: setup ## compare speed with the textbook way
 	$(bin)/python -m bench
+
+soak: setup ## load the servers of `make dev` for ten minutes, and look for what only time shows
+	$(bin)/python -m bench.soak
 
 lock: setup ## bring the lock files up to pyproject.toml; UPGRADE=--upgrade takes the newest versions
 	scripts/lock.sh $(UPGRADE)

@@ -1,7 +1,6 @@
 """The servers of `make dev` for a soak: on free ports, in a folder of their own."""
 
 import os
-import socket
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.soak_tally import Gateway
-from bench.stage import Interrupted
+from bench.stage import Interrupted, free_port
 from gateway.cli.dev import embedded, programs
 from gateway.cli.dev.environment import gateway_environ, other_environ, own_settings
 from gateway.cli.dev.fleet import Fleet
@@ -45,7 +44,7 @@ async def on_fresh_servers(work: Callable[[Subject], Coroutine[Any, Any, None]])
         secrets = make_secrets(os.urandom)
         with workspace.claimed(), embedded.room_for_socket(workspace.store) as redis_socket:
             workspace.write(secrets)
-            ports, environ = Ports(_free_port(), _free_port()), other_environ(os.environ)
+            ports, environ = Ports(free_port(), free_port()), other_environ(os.environ)
             own = own_settings(ports, workspace, redis_socket)
             binary = embedded.find_server(os.environ.get("PATH"))
             async with Fleet(lambda _: None) as fleet:
@@ -61,10 +60,3 @@ async def on_fresh_servers(work: Callable[[Subject], Coroutine[Any, Any, None]])
                 await fleet.unless_one_ends(work(Subject(gateway, pids, logs)))
                 return
     raise Interrupted  # the fleet has stopped everything, and swallowed the cancellation
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -1,6 +1,7 @@
 """Everything that a measurement needs, running: Valkey, sandbox, gateway, feeder, textbook."""
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -81,7 +82,7 @@ class _Servers:
         self._redis_socket = redis_socket
         self._secrets = secrets
         self._market_maker = market_maker
-        self._sandbox_port = _free_port()
+        self._sandbox_port = free_port()
         self._environ = other_environ(os.environ)
 
     async def start(self, fleet: Fleet) -> Stage:
@@ -99,7 +100,7 @@ class _Servers:
         )
 
     async def _target(self, fleet: Fleet, make: Callable[[int], Program]) -> Target:
-        port = _free_port()
+        port = free_port()
         server = await fleet.start(make(port))
         return Target(server.name, port, server.pid, self._secrets.token)
 
@@ -107,9 +108,9 @@ class _Servers:
         return Ports(gateway=gateway, sandbox=self._sandbox_port)
 
     def _sandbox(self) -> Program:
-        program = programs.sandbox(self._ports(0), self._workspace, self._environ)
-        quiet = () if self._market_maker else ("--no-market-maker",)
-        return replace(program, command=[*program.command, *quiet])
+        if not self._market_maker:
+            _forgo_market_maker(self._workspace.scenario_file)
+        return programs.sandbox(self._ports(0), self._workspace, self._environ)
 
     def _gateway(self, port: int) -> Program:
         ports = self._ports(port)
@@ -168,7 +169,14 @@ async def _fill_book(stage: Stage) -> None:
     await asyncio.sleep(_SETTLE_S)
 
 
-def _free_port() -> int:
+def _forgo_market_maker(scenario_file: Path) -> None:
+    scenario = json.loads(scenario_file.read_text(encoding="utf-8"))
+    changed = json.dumps({**scenario, "marketMaker": False})
+    scenario_file.write_text(changed, encoding="utf-8")
+
+
+def free_port() -> int:
+    """A port on the loopback address that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
