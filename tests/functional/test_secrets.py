@@ -111,10 +111,11 @@ def streams_that_break(scene: Scene, token: str) -> None:
             while "Gap" not in str(scene.said[-1]):
                 scene.said.append(json.dumps(socket.receive()).encode())
 
+        before = len(scene.said)
         listener = Thread(target=listen)
         listener.start()
         accepted(scene.service.caller(), "watched")
-        assert eventually(lambda: any(b"orders" in text for text in scene.said))
+        assert eventually(lambda: any(b"orders" in text for text in scene.said[before:]))
         scene.exchange.streams("cut")
         listener.join()
 
