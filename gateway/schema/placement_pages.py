@@ -17,8 +17,8 @@ class PlacementEdge:
     cursor: str = described("Give it as `after` to go on behind this placement.")
 
 
-@strawberry.type(description="Where a page lies among the others.")
-class PageInfo:
+@strawberry.type(name="PageInfo", description="Where a page lies among the others.")
+class PageBounds:
     """Where a page lies."""
 
     has_next_page: bool = described(
@@ -35,7 +35,7 @@ class PlacementConnection:
     """A page of placements."""
 
     edges: list[PlacementEdge] = described("The placements.")
-    page_info: PageInfo = described("Where the page lies.")
+    page_info: PageBounds = described("Where the page lies.")
 
     @classmethod
     def of(cls, page: domain.PlacementPage, after: str | None) -> "PlacementConnection":
@@ -45,7 +45,7 @@ class PlacementConnection:
                 PlacementEdge(node=Placement.of(placement), cursor=cursor)
                 for cursor, placement in page.entries
             ],
-            page_info=PageInfo(
+            page_info=PageBounds(
                 has_next_page=page.has_next,
                 has_previous_page=after is not None,
                 start_cursor=page.entries[0][0] if page.entries else None,
