@@ -70,7 +70,7 @@ class AccountStream:
 
     @property
     def mirror(self) -> AccountMirror:
-        """What is known of the account; nothing in it is vouched for while nobody listens."""
+        """What is known of the account; it is whole and followed while its fills are current."""
         return self._mirror
 
     async def run(self) -> None:
@@ -151,9 +151,8 @@ class AccountStream:
 
     def _stop_rereading(self) -> None:
         """What was asked for before a break must not stand for what came after it."""
-        for task in (self._rereading, self._rereading_fills):
-            if task is not None:
-                task.cancel()
+        if self._rereading is not None:
+            self._rereading.cancel()
 
     async def _reread(self) -> None:
         """Read until all came: without it the account's subscribers wait for ever."""

@@ -9,7 +9,7 @@ class FillMirror:
     def __init__(self) -> None:
         self._fills: tuple[Fill, ...] = ()
         self._outdated = 0
-        self._taken: int | None = None
+        self._taken = -1
 
     @property
     def current(self) -> bool:
@@ -29,5 +29,6 @@ class FillMirror:
         self._outdated += 1
 
     def take(self, fills: tuple[Fill, ...], begun: int) -> None:
-        """Take the fills that were asked for at `begun`."""
-        self._fills, self._taken = fills, begun
+        """Take the fills that were asked for at `begun`, unless later ones have come already."""
+        if begun >= self._taken:
+            self._fills, self._taken = fills, begun

@@ -311,6 +311,9 @@ async def test_a_wallet_waits_for_the_frames_that_it_may_be_ahead_of() -> None:
         desk.feed.tell(ACCOUNT, available("BTC", 3))
         desk.feed.tell(ACCOUNT, held("BTC", 4))
         await listener.has(balance("BTC", 3, 4))
+        desk.feed.tell(ACCOUNT, available("BTC", 7))
+        desk.feed.tell(ACCOUNT, held("BTC", 0))
+        await listener.has(balance("BTC", 3, 4), balance("BTC", 7, 0))
         await listener.leave()
 
 
@@ -393,20 +396,28 @@ async def test_fills_are_not_read_while_nobody_listens_and_are_when_somebody_doe
         await again.leave()
 
 
-async def test_fills_asked_for_before_a_break_are_not_current_after_it() -> None:
+async def test_fills_are_not_current_from_a_break_until_they_are_read_again() -> None:
     async with desk_of() as desk:
         listener = Listener(desk.stream.orders())
         await turns()
         desk.feed.start(ACCOUNT)
         await until(lambda: desk.stream.mirror.fills.current)
-        desk.exchange.hold()
-        desk.feed.tell(ACCOUNT, available("BTC", 1))
-        await until(lambda: desk.exchange.waiting == 1)
         desk.feed.cut()
-        desk.exchange.release()
-        await turns()
         assert not desk.stream.mirror.fills.current
+        desk.feed.start(ACCOUNT)
+        await until(lambda: desk.stream.mirror.fills.current)
         await listener.leave()
+
+
+async def test_fills_of_an_account_that_is_let_go_are_not_current() -> None:
+    async with desk_of(linger_s=0.01) as desk:
+        listener = Listener(desk.stream.orders())
+        await turns()
+        desk.feed.start(ACCOUNT)
+        await until(lambda: desk.stream.mirror.fills.current)
+        await listener.leave()
+        await until(lambda: not desk.feed.wanted)
+        assert not desk.stream.mirror.fills.current
 
 
 async def test_stopping_leaves_no_task() -> None:

@@ -86,6 +86,14 @@ def test_a_wallet_asked_for_before_a_frame_arrived_does_not_override_it() -> Non
     assert set(mirror.balances()) == {balance("BTC", 3, 2), balance("TRY", 8, 0)}
 
 
+def test_a_wallet_asked_for_after_a_frame_overrides_it() -> None:
+    mirror = mirror_of(balance("BTC", 5, 0))
+    mirror.apply(available("BTC", 3))
+    mirror.apply(held("BTC", 2))
+    mirror.reconcile([balance("BTC", 1, 1)], mirror.mark())
+    assert mirror.balances() == (balance("BTC", 1, 1),)
+
+
 def test_a_wallet_gives_the_part_that_no_frame_has_told_since() -> None:
     mirror = mirror_of()
     begun = mirror.mark()
