@@ -71,11 +71,11 @@ def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
         )
         routes.insert(0, control.mount())
 
-    def start() -> list[Work]:
-        work = [move_transfers(treasury.transfers, clock, publish)]
+    def start() -> dict[str, Work]:
+        work = {"moving transfers": move_transfers(treasury.transfers, clock, publish)}
         if config.market_maker:
             maker = MarketMaker(engine, Random(f"{config.seed}/maker"))
-            work.append(make_market(maker, clock, publish, config.tick_seconds))
+            work["market making"] = make_market(maker, clock, publish, config.tick_seconds)
         return work
 
     return Starlette(routes=routes, lifespan=working(start))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias
 
@@ -39,12 +39,12 @@ async def move_transfers(transfers: Transfers, clock: Clock, publish: Callable[[
         await asyncio.sleep(_TRANSFER_TICK_SECONDS)
 
 
-def working(start: Callable[[], list[Work]]) -> Lifespan:
-    """An application's life in which this work goes on; a failure is logged, and ends it."""
+def working(start: Callable[[], Mapping[str, Work]]) -> Lifespan:
+    """An application's life in which this work, by its names, goes on; a failure is logged."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(work) for work in start()]
+        tasks = [asyncio.create_task(work, name=name) for name, work in start().items()]
         for task in tasks:
             task.add_done_callback(_report_failure)
         yield
@@ -57,4 +57,4 @@ def working(start: Callable[[], list[Work]]) -> Lifespan:
 
 def _report_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        logger.error("%s has stopped", task.get_coro(), exc_info=error)
+        logger.error("%s has stopped", task.get_name(), exc_info=error)

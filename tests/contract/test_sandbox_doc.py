@@ -20,7 +20,7 @@ from gateway.sandbox.scenario_shapes import (
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
 # Their members are named in the cell of the key that holds them.
-IN_ONE_CELL = {DepositShape, WithdrawalAddressShape}
+IN_ONE_CELL: set[type[BaseModel]] = {DepositShape, WithdrawalAddressShape}
 
 
 def section(title: str) -> str:
