@@ -11,7 +11,7 @@ from gateway.domain.errors import ExchangeFailure, NotSent, Refused, Unclear
 from gateway.domain.signing import Sign, SignedText
 from gateway.exchange.clock import ExchangeClock
 from gateway.exchange.error_codes import ERROR_CODES
-from gateway.exchange.parameters import Pairs, as_json, encode
+from gateway.exchange.parameters import Pairs, as_json, encode, encode_form
 from gateway.exchange.readers import read_time
 from gateway.exchange.replies import require_success
 from gateway.exchange.transport import Request, Transport
@@ -74,6 +74,7 @@ class Calls:
         self._transport = transport
         self._clock = clock
         self._post_form = post_form
+        self._write_post = encode if post_form == "query" else encode_form
         self._window_ms = window_ms
         self._on_call = on_call
         self._retry = retry
@@ -91,7 +92,7 @@ class Calls:
         """Read as an account, signed anew for each attempt."""
 
         async def attempt() -> T:
-            _, signed = await self._sign(_name(path), sign, ())
+            _, signed = await self._sign(_name(path), sign, encode, ())
             return await self.once(_get(path, signed.text, signed.header), read)
 
         return await self._repeated(attempt)
@@ -102,7 +103,7 @@ class Calls:
         """Read as an account where the exchange reads by POST: repeated as any read is."""
 
         async def attempt() -> T:
-            _, signed = await self._sign(_name(path), sign, pairs)
+            _, signed = await self._sign(_name(path), sign, self._write_post, pairs)
             return await self.once(self._post(path, signed, changes=False), read)
 
         return await self._repeated(attempt)
@@ -118,7 +119,7 @@ class Calls:
     async def prepare(self, path: str, sign: Sign, pairs: Pairs) -> PreparedRequest:
         """Sign a mutation; raise `NotSent` if the exchange's time cannot be had."""
         endpoint = _name(path)
-        signed_at, signed = await self._sign(endpoint, sign, pairs)
+        signed_at, signed = await self._sign(endpoint, sign, self._write_post, pairs)
         return PreparedRequest(
             endpoint=endpoint,
             signed_at=signed_at,
@@ -155,10 +156,12 @@ class Calls:
         except ValueError:
             raise Unclear(request.endpoint, Unparsable.cause, SUCCESS) from None
 
-    async def _sign(self, endpoint: str, sign: Sign, pairs: Pairs) -> tuple[int, SignedText]:
+    async def _sign(
+        self, endpoint: str, sign: Sign, write: Callable[[Pairs], str], pairs: Pairs
+    ) -> tuple[int, SignedText]:
         now = await self._exchange_time(endpoint)
         stamps = (("timestamp", str(now)), ("windowSize", str(self._window_ms)))
-        return now, sign(encode((*pairs, *stamps)))
+        return now, sign(write((*pairs, *stamps)))
 
     async def _exchange_time(self, endpoint: str) -> int:
         if (now := self._clock.now()) is not None:

@@ -1,7 +1,7 @@
 """The one text of a request's parameters: built once, signed as it is, sent as it is."""
 
 from collections.abc import Sequence
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
@@ -20,6 +20,15 @@ def encode(pairs: Pairs) -> str:
     return "&".join(
         f"{quote(name, safe=_LEFT_ALONE)}={quote(value, safe=_LEFT_ALONE)}" for name, value in pairs
     )
+
+
+def encode_form(pairs: Pairs) -> str:
+    """Write the pairs as a form does, ' ' as '+'.
+
+    Of pairs in a JSON body the exchange writes this text itself to verify the signature: so it has
+    to be the common one, in which all is escaped but letters, digits and "_.-~".
+    """
+    return urlencode(pairs)
 
 
 def as_json(text: str) -> bytes:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 
@@ -48,18 +49,18 @@ def order(side: OrderSide, order_type: OrderType, **terms: str) -> PlaceOrder:
     return replace(BUY, side=side, spec=spec)
 
 
-B, S, T = OrderSide.BUY, OrderSide.SELL, OrderType
-STOP_BUY = order(B, T.STOP_LIMIT, stop_price="9525", price="9500", quantity="0.001")
-STOP_SELL = order(S, T.STOP_LIMIT, stop_price="9300", price="9305", quantity="0.001")
+B, S = OrderSide.BUY, OrderSide.SELL
+STOP_BUY = order(B, OrderType.STOP_LIMIT, stop_price="9525", price="9500", quantity="0.001")
+STOP_SELL = order(S, OrderType.STOP_LIMIT, stop_price="9300", price="9305", quantity="0.001")
 ORDERS = {
     "limit-buy": (BUY, "price=9500.0&amount=0.001"),
     "limit-sell": (replace(BUY, side=S), "price=9500.0&amount=0.001"),
-    "market-buy": (order(B, T.MARKET, quantity="0.001"), "amount=0.001"),
-    "market-sell": (order(S, T.MARKET, quantity="0.001"), "amount=0.001"),
+    "market-buy": (order(B, OrderType.MARKET, quantity="0.001"), "amount=0.001"),
+    "market-sell": (order(S, OrderType.MARKET, quantity="0.001"), "amount=0.001"),
     "stop-limit-buy": (STOP_BUY, "price=9500&target=9525&amount=0.001"),
     "stop-limit-sell": (STOP_SELL, "price=9305&target=9300&amount=0.001"),
-    "fast-buy": (order(B, T.FAST, quote_total="1E+2"), "total=100"),
-    "fast-sell": (order(S, T.FAST, quantity="0.001"), "amount=0.001"),
+    "fast-buy": (order(B, OrderType.FAST, quote_total="1E+2"), "total=100"),
+    "fast-sell": (order(S, OrderType.FAST, quantity="0.001"), "amount=0.001"),
 }
 
 
@@ -131,8 +132,10 @@ async def test_a_mutation_carries_the_same_pairs_as_json_where_that_is_set(it: M
     assert head.startswith(f"POST /v3/api/{it.path} HTTP/1.1\r\n".encode())
     assert b"content-type: application/json" in head.lower()
     pairs = json.loads(body)
-    text = "&".join(f"{name}={value}" for name, value in pairs.items())
-    assert text == it.text.replace("%20", " ")
+    signature = pairs.pop("signature")
+    signed = f"{it.pairs}&{STAMPS}".replace("%20", "+")
+    assert urlencode(pairs) == signed
+    assert sign(signed).text == f"{signed}&signature={signature}"
 
 
 @pytest.mark.parametrize("post_form", ["query", "json"])
@@ -263,7 +266,7 @@ async def test_an_order_on_the_other_side_is_a_mismatch(name: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [order(S, T.FAST, quote_total="100"), order(B, T.FAST, quantity="1")],
+    [order(S, OrderType.FAST, quote_total="100"), order(B, OrderType.FAST, quantity="1")],
     ids=["sell a total", "buy a quantity"],
 )
 async def test_a_fast_order_by_the_terms_of_the_other_side_is_bad_input(

@@ -1,6 +1,7 @@
 import asyncio
 import hmac
 import json
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import example, given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.domain.signing import SignedText
 from gateway.exchange.calls import Calls, PostForm, Retry
 from gateway.exchange.clock import ExchangeClock
-from gateway.exchange.parameters import as_json, encode
+from gateway.exchange.parameters import as_json, encode, encode_form
 from gateway.exchange.transport import open_transport
 from tests.unit.exchange.peer import Peer, reply, serving
 
@@ -67,7 +68,7 @@ def test_what_is_signed_is_the_pairs_of_the_json_body_in_their_order(pairs: Pair
     head, _, body = peer.requests[0].partition(b"\r\n\r\n")
     carried = json.loads(body)
     signature = carried.pop("signature")
-    assert encode(list(carried.items())) == signed
+    assert urlencode(carried) == signed
     assert sign(signed).text.endswith(f"&signature={signature}")
     assert list(carried.items())[: len(pairs)] == pairs
     assert peer.targets == ["/v3/api/market/limit-buy"]
@@ -86,6 +87,12 @@ def test_what_is_signed_is_the_pairs_of_the_json_body_in_their_order(pairs: Pair
 )
 def test_a_value_is_escaped_so_that_it_separates_nothing(value: str, text: str) -> None:
     assert encode([("name", value)]) == f"name={text}"
+
+
+def test_what_a_json_body_carries_is_signed_as_a_form_writes_it() -> None:
+    text = encode_form([("node", "XRP Ledger"), ("address", "a:b+c!~*'()")])
+    assert text == "node=XRP+Ledger&address=a%3Ab%2Bc%21~%2A%27%28%29"
+    assert as_json(text) == b'{"node":"XRP Ledger","address":"a:b+c!~*\'()"}'
 
 
 def test_pairs_keep_their_order() -> None:
