@@ -19,26 +19,27 @@ Timestamp = NewType("Timestamp", int)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 
 
-def _refusal(problem: str) -> GraphQLError:
-    return GraphQLError(problem, extensions={"code": "BAD_USER_INPUT", "retryable": False})
+def _refusal(problem: str, written: ValueNode | None) -> GraphQLError:
+    extensions = {"code": "BAD_USER_INPUT", "retryable": False}
+    return GraphQLError(problem, nodes=written, extensions=extensions)
 
 
 def _text(node: ValueNode) -> object:
     return node.value if isinstance(node, StringValueNode) else None
 
 
-def _parse_decimal(value: object) -> Decimal:
+def _parse_decimal(value: object, written: ValueNode | None = None) -> Decimal:
     if not isinstance(value, str):
         problem = 'expected a decimal as a string, such as "0.25": a JSON number loses digits'
-        raise _refusal(problem)
+        raise _refusal(problem, written)
     try:
         return parse_plain(value)
     except NotADecimal as fault:
-        raise _refusal(str(fault)) from None
+        raise _refusal(str(fault), written) from None
 
 
 def _parse_decimal_literal(node: ValueNode, _variables: object = None) -> Decimal:
-    return _parse_decimal(_text(node))
+    return _parse_decimal(_text(node), node)
 
 
 def timestamp_text(time: int) -> str:
@@ -50,19 +51,19 @@ def timestamp_text(time: int) -> str:
     return f"{moment.isoformat(timespec='milliseconds')}Z"
 
 
-def _parse_timestamp(value: object) -> Timestamp:
+def _parse_timestamp(value: object, written: ValueNode | None = None) -> Timestamp:
     problem = 'expected a time in UTC such as "2026-01-31T12:00:00.000Z"'
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise _refusal(problem)
+        raise _refusal(problem, written)
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise _refusal(problem) from None
+        raise _refusal(problem, written) from None
     return Timestamp(round(moment.timestamp() * 1000))
 
 
 def _parse_timestamp_literal(node: ValueNode, _variables: object = None) -> Timestamp:
-    return _parse_timestamp(_text(node))
+    return _parse_timestamp(_text(node), node)
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {

@@ -3,8 +3,9 @@ from graphql import GraphQLError
 from structlog.testing import capture_logs
 
 from gateway.domain.errors import BadUserInput, Refused, Unclear
+from gateway.schema.documents import DocumentFault, Documents
 from gateway.schema.errors import body, code_of, failure, shown, too_complex
-from tests.unit.schema.examples import codes, desk_of
+from tests.unit.schema.examples import LIMITS, SCHEMA, codes, desk_of
 
 CANDLES_FROM = """query($t: Timestamp) {
   market(symbol: "BTCUSDT") { candles(interval: M1, from: $t) { asOf } }
@@ -107,6 +108,29 @@ async def test_a_bad_variable_is_named(variables: dict[str, object], field: str)
         text = "query($s: [String!]!) { markets(symbols: $s) { symbol } }"
         (error,) = (await desk.run(text, variables))["errors"]
     assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", field)
+
+
+@pytest.mark.parametrize(
+    ("order", "code"),
+    [
+        ('{limit: {price: 1, quantity: "1"}}', "BAD_USER_INPUT"),
+        ('{limit: {price: "1E2", quantity: "1"}}', "BAD_USER_INPUT"),
+        ("{}", "GRAPHQL_VALIDATION_FAILED"),
+        ("{limit: null}", "GRAPHQL_VALIDATION_FAILED"),
+        ('{fast: {quoteTotal: "1", quantity: "1"}}', "GRAPHQL_VALIDATION_FAILED"),
+    ],
+    ids=range(5),
+)
+def test_a_bad_value_in_the_document_is_told_by_its_place(order: str, code: str) -> None:
+    text = f"""mutation {{ placeOrder(input: {{
+      account: "demo", clientOrderId: "a", symbol: "BTCUSDT", side: BUY, order: {order}
+    }}) {{ __typename }} }}"""
+    with pytest.raises(DocumentFault) as fault:
+        Documents(SCHEMA, LIMITS, 1).operation(text, None)
+    (error,) = body(fault.value.errors, TRACE)["errors"]
+    assert error["extensions"]["code"] == code
+    (location,) = error["locations"]
+    assert location["line"] == 2
 
 
 @pytest.mark.anyio
