@@ -1,0 +1,184 @@
+"""What the feed's protocol makes of frames, of those without meaning above all."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from gateway.domain.account import BalanceChange
+from gateway.domain.market import Ticker
+from gateway.domain.orders import Order, OrderStatus
+from gateway.domain.streams import Broken, Started, Topic, Update, Withheld
+from gateway.exchange.feed_protocol import MAX_FRAME
+from gateway.exchange.feed_timing import FeedTiming
+from gateway.exchange.stream_wire import Malformed
+from tests.unit.exchange.feed_by_hand import (
+    ACCOUNT,
+    ALL,
+    BOOK,
+    CANDLES,
+    CROSSED,
+    CROSSED_DEPTH,
+    DATA,
+    EMPTY_DEPTH,
+    NAMES,
+    ORDER,
+    TICKER,
+    TRADES,
+    UNREADABLE_TRADE,
+    Bench,
+)
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (b"{}", Malformed.BINARY),
+        ("x" * (MAX_FRAME + 1), Malformed.OVERSIZED),
+        ("{", Malformed.NOT_AN_OBJECT),
+        ("[1]", Malformed.NOT_AN_OBJECT),
+        ("[" * 100_000, Malformed.NOT_AN_OBJECT),
+        ('{"data":"pong"}', Malformed.UNKNOWN_KIND),
+        ('{"type":"news"}', Malformed.UNKNOWN_KIND),
+        ('{"type":7}', Malformed.UNKNOWN_KIND),
+        ('{"method":"DANCE","status":"success"}', Malformed.WRONG_SHAPE),
+        ('{"method":"SUBSCRIBE","status":"success"}', Malformed.WRONG_SHAPE),
+        ('{"method":"SUBSCRIBE","status":"success","type":"news"}', Malformed.WRONG_SHAPE),
+        ('{"method":"SUBSCRIBE","status":"success","type":"ticker"}', Malformed.WRONG_SHAPE),
+        ('{"type":"ticker","symbol":"BTCTRY"}', Malformed.WRONG_SHAPE),
+        ('{"type":"ticker","symbol":"BTCTRY","last":1E+999999}', Malformed.WRONG_SHAPE),
+        (CROSSED, Malformed.CROSSED_BOOK),
+        (EMPTY_DEPTH, Malformed.EMPTY_BOOK),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_malformed_frame_is_counted_and_harms_nothing(
+    frame: str | bytes, reason: Malformed
+) -> None:
+    bench = Bench().started(TRADES)
+    assert bench.receive(frame) == []
+    assert bench.malformed == {reason: 1}
+    assert bench.protocol.is_started(TRADES)
+
+
+@pytest.mark.parametrize(
+    ("topic", "frame"),
+    [
+        (TRADES, UNREADABLE_TRADE),
+        (ACCOUNT, '{"type":"orderUpdate","order":{"status":"LOST"}}'),
+    ],
+    ids=["trade", "order"],
+)
+def test_a_trade_or_order_that_cannot_be_read_leaves_a_gap(topic: Topic, frame: str) -> None:
+    bench = Bench().started(topic)
+    whole = bench.at.wall
+    bench.now += 2
+    broken, started = bench.receive(frame)
+    assert broken == Broken(whole, "a frame could not be read", frozenset({topic}))
+    assert started == Started(topic, bench.at.wall)
+
+
+def test_trades_that_cannot_be_read_start_the_topic_again_only_so_often() -> None:
+    bench = Bench().started(TRADES)
+    assert Started(TRADES, bench.at.wall) in bench.receive(UNREADABLE_TRADE)
+    bench.now += 1
+    (event,) = bench.receive(UNREADABLE_TRADE)
+    assert isinstance(event, Broken)
+    assert bench.receive(UNREADABLE_TRADE) == []
+    assert bench.receive(json.dumps(DATA[TRADES])) == []
+    assert bench.protocol.needs_tick
+    assert bench.after(FeedTiming().restart_every - 1.5) == []
+    assert bench.protocol.next_deadline() == bench.now + 0.5
+    assert bench.after(0.5) == [Started(TRADES, bench.at.wall)]
+
+
+@pytest.mark.parametrize(
+    ("topic", "frame"),
+    [
+        (ALL, '{"type":"allTickers","symbol":"BTCTRY"}'),
+        (TICKER, '{"type":"ticker","symbol":"BTCTRY","last":"dear"}'),
+        (CANDLES, '{"type":"candles","symbol":"BTCTRY","interval":"m5","kline":1}'),
+        (BOOK, '{"type":"depth","symbol":"BTCTRY","depth":[]}'),
+        (BOOK, CROSSED_DEPTH),
+        (BOOK, EMPTY_DEPTH),
+        (BOOK, json.dumps(NAMES[BOOK] | {"depth": "x" * MAX_FRAME})),
+    ],
+    ids=[
+        "one of all tickers",
+        "ticker",
+        "candle",
+        "book",
+        "crossed book",
+        "empty book",
+        "oversized book",
+    ],
+)
+def test_a_value_that_cannot_be_read_outdates_the_one_before(topic: Topic, frame: str) -> None:
+    bench = Bench().started(topic)
+    assert bench.receive(frame) == [Withheld(topic, "BTCTRY")]
+    assert bench.protocol.is_started(topic)
+
+
+def test_a_value_that_cannot_be_read_says_nothing_of_a_topic_that_is_not_started() -> None:
+    assert Bench().started(TICKER).receive(CROSSED_DEPTH) == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "change"),
+    [
+        (
+            '{"type":"balanceUpdate","symbol":"BTC","available":0.01245}',
+            BalanceChange("BTC", available=Decimal("0.01245")),
+        ),
+        (
+            '{"type":"reservedUpdate","symbol":"BTC","reserved":0}',
+            BalanceChange("BTC", held=Decimal(0)),
+        ),
+    ],
+    ids=["available", "held"],
+)
+def test_a_balance_frame_is_an_update_of_the_account(frame: str, change: BalanceChange) -> None:
+    bench = Bench().started(ACCOUNT)
+    assert bench.receive(frame) == [Update(ACCOUNT, change, bench.at.wall)]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"type":"balanceUpdate","symbol":"BTC"}',
+        '{"type":"balanceUpdate","symbol":"BTC","reserved":1}',
+        '{"type":"reservedUpdate","symbol":"BTC","reserved":-1}',
+        '{"type":"reservedUpdate","reserved":1}',
+        '{"type":"orderUpdate","order":{}}',
+    ],
+)
+def test_a_frame_of_the_account_that_cannot_be_read_breaks_its_stream(frame: str) -> None:
+    bench = Bench().started(ACCOUNT)
+    broken, started = bench.receive(frame)
+    assert isinstance(broken, Broken)
+    assert broken.topics == frozenset({ACCOUNT})
+    assert started == Started(ACCOUNT, bench.at.wall)
+    assert bench.malformed == {Malformed.WRONG_SHAPE: 1}
+
+
+def test_cancelled_all_cancels_its_order_and_leaves_a_gap_for_the_others() -> None:
+    bench = Bench().started(ACCOUNT)
+    whole = bench.at.wall
+    bench.now += 2
+    frame = {"type": "orderUpdate", "order": ORDER | {"status": "CANCELLED_ALL"}}
+    update, broken, started = bench.receive(json.dumps(frame))
+    assert isinstance(update, Update)
+    assert isinstance(update.value, Order)
+    assert update.value.status is OrderStatus.CANCELLED
+    assert isinstance(broken, Broken)
+    assert (broken.since, broken.topics) == (whole, frozenset({ACCOUNT}))
+    assert started == Started(ACCOUNT, bench.at.wall)
+
+
+def test_a_ticker_keeps_what_its_frames_leave_out() -> None:
+    bench = Bench().started(ALL, TICKER)
+    bench.receive(json.dumps(DATA[ALL]))
+    (event,) = bench.receive(json.dumps(DATA[TICKER]))
+    assert isinstance(event, Update)
+    assert isinstance(event.value, Ticker)
+    assert str(event.value.change_percent) == "0.5"
