@@ -11,9 +11,9 @@ from gateway.cli.operations import operation
 from tests.faults.malformed import BREAKS, sample
 from tests.functional.callers import Caller
 from tests.functional.conftest import running_service
-from tests.functional.exchange import DEMO, QUIET, VAULT, Json
+from tests.functional.exchange import Json
 from tests.functional.ordering import cancel, place
-from tests.functional.service import PEOPLE, Service
+from tests.functional.service import Service
 from tests.processes import eventually
 
 SYMBOL = "ETHUSDT"
@@ -93,7 +93,7 @@ QUERY = "{" + " ".join(f"a{n}: {part.selection}" for n, part in enumerate(PARTS)
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A gateway that forgets what it read at once."""
     brief = {f"NGW_LIFETIME_{kind.upper()}": BRIEF for kind in KINDS}
-    with running_service(tmp_path_factory, QUIET, (DEMO, VAULT), PEOPLE, **brief) as running:
+    with running_service(tmp_path_factory, settings=brief) as running:
         running.exchange.trade(SYMBOL, "1660", "1")
         running.exchange.outsider.limit("buy", SYMBOL, "1650", "1")
         running.exchange.demo.limit("buy", SYMBOL, "1000", "1")

@@ -7,7 +7,7 @@ Every gateway writes its log to `gateway.log` in a folder of its own under pytes
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -42,12 +42,12 @@ def running_service(
     config: SandboxConfig = QUIET,
     accounts: Sequence[Account] = (DEMO, VAULT),
     people: Sequence[Member] = PEOPLE,
-    **settings: str,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """Run a gateway with an exchange and a Valkey of its own; no secret shows in its log."""
     with _running_valkey() as valkey, closing(Exchange(config)) as exchange:
         folder = folders.mktemp("gateway")
-        made = Service(folder, exchange, valkey, settings, accounts, people)
+        made = Service(folder, exchange, valkey, dict(settings or {}), accounts, people)
         with closing(made) as service:
             service.start()
             yield service
@@ -70,7 +70,7 @@ def fresh_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshSer
             config: SandboxConfig = QUIET,
             **settings: str,
         ) -> Service:
-            running = running_service(tmp_path_factory, config, **settings)
+            running = running_service(tmp_path_factory, config, settings=settings)
             return stack.enter_context(running)
 
         yield make

@@ -6,7 +6,7 @@ nothing may have come from nowhere.
 
 import asyncio
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -331,7 +331,7 @@ def test_no_stream_had_a_gap(outcome: Outcome) -> None:
 
 def test_fills_account_for_every_change_of_a_balance(outcome: Outcome) -> None:
     for desk in outcome.desks:
-        moved: Counter[str] = Counter()
+        moved = defaultdict[str, Decimal](Decimal)
         for fill in desk.holdings["fills"]:
             base, quote = fill["symbol"].removesuffix("USDT"), "USDT"
             quantity = Decimal(fill["quantity"]) * (1 if fill["side"] == "BUY" else -1)
@@ -346,11 +346,12 @@ def test_fills_account_for_every_change_of_a_balance(outcome: Outcome) -> None:
 
 
 def test_nothing_came_from_nowhere_and_nothing_is_lost(outcome: Outcome) -> None:
-    had: Counter[str] = Counter()
+    had, have = defaultdict[str, Decimal](Decimal), defaultdict[str, Decimal](Decimal)
+    for asset, fee in outcome.truth["fees"].items():
+        have[asset] += exact(fee)
     for each in (*DESKS, *OUTSIDERS):
-        had.update(each.balances)
-    have = Counter({asset: exact(fee) for asset, fee in outcome.truth["fees"].items()})
-    for each in (*DESKS, *OUTSIDERS):
+        for asset, quantity in each.balances.items():
+            had[asset] += quantity
         for row in outcome.truth["balances"][each.account_id]:
             have[row["symbol"]] += exact(row["total"])
     assert have == had
