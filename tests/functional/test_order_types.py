@@ -8,7 +8,7 @@ import pytest
 from gateway.cli.operations import operation
 from tests.functional.callers import Caller, Json, open_socket
 from tests.functional.exchange import Exchange
-from tests.functional.ordering import ACCOUNT, cancel, open_orders
+from tests.functional.ordering import ACCOUNT, cancel, next_event, open_orders
 from tests.functional.service import Service
 from tests.processes import eventually
 
@@ -88,16 +88,14 @@ def test_a_stop_limit_order_waits_unseen_until_a_trade_reaches_its_stop_price(
         order = accepted(trader, "stop", "SELL", stopLimit=terms)["order"]
         assert (order["type"], order["status"]) == ("STOP_LIMIT", "NEW")
         assert (order["stopPrice"], order["stopDirection"]) == ("225", "LESS")
+        assert next_event(socket, order["orderId"]) == ("NEW", "0")
         shown = open_orders(trader, SYMBOL)[order["orderId"]]
         assert (shown["stopPrice"], shown["price"], shown["quantity"]) == ("225", "224", "1")
         exchange.outsider.limit("buy", SYMBOL, "225", "5")
         assert open_orders(trader, SYMBOL)[order["orderId"]]["filledQuantity"] == "0"
         exchange.counterparty.limit("sell", SYMBOL, "225", "1")
-        statuses = []
-        while "FILLED" not in statuses:
-            event = socket.next()["orders"]
-            if event["orderId"] == order["orderId"]:
-                statuses.append(event["status"])
+        while next_event(socket, order["orderId"]) != ("FILLED", "1"):
+            pass
     assert order["orderId"] not in open_orders(trader, SYMBOL)
 
 
