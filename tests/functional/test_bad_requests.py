@@ -116,7 +116,7 @@ def test_an_account_without_a_grant_is_the_same_as_none(trader: Caller, account:
 
 
 def test_an_order_without_terms_or_of_a_type_that_is_not_there_is_refused(trader: Caller) -> None:
-    for terms in ({}, {"limit": None}, {"market": {"quantity": "1"}}):
+    for terms in ({}, {"limit": None}, {"peg": {"quantity": "1"}}):
         document = "mutation($i: PlaceOrderInput!) { placeOrder(input: $i) { __typename } }"
         given = {**command("no-terms"), "order": terms}
         given = {name: value for name, value in given.items() if name not in ("price", "quantity")}
