@@ -56,6 +56,7 @@ class AccountStream:
         self._fills_every_s = fills_every_s
         self._mirror = AccountMirror()
         self._whole = asyncio.Event()
+        self._ended: list[Order] = []
         self._followers_of_orders: _Mailboxes[Order] = set()
         self._followers_of_balances: _Mailboxes[Balance] = set()
         self._listeners = 0
@@ -111,11 +112,11 @@ class AccountStream:
         self._feed.want(ACCOUNT)
         self._listeners += 1
         try:
-            await self._until_whole()
-            self._reread_fills_soon()
             followers.add(mailbox)
-            for known in standing():
-                yield known
+            if self._whole.is_set():
+                mailbox.put(standing())
+                self._reread_fills_soon()
+            await self._until_whole()
             async for told in mailbox:
                 for event in told:
                     yield event
@@ -128,18 +129,29 @@ class AccountStream:
     async def _until_whole(self) -> None:
         try:
             async with asyncio.timeout(_START_WITHIN_S):
-                while not self._whole.is_set():  # it may break again before this task's turn
-                    await self._whole.wait()
+                await self._whole.wait()
         except TimeoutError:
             raise SourceUnavailable(f"the stream of account {self._account}") from None
 
     def _tell(self, news: Iterable[Order | Balance]) -> None:
-        """Balances that came before the wallet are part of what stands, and told with it."""
+        """Until all is known, news is part of it, and told with it; but an order that ended."""
         for value in news:
-            if isinstance(value, Order):
-                _deliver(self._followers_of_orders, value)
-            elif self._whole.is_set():
-                _deliver(self._followers_of_balances, value)
+            if self._whole.is_set():
+                self._tell_at_once(value)
+            elif isinstance(value, Order) and value.status.terminal:
+                self._ended.append(value)
+        if len(self._ended) > self._queue_size:
+            self._tell_of_orders()
+
+    def _tell_at_once(self, value: Order | Balance) -> None:
+        if isinstance(value, Order):
+            _deliver(self._followers_of_orders, value)
+        else:
+            _deliver(self._followers_of_balances, value)
+
+    def _tell_of_orders(self, *standing: Order) -> None:
+        _deliver(self._followers_of_orders, *standing, *self._ended)
+        self._ended.clear()
 
     def _break(self, gap: Gap) -> None:
         self._stop_rereading()
@@ -180,8 +192,8 @@ class AccountStream:
         self._become_whole(mirror.orders.reconcile(orders.result(), orders_begun))
 
     def _become_whole(self, changed: Iterable[Order]) -> None:
-        ended = (order for order in changed if order.status.terminal)
-        _deliver(self._followers_of_orders, *self._mirror.orders.open_orders(), *ended)
+        self._ended += (order for order in changed if order.status.terminal)
+        self._tell_of_orders(*self._mirror.orders.open_orders())
         _deliver(self._followers_of_balances, *self._mirror.balances.balances())
         self._whole.set()
         self._reread_fills_soon()
@@ -211,8 +223,10 @@ class AccountStream:
         if not self._listeners:
             self._stop_rereading()
             self._feed.unwant(ACCOUNT)
+            self._mirror.orders.forget_open()
             self._mirror.fills.outdate()
             self._whole.clear()
+            self._ended.clear()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -224,5 +238,4 @@ class AccountStream:
 def _deliver(followers: _Mailboxes[T], *told: T | Gap) -> None:
     """Tell it all as one event: however much stands, it fits where one change does."""
     for mailbox in followers:
-        if told:
-            mailbox.put(told)
+        mailbox.put(told)

@@ -35,6 +35,11 @@ class OrderMirror:
         """The count to hand to `reconcile` with a list that is asked for now."""
         return self._counter
 
+    def forget_open(self) -> None:
+        """Nobody follows any more: what is open when somebody does again is learnt anew."""
+        self._open.clear()
+        self._seen.clear()
+
     def apply(self, order: Order) -> Order | None:
         """Take a frame; return the order as it now is, or None when it is of an earlier time."""
         order_id = order.order_id

@@ -154,6 +154,45 @@ async def test_open_orders_beyond_the_queue_are_told_once_at_first_and_after_a_b
         await listener.leave()
 
 
+async def test_orders_that_end_before_all_is_known_are_told_after_what_stands() -> None:
+    async with desk_of() as desk:
+        desk.list(order("o1"))
+        listener = Listener(desk.stream.orders())
+        await turns()
+        desk.exchange.hold()
+        desk.feed.start(ACCOUNT)
+        await until(lambda: desk.exchange.waiting)
+        desk.feed.tell(ACCOUNT, order("o2"))
+        desk.feed.tell(ACCOUNT, order("o3"))
+        desk.feed.tell(ACCOUNT, order("o3", filled=10, status=FILLED))
+        desk.feed.tell(ACCOUNT, order(None, filled=10, status=FILLED))
+        await turns()
+        assert listener.heard == []
+        desk.exchange.release()
+        o3, market = (order(each, filled=10, status=FILLED) for each in ("o3", None))
+        await until(lambda: listener.heard)
+        assert set(listener.heard[:2]) == {order("o1"), order("o2")}
+        assert listener.heard[2:] == [o3, market]
+        await listener.leave()
+
+
+async def test_orders_that_end_are_told_early_when_they_are_more_than_may_wait() -> None:
+    async with desk_of(queue_size=3) as desk:
+        listener = Listener(desk.stream.orders())
+        await turns()
+        desk.feed.start(ACCOUNT)
+        await until(lambda: desk.stream.mirror.fills.current)
+        desk.feed.cut(since=7)
+        ended = [order(f"o{number}", filled=10, status=FILLED) for number in range(5)]
+        for each in ended[:4]:
+            desk.feed.tell(ACCOUNT, each)
+        await listener.has(Gap(7, "cut"), *ended[:4])
+        desk.feed.tell(ACCOUNT, ended[4])
+        desk.feed.start(ACCOUNT)
+        await listener.has(Gap(7, "cut"), *ended)
+        await listener.leave()
+
+
 async def test_a_list_asked_for_before_a_break_is_not_taken_for_one_after_it() -> None:
     async with desk_of() as desk:
         desk.list(order("old"))

@@ -91,6 +91,15 @@ def test_orders_without_an_id_are_passed_on_and_not_kept() -> None:
     assert mirror.open_orders() == ()
 
 
+def test_open_orders_that_were_forgotten_do_not_vanish_and_what_ended_stays_ended() -> None:
+    mirror = OrderMirror()
+    mirror.apply(order("o1"))
+    mirror.apply(order("o2", filled=10, status=FILLED))
+    mirror.forget_open()
+    assert mirror.reconcile([order("o2"), order("o3")], mirror.mark()) == (order("o3"),)
+    assert mirror.open_orders() == (order("o3"),)
+
+
 IDS = ("o1", "o2", "o3")
 SIZE = 3
 
