@@ -4,11 +4,25 @@ from collections.abc import AsyncIterator
 from inspect import isawaitable
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLSchema, execute, subscribe
+from graphql import ExecutionResult, Executor, GraphQLSchema, execute, subscribe
 
 from gateway.schema.context import Context
 from gateway.schema.documents import Operation
 from gateway.schema.errors import shown
+
+
+class _Subscriber(Executor[Any]):
+    """Executes the events of a subscription, and keeps nothing of them.
+
+    Of each event graphql-core keeps the fields that it collected, by the identity of a list that
+    is made anew for the next one. All events share that memory, so it grew by kilobytes an event
+    for as long as the subscription lived. Here each event has a memory of its own.
+    """
+
+    def build_per_event_executor(self, payload: object) -> Executor[Any]:
+        executor = super().build_per_event_executor(payload)
+        executor._relevant_sub_fields = {}  # noqa: SLF001 - it has no public name
+        return executor
 
 
 class Execution:
@@ -40,6 +54,7 @@ class Execution:
             variable_values=variables,
             operation_name=operation.name,
             context_value=context,
+            executor_class=_Subscriber,
         )
         return await begun if isawaitable(begun) else begun
 
