@@ -51,7 +51,7 @@ async def on_fresh_servers(work: Callable[[Subject], Coroutine[Any, Any, None]])
                 for program in (
                     programs.redis_server(binary, redis_socket, workspace, environ),
                     programs.sandbox(ports, workspace, environ),
-                    programs.gateway(ports, workspace, gateway_environ(environ, own)),
+                    programs.gateway(ports, workspace, gateway_environ(os.environ, own)),
                 ):
                     await fleet.start(program)
                 gateway = Gateway(ports.gateway_url, ACCOUNT, secrets.token)
