@@ -2,8 +2,11 @@
 
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.domain.account import BalanceChange
 from gateway.domain.market import Ticker
@@ -28,6 +31,7 @@ from tests.unit.exchange.feed_by_hand import (
     UNREADABLE_TRADE,
     Bench,
 )
+from tests.unit.exchange.spoiling import spoiled
 
 
 @pytest.mark.parametrize(
@@ -182,3 +186,19 @@ def test_a_ticker_keeps_what_its_frames_leave_out() -> None:
     assert isinstance(event, Update)
     assert isinstance(event.value, Ticker)
     assert str(event.value.change_percent) == "0.5"
+
+
+FRAMES = Path(__file__).parents[2] / "payloads" / "stream"
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FRAMES.glob("*.json")))
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_frame_with_anything_anywhere_is_told_or_counted_and_never_raises(
+    name: str, data: st.DataObject
+) -> None:
+    text = data.draw(spoiled((FRAMES / f"{name}.json").read_text()))
+    bench = Bench().started(ALL, TICKER, TRADES, CANDLES, BOOK, ACCOUNT)
+    told = repr([event for event in bench.receive(text) if isinstance(event, Update)])
+    assert "Decimal('NaN')" not in told
+    assert "Decimal('-Infinity')" not in told
