@@ -1,7 +1,7 @@
 """The endpoints of orders and fills ("Signed Market Endpoints").
 
-Parameters are checked in the order of the document's tables: symbol (20005, 20006, 10037), target
-(20008), price (20007), amount (20009), total (20012); then the engine's rules.
+Parameters are checked first, one after the other: symbol (20006, 10037), price (20007), target
+(20008), amount (20009), total (20012), each missing one by 20005; then the engine's rules.
 """
 
 from collections.abc import Callable

@@ -43,7 +43,7 @@ class Candle:
 
     def absorb(self, later: "Candle") -> None:
         """Take what happened later in the same interval into this candle."""
-        self.last_time = later.last_time
+        self.last_time = max(self.last_time, later.last_time)
         self.high = max(self.high, later.high)
         self.low = min(self.low, later.low)
         self.close = later.close
@@ -60,9 +60,12 @@ class CandleSeries:
         self.candles: deque[Candle] = deque(maxlen=KEPT_CANDLES)
 
     def absorb(self, piece: Candle) -> None:
-        """Add a trade or a shorter candle, not older than what is there."""
+        """Add a trade or a shorter candle.
+
+        One that is older than the last candle, because the clock was set back, counts to it.
+        """
         open_time = piece.open_time - piece.open_time % self.interval_ms
-        if self.candles and self.candles[-1].open_time == open_time:
+        if self.candles and open_time <= self.candles[-1].open_time:
             self.candles[-1].absorb(piece)
         else:
             self.candles.append(replace(piece, open_time=open_time))

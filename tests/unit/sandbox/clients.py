@@ -14,12 +14,14 @@ from urllib.parse import urlencode
 import httpx
 from websockets.asyncio.client import ClientConnection
 
-from gateway.sandbox import Account, KeyPair
+from gateway.sandbox import Account, KeyPair, SandboxConfig
+from gateway.sandbox.endpoints import Venue
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Order, Side
 from gateway.sandbox.ledger import Ledger
 from gateway.sandbox.markets import Market, default_markets
 from gateway.sandbox.order_requests import LimitOrder
+from gateway.sandbox.treasury import Treasury
 
 DOCUMENT_KEY = "Y0AhbfGmVA8FG7kPN6a9PB7UOpwnlvKG4bI5Jc57awpKv4uKN9UX114EPRTcKuhX"
 DOCUMENT_SECRET = "7v5TnUBX92lgKWlODJbRn3FIoriHNihB3PHFi591Do5ip9DLrCvx0bn9dHZKFZRS"
@@ -110,6 +112,12 @@ def build_engine(*accounts: Account, markets: Mapping[str, Market] | None = None
     return Engine(
         default_markets() if markets is None else markets, ledger, lambda: str(next(numbers))
     )
+
+
+def build_venue(engine: Engine) -> Venue:
+    """The engine with what its endpoints need besides, at a time that stands still."""
+    treasury = Treasury(SandboxConfig(), engine.ledger, lambda: "id", NOW)
+    return Venue(engine, lambda: NOW, treasury)
 
 
 def place(

@@ -177,3 +177,12 @@ def test_a_disabled_market_takes_no_orders() -> None:
     market = replace(default_markets()["BTCUSDT"], enabled=False)
     engine = build_engine(ANN, BOB, markets={"BTCUSDT": market})
     assert refused(engine, Side.BUY, "50000", "1") is Code.MARKET_DISABLED
+
+
+def test_a_market_may_let_no_orders_go() -> None:
+    market = replace(default_markets()["BTCUSDT"], cancel_enabled=False)
+    engine = build_engine(ANN, BOB, markets={"BTCUSDT": market})
+    order = place(engine, "ann", Side.BUY, "50000", "1")
+    with pytest.raises(Refusal, match="10038"):
+        engine.cancel("ann", order.order_id)
+    assert engine.open_orders("ann") == [order]

@@ -1,135 +1,343 @@
-"""What holds of the engine whatever several accounts do."""
+"""What holds whatever several accounts do, with orders of every type, deposits and withdrawals."""
 
 from collections import defaultdict
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
+from random import Random
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.sandbox import Account
-from gateway.sandbox.codes import Refusal
-from gateway.sandbox.engine import Engine
-from gateway.sandbox.events import Order, OrderChanged, OrderStatus, Side, Trade
-from tests.unit.sandbox.clients import build_engine, place
-
-ASSETS = {"USDT": Decimal(30_000), "BTC": Decimal(1)}
-NAMES = ("ann", "bob", "cem")
-
-
-@dataclass(frozen=True)
-class Placing:
-    account_id: str
-    side: Side
-    price: Decimal
-    quantity: Decimal
-
-
-@dataclass(frozen=True)
-class Cancelling:
-    """Cancels the account's open order at this position, if it has that many."""
-
-    account_id: str
-    position: int
-
-
-accounts = st.sampled_from(NAMES)
-# Few prices, so that orders meet; odd quantities, so that they fill in parts.
-placings = st.builds(
-    Placing,
-    account_id=accounts,
-    side=st.sampled_from(Side),
-    price=st.integers(5_390_000, 5_390_008).map(lambda cents: Decimal(cents) / 100),
-    quantity=st.integers(200, 300_000).map(lambda millionths: Decimal(millionths) / 1_000_000),
+from gateway.sandbox.authentication import Authenticator
+from gateway.sandbox.codes import Code, Refusal
+from gateway.sandbox.endpoints import PublicEndpoint
+from gateway.sandbox.events import Event, Order, OrderChanged, OrderStatus, Side, Trade
+from gateway.sandbox.exchange import ENDPOINTS, Exchange
+from gateway.sandbox.hub import StreamHub
+from gateway.sandbox.markets import default_markets
+from gateway.sandbox.order_requests import (
+    FastBuy,
+    FastSell,
+    LimitOrder,
+    MarketOrder,
+    OrderRequest,
+    StopLimitOrder,
 )
-cancellings = st.builds(Cancelling, accounts, st.integers(0, 5))
-moves = st.lists(st.one_of(placings, placings, placings, cancellings), max_size=40)
+from gateway.sandbox.parameters import Parameters
+from gateway.sandbox.replies import encode
+from gateway.sandbox.stream_protocol import Topic
+from tests.unit.sandbox.clients import NOW, Json, build_engine, build_venue, exact_json
+from tests.unit.sandbox.naive_market import NaiveMarket, Print, Row
+from tests.unit.sandbox.stream_view import UNTOLD, StreamView
+
+SYMBOL = "BTCUSDT"
+START = {"USDT": Decimal(30_000), "BTC": Decimal(1)}
+NAMES = ("ann", "bob", "cem")
+MARKET = replace(
+    default_markets()[SYMBOL],
+    opening_price=Decimal("53900.04"),
+    maker_fee_percent=Decimal("0.1"),
+    taker_fee_percent=Decimal("0.25"),
+)
+TOPICS = [
+    *(Topic(type_, SYMBOL) for type_ in ("ticker", "depth", "orderBook", "trade")),
+    Topic("candles", SYMBOL, "m1"),
+]
+
+names = st.sampled_from(NAMES)
+sides = st.sampled_from(Side)
+# Few prices, so that orders meet; odd quantities, so that they fill in parts.
+prices = st.integers(5_390_000, 5_390_008).map(lambda cents: Decimal(cents) / 100)
+quantities = st.integers(200, 300_000).map(lambda millionths: Decimal(millionths) / 1_000_000)
+totals = st.integers(1_000, 1_600_000).map(lambda cents: Decimal(cents) / 100)
 
 
-def perform(engine: Engine, move: Placing | Cancelling) -> None:
-    with suppress(Refusal):
-        if isinstance(move, Placing):
-            place(engine, move.account_id, move.side, str(move.price), str(move.quantity))
+class Trading(RuleBasedStateMachine):
+    """Does the same to the sandbox's engine and to a naive market, and follows the streams."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        accounts = [Account(name, (), START) for name in NAMES]
+        self.engine = build_engine(*accounts, markets={SYMBOL: MARKET})
+        self.naive = NaiveMarket(last=MARKET.opening_price)
+        self.venue = build_venue(self.engine)
+        self.moved: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        self.hub = StreamHub(Exchange(self.venue, Authenticator([])), queue_size=10_000)
+        self.listeners = {name: self.hub.join("127.0.0.1") for name in NAMES}
+        for name, listener in self.listeners.items():
+            listener.protocol.account_id = name
+        self.listeners["ann"].protocol.topics.update(dict.fromkeys(TOPICS))
+        self.views = {
+            name: StreamView(self.ask("GET", "balance/wallet", name)["wallet"]) for name in NAMES
+        }
+
+    @rule(name=names, side=sides, price=prices, quantity=quantities)
+    def limit(self, name: str, side: Side, price: Decimal, quantity: Decimal) -> None:
+        self.place(name, LimitOrder(SYMBOL, side, price, quantity))
+
+    @rule(name=names, side=sides, reached=prices, price=prices, quantity=quantities)
+    def stop(
+        self, name: str, side: Side, reached: Decimal, price: Decimal, quantity: Decimal
+    ) -> None:
+        self.place(name, StopLimitOrder(SYMBOL, side, reached, price, quantity))
+
+    @rule(name=names, side=sides, quantity=quantities)
+    def market(self, name: str, side: Side, quantity: Decimal) -> None:
+        self.place(name, MarketOrder(SYMBOL, side, quantity))
+
+    @rule(name=names, quantity=quantities)
+    def fast_sell(self, name: str, quantity: Decimal) -> None:
+        self.place(name, FastSell(SYMBOL, quantity))
+
+    @rule(name=names, total=totals)
+    def fast_buy(self, name: str, total: Decimal) -> None:
+        self.place(name, FastBuy(SYMBOL, total))
+
+    @rule(name=names, position=st.integers(0, 5))
+    def cancel(self, name: str, position: int) -> None:
+        for order in self.engine.open_orders(name)[position : position + 1]:
+            self.engine.cancel(name, order.order_id)
+            self.naive.cancel(order.order_id)
+            self.compare(self.publish())
+
+    @rule(name=names)
+    def cancel_all(self, name: str) -> None:
+        for order in self.engine.cancel_all(name, SYMBOL):
+            self.naive.cancel(order.order_id)
+        self.compare(self.publish())
+
+    @rule(name=names, asset=st.sampled_from(list(START)), quantity=quantities)
+    def deposit(self, name: str, asset: str, quantity: Decimal) -> None:
+        self.engine.ledger.deposit(name, asset, quantity)
+        self.moved[name, asset] += quantity
+        self.publish()
+
+    @rule(name=names, asset=st.sampled_from(list(START)), quantity=quantities)
+    def withdraw(self, name: str, asset: str, quantity: Decimal) -> None:
+        if quantity > self.engine.ledger.balance(name, asset).available:
+            return
+        self.engine.ledger.hold(name, asset, quantity)
+        self.engine.ledger.withdraw(name, asset, quantity)
+        self.moved[name, asset] -= quantity
+        self.publish()
+
+    @invariant()
+    def nothing_is_made_or_lost(self) -> None:
+        ledger = self.engine.ledger
+        for asset, quantity in START.items():
+            total = sum(ledger.balance(name, asset).total for name in NAMES)
+            out = ledger.fees.get(asset, 0) + ledger.withdrawn.get(asset, 0)
+            assert total + out == quantity * len(NAMES) + ledger.deposited.get(asset, 0)
+
+    @invariant()
+    def what_is_held_is_what_open_orders_may_cost(self) -> None:
+        for name in NAMES:
+            held: defaultdict[str, Decimal] = defaultdict(Decimal)
+            for order in self.engine.open_orders(name):
+                if order.side is Side.BUY:
+                    held["USDT"] += order.price * order.remaining
+                else:
+                    held["BTC"] += order.remaining
+            for asset in START:
+                balance = self.engine.ledger.balance(name, asset)
+                assert balance.held == held[asset]
+                assert balance.available >= 0
+
+    @invariant()
+    def the_book_is_not_crossed_and_in_the_order_of_the_naive_one(self) -> None:
+        book = self.engine.books[SYMBOL]
+        bid, ask = book.bids.best(), book.asks.best()
+        assert bid is None or ask is None or bid.price < ask.price
+        for side in Side:
+            rows = self.naive.side(buys=side is Side.BUY)
+            assert [(row.order_id, row.quantity) for row in rows] == [
+                (order.order_id, order.remaining) for order in book.side(side)
+            ]
+        waiting = {order.order_id for order in self.engine.stops[SYMBOL]}
+        assert waiting == {row.order_id for row in self.naive.waiting}
+
+    @invariant()
+    def what_an_account_traded_and_moved_is_what_its_balances_became(self) -> None:
+        for name in NAMES:
+            became = {asset: START[asset] + self.moved[name, asset] for asset in START}
+            for row in self.ask("GET", "market/user-trades", name)["trades"]:
+                sign = 1 if row["side"] == Side.BUY else -1
+                became["BTC"] += sign * row["amount"]
+                became["USDT"] -= sign * row["amount"] * row["price"]
+                became[row["commissionSymbol"]] -= row["commission"]
+            for asset, quantity in became.items():
+                assert self.engine.ledger.balance(name, asset).total == quantity
+
+    @invariant()
+    def the_streams_told_what_an_account_is_answered(self) -> None:
+        for name, view in self.views.items():
+            orders = self.ask("GET", "market/user-orders", name)["orders"]
+            if view.reread:
+                view.orders = {row["orderId"]: row for row in orders}
+                view.reread = False
+            assert list(view.orders.values()) == orders
+            for row in self.ask("GET", "balance/wallet", name)["wallet"]:
+                assert row["available"] == view.available[row["symbol"]]
+                assert row["reserved"] == view.held[row["symbol"]]
+                assert row["total"] == row["available"] + row["reserved"]
+
+    @invariant()
+    def the_streams_told_what_anybody_is_answered(self) -> None:
+        view = self.views["ann"]
+        assert self.ask("GET", "market/depth")["book"] == view.depth
+        assert self.ask("GET", "market/orderbook")["book"] == view.top
+        assert self.ask("GET", "market/trades")["trades"] == view.trades
+        if view.ticker is not None:
+            statistics = self.ask("GET", "market/24h")["market"]
+            assert {name: statistics[name] for name in statistics if name not in UNTOLD} == (
+                view.ticker
+            )
+        for interval, kline in view.candles.items():
+            last = self.ask("GET", "market/candles", interval=interval)["candles"][-1]
+            shared = last.keys() & kline.keys() - {"openTime"}
+            assert len(shared) == 5
+            assert {name: last[name] for name in shared} == {name: kline[name] for name in shared}
+
+    def place(self, name: str, request: OrderRequest) -> None:
+        """Place an order in both markets, or hold the engine's refusal against the naive one."""
+        try:
+            order = self.engine.place(name, request, NOW)
+        except Refusal as refusal:
+            self.check_refusal(name, request, refusal.code)
+            assert self.publish() == []
+            return
+        row = as_row(name, request, order.order_id, order.quantity)
+        if isinstance(request, StopLimitOrder):
+            self.naive.wait(row, request.target)
         else:
-            for order in engine.open_orders(move.account_id)[move.position : move.position + 1]:
-                engine.cancel(move.account_id, order.order_id)
+            assert not self.naive.washes(row)
+            self.naive.place(row)
+        self.compare(self.publish())
+        self.check_spent(order)
+
+    def check_refusal(self, name: str, request: OrderRequest, code: Code) -> None:
+        if isinstance(request, FastBuy):
+            return
+        row = as_row(name, request, "refused", request.quantity)
+        washes = not isinstance(request, StopLimitOrder) and self.naive.washes(row)
+        met = self.naive.met(row)
+        if code is Code.WASH_TRADING:
+            assert washes
+        elif code is Code.INSUFFICIENT_BALANCE:
+            assert not washes
+            traded = sum(quantity for _, quantity in met)
+            wanted = traded if row.price is None else request.quantity
+            cost = sum((found.price or 0) * quantity for found, quantity in met)
+            cost = cost if row.price is None else row.price * request.quantity
+            asset, needed = ("USDT", cost) if row.buys else ("BTC", wanted)
+            assert needed > self.engine.ledger.balance(name, asset).available
+        elif code in (Code.MARKET_ORDER_NOT_AVAILABLE, Code.FAST_ORDER_NOT_AVAILABLE):
+            assert met == []
+        else:
+            assert code is Code.TOTAL_UNDER_LIMIT
+            assert sum((found.price or 0) * quantity for found, quantity in met) < MARKET.min_total
+
+    def check_spent(self, order: Order) -> None:
+        """A fast buy keeps within its total; only a book without more to sell leaves a step."""
+        if not order.total:
+            return
+        assert order.filled_total <= order.total
+        if order.status is OrderStatus.FILLED:
+            dearest = max(trade.price for trade in self.engine.user_trades(order.account_id))
+            assert order.total - order.filled_total < dearest * MARKET.quantity_step
+        else:
+            assert self.naive.side(buys=False) == []
+
+    def publish(self) -> list[Event]:
+        """Tell the listeners what happened, let them learn from it, and return it."""
+        events = self.engine.take_events()
+        self.hub.publish(events)
+        for name, listener in self.listeners.items():
+            while not listener.frames.empty():
+                self.views[name].take(exact_json(listener.frames.get_nowait()))
+        return events
+
+    def compare(self, events: list[Event]) -> None:
+        """The same orders met in the same turn, and the same stops were cancelled."""
+        trades = [event for event in events if isinstance(event, Trade)]
+        assert self.naive.prints == [
+            Print(trade.maker.order_id, trade.taker.order_id, trade.price, trade.quantity)
+            for trade in trades
+        ]
+        cancelled = [
+            event.order.order_id
+            for event in events
+            if isinstance(event, OrderChanged)
+            and event.order.status is OrderStatus.CANCELLED
+            and event.order.target
+        ]
+        assert set(self.naive.cancelled) <= set(cancelled)
+        for trade in trades:
+            assert trade.maker.account_id != trade.taker.account_id
+            check_fees(trade)
+        self.naive.forget()
+
+    def ask(self, method: str, path: str, name: str = "", **values: str) -> Json:
+        """Ask an endpoint, for an account if it needs one."""
+        endpoint = ENDPOINTS[method, f"v3/api/{path}"]
+        parameters = Parameters({"symbol": SYMBOL, **values})
+        if isinstance(endpoint, PublicEndpoint):
+            return exact_json(encode(endpoint.answer(self.venue, parameters)))
+        return exact_json(encode(endpoint.answer(self.venue, name, parameters)))
 
 
-def check_conservation(engine: Engine) -> None:
-    for asset, quantity in ASSETS.items():
-        total = sum(engine.ledger.balance(name, asset).total for name in NAMES)
-        assert total + engine.ledger.fees.get(asset, 0) == quantity * len(NAMES)
+def check_fees(trade: Trade) -> None:
+    """Each pays from what it receives: the buyer the base asset, the seller the quote asset."""
+    maker_rate, taker_rate = Decimal("0.001"), Decimal("0.0025")
+    buyer_rate, seller_rate = (
+        (taker_rate, maker_rate) if trade.buyer_is_taker else (maker_rate, taker_rate)
+    )
+    assert trade.buyer_fee == trade.quantity * buyer_rate
+    assert trade.seller_fee == trade.price * trade.quantity * seller_rate
 
 
-def check_held(engine: Engine) -> None:
-    for name in NAMES:
-        held: defaultdict[str, Decimal] = defaultdict(Decimal)
-        for order in engine.open_orders(name):
-            if order.side is Side.BUY:
-                held["USDT"] += order.price * order.remaining
-            else:
-                held["BTC"] += order.remaining
-        for asset in ASSETS:
-            balance = engine.ledger.balance(name, asset)
-            assert balance.held == held[asset]
-            assert balance.available >= 0
+def as_row(name: str, request: OrderRequest, order_id: str, quantity: Decimal) -> Row:
+    price = request.price if isinstance(request, LimitOrder | StopLimitOrder) else None
+    return Row(order_id, name, buys=request.side is Side.BUY, price=price, quantity=quantity)
 
 
-def check_book(engine: Engine) -> None:
-    book = engine.books["BTCUSDT"]
-    bid, ask = book.bids.best(), book.asks.best()
-    assert bid is None or ask is None or bid.price < ask.price
-    resting = {order.order_id for side in (book.bids, book.asks) for order in side}
-    assert resting == {order.order_id for name in NAMES for order in engine.open_orders(name)}
+TestTrading = Trading.TestCase
+TestTrading.settings = settings(max_examples=100, stateful_step_count=40)
 
 
-def check_priority(resting: dict[str, Order], trade: Trade) -> None:
-    """No order of the maker's side had a better price, or the same one and an older place."""
-    sign = 1 if trade.maker.side is Side.SELL else -1
-    ranks = {
-        order.order_id: (order.price * sign, int(order.order_id))
-        for order in resting.values()
-        if order.side is trade.maker.side
-    }
-    assert min(ranks, key=lambda order_id: ranks[order_id]) == trade.maker.order_id
+@pytest.mark.parametrize("seed", range(4))
+def test_it_holds_through_a_long_history_too(seed: int) -> None:
+    """Deep books and stops that set each other off, which short examples rarely reach."""
+    trading, rng = Trading(), Random(seed)
+    for _ in range(400):
+        random_move(trading, rng)
+        trading.nothing_is_made_or_lost()
+        trading.what_is_held_is_what_open_orders_may_cost()
+        trading.the_book_is_not_crossed_and_in_the_order_of_the_naive_one()
+        trading.the_streams_told_what_an_account_is_answered()
+        trading.the_streams_told_what_anybody_is_answered()
+    trading.what_an_account_traded_and_moved_is_what_its_balances_became()
 
 
-def check_events(engine: Engine, resting: dict[str, Order]) -> None:
-    """Follow the events alone, as a subscriber does, and check each trade on the way."""
-    taker_id = None
-    for event in engine.take_events():
-        if isinstance(event, Trade):
-            taker_id = event.taker.order_id
-            others = {key: order for key, order in resting.items() if key != taker_id}
-            others[event.maker.order_id] = event.maker
-            check_priority(others, event)
-            assert event.maker.account_id != event.taker.account_id
-            if not event.maker.remaining:
-                del resting[event.maker.order_id]
-        elif isinstance(event, OrderChanged):
-            order = event.order
-            known = resting.get(order.order_id)
-            assert known is None or known.filled <= order.filled
-            resting[order.order_id] = order
-            if order.status is OrderStatus.CANCELLED:
-                del resting[order.order_id]
-    if taker_id in resting and not resting[taker_id].remaining:
-        del resting[taker_id]
-
-
-@settings(max_examples=150)
-@given(moves)
-def test_nothing_is_made_or_lost_and_books_stay_in_order(
-    chosen: list[Placing | Cancelling],
-) -> None:
-    engine = build_engine(*(Account(name, (), ASSETS) for name in NAMES))
-    resting: dict[str, Order] = {}
-    for move in chosen:
-        perform(engine, move)
-        check_events(engine, resting)
-        check_conservation(engine)
-        check_held(engine)
-        check_book(engine)
-    rested = {order.order_id: order for name in NAMES for order in engine.open_orders(name)}
-    assert resting == rested
+def random_move(trading: Trading, rng: Random) -> None:
+    name, side = rng.choice(NAMES), rng.choice(list(Side))
+    quantity = Decimal(rng.randint(200, 20_000)) / 1_000_000
+    reached, price = (Decimal(rng.randint(5_390_000, 5_390_012)) / 100 for _ in range(2))
+    match rng.randrange(12):
+        case 0 | 1 | 2 | 3:
+            trading.limit(name, side, price, quantity)
+        case 4 | 5 | 6:
+            trading.stop(name, side, reached, price, quantity)
+        case 7:
+            trading.market(name, side, quantity)
+        case 8:
+            trading.fast_buy(name, (quantity * price).quantize(Decimal("0.01")))
+        case 9:
+            trading.cancel(name, 0)
+        case 10:
+            trading.deposit(name, rng.choice(list(START)), quantity)
+        case 11:
+            trading.withdraw(name, rng.choice(list(START)), quantity)

@@ -75,7 +75,7 @@ def test_a_trade_at_or_through_the_target_makes_it_a_limit_order(
     print_at(engine, printed)
     best = engine.books["BTCUSDT"].bids.best()
     assert best is not None
-    assert (best.price, best.quantity) == (54_500, 1)
+    assert (best.price, best.quantity) == (Decimal(54_500), Decimal(1))
     # In lists it stays what it was.
     assert engine.open_orders("ann") == [order]
 
@@ -138,7 +138,7 @@ def test_a_stop_that_would_meet_an_own_order_is_cancelled_when_it_is_set_off(
         for event in engine.take_events()
         if isinstance(event, OrderChanged) and event.order.status is OrderStatus.CANCELLED
     ]
-    assert (cancelled.type, cancelled.filled) == (OrderType.STOP_LIMIT, 0)
+    assert (cancelled.type, cancelled.filled) == (OrderType.STOP_LIMIT, Decimal(0))
     assert engine.ledger.balance("ann", "USDT").held == 0
 
 

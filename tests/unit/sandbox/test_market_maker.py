@@ -11,6 +11,7 @@ from gateway.sandbox.market_maker import HOUSE_ACCOUNTS, HOUSE_BALANCE, MarketMa
 from gateway.sandbox.markets import ASSETS, Market, default_markets
 from tests.unit.sandbox.clients import ANN, NOW, build_engine, place
 
+BTCUSDT = default_markets()["BTCUSDT"]
 HOUSE = [Account(name, (), dict.fromkeys(ASSETS, HOUSE_BALANCE)) for name in HOUSE_ACCOUNTS]
 
 
@@ -77,11 +78,16 @@ def test_it_finds_back_when_a_client_drove_the_price_away(
     assert len(engine.books["XRPTRY"].bids.levels(20)) >= 10
 
 
-@pytest.mark.parametrize("closed", ["enabled", "order_enabled", "cancel_enabled"])
-def test_a_market_that_does_not_take_or_give_back_orders_is_left_alone(closed: str) -> None:
-    markets = default_markets()
-    markets["BTCUSDT"] = replace(markets["BTCUSDT"], **{closed: False})
-    engine = build_engine(*HOUSE, markets=markets)
+@pytest.mark.parametrize(
+    "closed",
+    [
+        replace(BTCUSDT, enabled=False),
+        replace(BTCUSDT, order_enabled=False),
+        replace(BTCUSDT, cancel_enabled=False),
+    ],
+)
+def test_a_market_that_does_not_take_or_give_back_orders_is_left_alone(closed: Market) -> None:
+    engine = build_engine(*HOUSE, markets=default_markets() | {"BTCUSDT": closed})
     maker = MarketMaker(engine, Random(7))
     maker.open(NOW)
     run(maker, 20)

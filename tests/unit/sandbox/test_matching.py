@@ -29,8 +29,8 @@ def asks(*levels: tuple[str, str]) -> list[Order]:
 def test_an_order_meets_the_resting_ones_in_turn_until_it_is_filled() -> None:
     met = meetings(asks(("10", "1"), ("11", "2"), ("12", "3")), Decimal(2))
     assert [(one.maker.order_id, one.quantity, one.total) for one in met] == [
-        ("0", 1, 10),
-        ("1", 1, 11),
+        ("0", Decimal(1), Decimal(10)),
+        ("1", Decimal(1), Decimal(11)),
     ]
 
 

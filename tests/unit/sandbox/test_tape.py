@@ -1,10 +1,10 @@
 from decimal import Decimal
 
-from gateway.sandbox.events import Order, Side, Trade
+from gateway.sandbox.events import Order, OrderType, Side, Trade
 from gateway.sandbox.tape import DAY_MS, MINUTE_MS, Tape
 
 MIDNIGHT = 1_577_836_800_000
-ORDER = Order("1", "ann", "BTCTRY", Side.BUY, Decimal(1), Decimal(1), MIDNIGHT)
+ORDER = Order("1", "ann", "BTCTRY", OrderType.LIMIT, Side.BUY, Decimal(1), MIDNIGHT)
 
 
 def trade(price: int, quantity: str, time: int) -> Trade:
@@ -79,3 +79,10 @@ def test_candles_are_chosen_by_their_opening_both_ends_included() -> None:
 def test_the_newest_trade_comes_first() -> None:
     made = tape(trade(1, "1", MIDNIGHT), trade(2, "1", MIDNIGHT))
     assert [one.price for one in made.trades] == [2, 1]
+
+
+def test_trades_after_the_clock_was_set_back_count_to_the_last_candle() -> None:
+    late, early = trade(54_500, "1", MIDNIGHT + MINUTE_MS), trade(54_600, "2", MIDNIGHT)
+    (candle,) = tape(late, early).candles("m1", None, None)
+    assert (candle.open_time, candle.last_time) == (MIDNIGHT + MINUTE_MS, MIDNIGHT + MINUTE_MS)
+    assert (candle.close, candle.volume) == (Decimal(54_600), Decimal(3))
