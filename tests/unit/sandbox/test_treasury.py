@@ -20,6 +20,7 @@ from gateway.sandbox.treasury import Treasury, WithdrawalOrder, deposit_address
 HOME, OTHER = "0x" + "a" * 40, "0x" + "b" * 40
 NOW = int(datetime(2026, 11, 30, 23, 59, tzinfo=UTC).timestamp() * 1000)
 NEXT_MONTH = NOW + 60_000
+FIRST_OF_MONTH = int(datetime(2026, 11, 1, tzinfo=UTC).timestamp() * 1000)
 
 COIN = Asset(
     "COIN",
@@ -170,7 +171,7 @@ def test_the_months_withdrawals_count_together_up_to_the_limit(
 
 def test_a_limit_is_for_one_calendar_month() -> None:
     treasury = build(replace(ANN, verification=1))
-    withdraw(treasury, of("20"))
+    withdraw(treasury, of("20"), now=FIRST_OF_MONTH)
     with pytest.raises(Refusal, match="10054"):
         withdraw(treasury, of("1"))
     withdraw(treasury, of("20"), now=NEXT_MONTH)
