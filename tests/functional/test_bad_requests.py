@@ -120,7 +120,9 @@ def test_an_order_without_terms_or_of_a_type_that_is_not_there_is_refused(trader
         document = "mutation($i: PlaceOrderInput!) { placeOrder(input: $i) { __typename } }"
         given = {**command("no-terms"), "order": terms}
         given = {name: value for name, value in given.items() if name not in ("price", "quantity")}
-        assert trader.code(document, i=given) == "BAD_USER_INPUT"
+        errors = [each["extensions"] for each in trader.post(document, i=given).json()["errors"]]
+        assert {error["code"] for error in errors} == {"BAD_USER_INPUT"}
+        assert {error["field"].split(".")[0] for error in errors} == {"order"}
 
 
 @pytest.mark.parametrize(
