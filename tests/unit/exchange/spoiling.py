@@ -42,3 +42,9 @@ def spoiled(draw: st.DrawFn, text: str) -> str:
     """A message that was `text` before one of its values became another."""
     message = json.loads(text)
     return put(message, draw(st.sampled_from(list(places(message)))), draw(ANYTHING))
+
+
+def spoiled_by(text: str, *values: str) -> Iterator[str]:
+    """Every message that `text` becomes by one of `values` in one place."""
+    message = json.loads(text)
+    return (put(message, path, value) for path in places(message) for value in values)
