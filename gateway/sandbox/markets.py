@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 DEFAULT_FEE_PERCENT = Decimal("0.2")
 DEFAULT_MIN_TOTAL = Decimal(10)
@@ -51,7 +52,8 @@ _OPENING_PRICES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots, so that what every order asks for is computed once.
+@dataclass(frozen=True, kw_only=True)
 class Market:
     """One market's rules.
 
@@ -78,27 +80,27 @@ class Market:
     market_orders: bool = True
     fast_orders: bool = True
 
-    @property
+    @cached_property
     def symbol(self) -> str:
         """Base and quote asset in one word, as in BTCTRY."""
         return self.base + self.quote
 
-    @property
+    @cached_property
     def total_precision(self) -> int:
         """Two decimals, or none where prices have none, as in the document's BTCTRY."""
         return min(self.price_precision, 2)
 
-    @property
+    @cached_property
     def total_step(self) -> Decimal:
         """The smallest step of a total that a fast order may spend."""
         return Decimal(1).scaleb(-self.total_precision)
 
-    @property
+    @cached_property
     def tick(self) -> Decimal:
         """The smallest step of a price."""
         return Decimal(1).scaleb(-self.price_precision)
 
-    @property
+    @cached_property
     def quantity_step(self) -> Decimal:
         """The smallest step of a quantity."""
         return Decimal(1).scaleb(-self.quantity_precision)
