@@ -6,6 +6,8 @@ from contextlib import suppress
 from itertools import chain, repeat
 from typing import Any, TypeAlias, TypeVar
 
+import structlog
+
 from gateway.domain.account import Balance, BalanceChange
 from gateway.domain.errors import ExchangeFailure, SourceUnavailable
 from gateway.domain.orders import Order
@@ -14,6 +16,8 @@ from gateway.domain.streams import Broken, FeedEvent, Gap, Started, Topic, Topic
 from gateway.exchange import ExchangeClient, Feed
 from gateway.services.account_mirror import AccountMirror
 from gateway.services.mailbox import Mailbox
+
+_log = structlog.get_logger(__name__)
 
 ACCOUNT = Topic(TopicKind.ACCOUNT)
 _START_WITHIN_S = 10.0
@@ -172,8 +176,9 @@ class AccountStream:
             await asyncio.sleep(pause)
             try:
                 await self._take_all()
-            except* ExchangeFailure:
-                pass
+            except* ExchangeFailure as failed:
+                problems = [str(failure) for failure in failed.exceptions]
+                _log.warning("account.not_read", account=self._account, problems=problems)
             else:
                 return
 

@@ -1,0 +1,102 @@
+"""An account's balances as they are followed: all of them first, then each change, none untrue."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import pytest
+
+from gateway.cli.operations import operation
+from tests.functional.callers import Caller, Json, Socket, open_socket
+from tests.functional.exchange import Exchange
+from tests.functional.ordering import accepted, cancel
+from tests.functional.service import Service
+
+WATCH = operation("watch-balances")
+HELD = Decimal(300)
+"""What an order of `ordering.command` holds."""
+
+
+@contextmanager
+def watching(service: Service) -> Iterator[tuple[Socket, dict[str, Json]]]:
+    """Follow the account demo, with a gateway that shows all of its balances first."""
+    with open_socket(service.ws_url, service.caller().token) as socket:
+        socket.subscribe(WATCH, account="demo")
+        yield socket, all_of(socket, service.exchange)
+
+
+def truly(exchange: Exchange) -> dict[str, tuple[Decimal, Decimal]]:
+    rows = exchange.truth("demo")["balances"]["demo"]
+    return {row["symbol"]: (Decimal(row["available"]), Decimal(row["reserved"])) for row in rows}
+
+
+def all_of(socket: Socket, exchange: Exchange) -> dict[str, Json]:
+    """What stands, which comes first."""
+    events = [socket.next()["balances"] for _ in truly(exchange)]
+    return {event["asset"]: event for event in events}
+
+
+def parts(balance: Json) -> tuple[Decimal, Decimal]:
+    return Decimal(balance["available"]), Decimal(balance["held"])
+
+
+def test_all_balances_come_first_and_are_those_of_the_exchange(
+    service: Service, exchange: Exchange
+) -> None:
+    with watching(service) as (_, shown):
+        assert {asset: parts(balance) for asset, balance in shown.items()} == truly(exchange)
+
+
+def test_orders_that_come_and_go_move_what_is_held_and_no_total(
+    service: Service, exchange: Exchange, trader: Caller
+) -> None:
+    with watching(service) as (socket, shown):
+        total, (free, held) = shown["TRY"]["total"], parts(shown["TRY"])
+        ids = [accepted(trader, f"moves-{n}")["order"]["orderId"] for n in range(10)]
+        for order_id in ids:
+            cancel(trader, order_id)
+        steps = [*range(1, 11), *range(9, -1, -1)]
+        events = [socket.next()["balances"] for _ in steps]
+        assert {(event["asset"], event["total"]) for event in events} == {("TRY", total)}
+        assert [parts(event) for event in events] == [
+            (free - step * HELD, held + step * HELD) for step in steps
+        ]
+
+
+def cut(exchange: Exchange) -> None:
+    exchange.streams("cut", account="demo")
+
+
+def garble(exchange: Exchange) -> None:
+    exchange.inject('{"type": "balanceUpdate", "symbol": "TRY"}', account="demo")
+
+
+@pytest.mark.parametrize(
+    ("break_off", "reason"),
+    [(cut, "connection ended: closed"), (garble, "a frame could not be read")],
+)
+def test_after_a_break_a_gap_and_then_all_balances_as_they_are(
+    service: Service,
+    exchange: Exchange,
+    trader: Caller,
+    break_off: Callable[[Exchange], None],
+    reason: str,
+) -> None:
+    with watching(service) as (socket, shown):
+        break_off(exchange)
+        gap = socket.next()["balances"]
+        assert (gap["__typename"], gap["reason"]) == ("Gap", reason)
+        again = all_of(socket, exchange)
+        assert again == shown
+        order = accepted(trader, f"after-{break_off.__name__}")["order"]
+        free, held = parts(shown["TRY"])
+        assert parts(socket.next()["balances"]) == (free - HELD, held + HELD)
+        cancel(trader, order["orderId"])
+
+
+def test_a_deposit_that_is_completed_is_told(service: Service, exchange: Exchange) -> None:
+    with watching(service) as (socket, shown):
+        exchange.control("deposits", account="demo", asset="HOT", quantity="5")
+        event = socket.next()["balances"]
+        free, held = parts(shown["HOT"])
+        assert (event["asset"], parts(event)) == ("HOT", (free + 5, held))
