@@ -113,8 +113,8 @@ class Stops:
     def take_reached(self, price: Decimal) -> list[Order]:
         """Take out those whose target a trade at this price reaches or passes.
 
-        Those that wait for rising prices come first, lowest target first; then those that wait
-        for falling ones, highest target first; at one target the oldest first.
+        The nearest target comes first, and at one target the oldest stop. One price reaches only
+        those that wait for a rise or only those that wait for a fall: the last price lay between.
         """
         reached = [*self._rising.until(price), *self._falling.until(price)]
         for order in reached:

@@ -50,7 +50,8 @@ def test_what_goes_out_leaves_what_was_held_and_is_tallied(ledger: Ledger) -> No
     ledger.hold("ann", "BTC", TWO)
     ledger.withdraw("ann", "BTC", ONE)
     assert ledger.balance("ann", "BTC") == Balance(Decimal(3), ONE)
-    assert ledger.withdrawn == {"BTC": ONE}
+    ledger.withdraw("ann", "BTC", ONE)
+    assert ledger.withdrawn == {"BTC": TWO}
 
 
 def test_each_balance_that_changed_is_told_once_from_before_to_after(ledger: Ledger) -> None:
