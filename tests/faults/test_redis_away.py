@@ -12,7 +12,7 @@ import pytest
 from gateway.cli.operations import operation
 from tests.faults.conftest import StartGateway
 from tests.faults.load import repeated
-from tests.functional.callers import Json, open_socket
+from tests.functional.callers import Caller, Json, open_socket
 from tests.functional.exchange import Exchange
 from tests.functional.ordering import PLACEMENT, accepted, cancel, place
 from tests.functional.service import Service
@@ -133,6 +133,50 @@ def test_an_order_whose_record_got_no_answer_is_not_sent_until_it_is_repeated(
     again = accepted(caller, "silence", price="350000")
     assert place(caller, "silence", price="350000") == again
     assert sent(exchange) == {"300000": 1, "350000": 1}
+
+
+TRADING = '{ account(id: "demo") { tradingState } }'
+PLACEMENTS = '{ placements(account: "demo") { edges { node { clientOrderId state } } } }'
+
+
+def listed(caller: Caller) -> dict[str, str]:
+    """The state of each placement by its client order id."""
+    edges = caller.answer(PLACEMENTS)["placements"]["edges"]
+    return {edge["node"]["clientOrderId"]: edge["node"]["state"] for edge in edges}
+
+
+def test_without_a_journal_an_account_is_for_cancels_only_and_no_list_of_placements_is_shown(
+    exchange: Exchange, start_gateway: StartGateway, own_valkey: ValkeyServer
+) -> None:
+    service = start_gateway(NGW_REDIS_TIMEOUT_S="0.3")
+    caller = service.caller()
+    accepted(caller, "listed")
+    assert caller.answer(TRADING) == {"account": {"tradingState": "ACTIVE"}}
+    assert listed(caller) == {"listed": "ACCEPTED"}
+    own_valkey.pause()
+    assert caller.answer(TRADING) == {"account": {"tradingState": "CANCEL_ONLY"}}
+    assert caller.code(PLACEMENTS) == "JOURNAL_UNAVAILABLE"
+    assert place(caller, "refused", price="360000")["code"] == "JOURNAL_UNAVAILABLE"
+    own_valkey.resume()
+    assert eventually(lambda: service.metric("gateway_journal_spooled") == 0)
+    assert caller.answer(TRADING) == {"account": {"tradingState": "ACTIVE"}}
+    assert listed(caller)["listed"] == "ACCEPTED"
+    assert listed(caller).get("refused", "NOT_SENT") == "NOT_SENT"
+    assert sent(exchange) == {"300000": 1}
+
+
+def test_a_full_redis_takes_no_orders_and_says_so(
+    start_gateway: StartGateway, own_valkey: ValkeyServer
+) -> None:
+    service = start_gateway()
+    caller = service.caller()
+    own_valkey.command("CONFIG", "SET", "maxmemory", "1")
+    assert caller.answer(TRADING) == {"account": {"tradingState": "CANCEL_ONLY"}}
+    assert place(caller, "full", price="370000")["code"] == "JOURNAL_UNAVAILABLE"
+    own_valkey.command("CONFIG", "SET", "maxmemory", "0")
+    assert caller.answer(TRADING) == {"account": {"tradingState": "ACTIVE"}}
+    assert eventually(lambda: service.metric("gateway_journal_spooled") == 0)
+    accepted(caller, "full", price="370000")
 
 
 def test_a_silent_redis_costs_queries_a_few_timeouts_not_one_each(

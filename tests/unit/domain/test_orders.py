@@ -104,6 +104,13 @@ def test_a_rejection_with_evidence_of_more_makes_no_new_id_safe() -> None:
     assert not doubtful.new_id_safe
 
 
+def test_a_placement_is_unknown_from_the_moment_its_sender_s_lease_has_run_out() -> None:
+    begun = replace(placement(), state=S.SENDING, lease_until=2_000)
+    assert [begun.state_at(now) for now in (0, 1_999, 2_000)] == [S.SENDING, S.SENDING, S.UNKNOWN]
+    others = [replace(begun, state=state) for state in S if state is not S.SENDING]
+    assert [each.state_at(2_000) for each in others] == [each.state for each in others]
+
+
 @pytest.mark.parametrize("status", OrderStatus)
 def test_an_order_is_open_or_has_ended(status: OrderStatus) -> None:
     assert status.terminal is (status not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED))
