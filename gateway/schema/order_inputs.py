@@ -24,12 +24,7 @@ class LimitSpecInput:
     quantity: Decimal = described("In the base asset, above zero.")
 
 
-@strawberry.input(
-    description=(
-        "Buy or sell a quantity at once, at whatever the book gives. What the book cannot fill is "
-        "dropped."
-    )
-)
+@strawberry.input(description="Buy or sell a quantity at once, at whatever the book gives.")
 class MarketSpecInput:
     """A market order."""
 
