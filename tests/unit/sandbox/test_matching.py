@@ -61,6 +61,12 @@ def test_a_total_buys_nothing_where_nobody_sells() -> None:
     assert affordable([], Decimal(10), STEP) == 0
 
 
+def test_a_total_may_have_any_number_of_steps() -> None:
+    resting = asks(("0.000000000001", "1"))
+    step = Decimal("0.000000000001")
+    assert affordable(resting, Decimal(10) ** 12 - 1, step) == Decimal(10) ** 24 - 10**12
+
+
 cents = st.integers(1, 10**6).map(lambda number: Decimal(number) / 100)
 
 
