@@ -5,6 +5,7 @@ one place; the same ones each time.
 """
 
 import re
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,12 +33,13 @@ EXAMPLES = 80
 # Values that lead past the first check, and any text at all.
 IDS = ("vault", "fuzz", "0" * 72)
 NAMES = ("BTCUSDT", "ETHTRY", "BTC", "TRY", "fuzz-1", "fuzz-2")
+CURSOR = b64encode(b"9000000000000000:fuzz-1").decode()
 NO_DECIMALS = ("1E5", "NaN", "-Infinity", "1" * 37, " 1", "", "1,5")
 MOMENTS = ("2026-01-31T12:00:00.000Z", "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "now")
 
 MADE_UP = {
     "ID": st.just("demo") | st.sampled_from(IDS) | st.text(),
-    "String": st.sampled_from(NAMES) | st.text(),
+    "String": st.sampled_from((*NAMES, CURSOR)) | st.text(),
     "Decimal": st.one_of(
         st.decimals(min_value=-1, max_value=100_000, places=3).map("{:f}".format),
         st.sampled_from(NO_DECIMALS),
