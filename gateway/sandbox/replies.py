@@ -35,11 +35,6 @@ def success(**members: object) -> Body:
     return {"code": Code.SUCCESS.value, **members}
 
 
-def failure(code: Code) -> Body:
-    """A reply with another code and its text."""
-    return {"code": code.value, "msg": code.text}
-
-
 def plain(value: Decimal) -> Decimal:
     """The same number without zeros at its end; those before the point stay."""
     return value.normalize() + _ZERO
