@@ -38,6 +38,13 @@ MISTYPED: dict[str, dict[str, Json]] = {
         "37 digits": "1" * 37,
         "other digits": "\u0661\u0662",
         "empty": "",
+        "a huge exponent": "1E+999999",
+        "40 places": "0." + "0" * 39 + "1",
+        "60,000 digits": "1" * 60_000,
+        "blanks around": " 1 ",
+        "a plus": "+1",
+        "an underscore": "1_000",
+        "a comma": "1,5",
     },
     "Timestamp": _NEVER
     | {"a number": 1_700_000_000, "words": "yesterday", "a 13th month": "2026-13-01T00:00:00Z"},

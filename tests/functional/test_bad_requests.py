@@ -44,38 +44,6 @@ def nested(levels: int) -> str:
     return f'{{ account(id: "demo") {{ openOrders {{ {inside} }} }} }}'
 
 
-DECIMALS = {
-    "number": 0.5,
-    "whole number": 1,
-    "NaN": "NaN",
-    "infinity": "Infinity",
-    "exponent": "1E5",
-    "huge exponent": "1E+999999",
-    "40 digits": "1." + "1" * 39,
-    "40 places": "0." + "0" * 39 + "1",
-    "a megabyte of digits cut to fit": "1" * 60_000,
-    "empty": "",
-    "blank": " 1 ",
-    "plus": "+1",
-    "underscore": "1_000",
-    "comma": "1,5",
-    "other digits": "\u0661\u0662",
-    "boolean": True,
-    "list": ["1"],
-    "null": None,
-}
-
-
-@pytest.mark.parametrize("name", DECIMALS)
-def test_what_is_no_exact_decimal_is_refused_as_a_variable(
-    exchange: Exchange, trader: Caller, name: str
-) -> None:
-    before = len(exchange.orders("demo"))
-    variables = {**command("no-decimal"), "quantity": DECIMALS[name]}
-    assert trader.code(PLACE, **variables) == "BAD_USER_INPUT"
-    assert len(exchange.orders("demo")) == before
-
-
 @pytest.mark.parametrize("literal", ["0.5", "1", "1E5", '"NaN"', '"1E5"', "true", "null", "[]"])
 def test_what_is_no_exact_decimal_is_refused_as_a_literal(trader: Caller, literal: str) -> None:
     order = f'{{limit: {{price: "300000", quantity: {literal}}}}}'
@@ -84,16 +52,6 @@ def test_what_is_no_exact_decimal_is_refused_as_a_literal(trader: Caller, litera
         f'symbol: "BTCTRY", side: BUY, order: {order}}}) {{ __typename }} }}'
     )
     assert trader.code(document) in ("BAD_USER_INPUT", VALIDATION)
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "-0", "0.000"])
-@pytest.mark.parametrize("field", ["price", "quantity"])
-def test_a_price_or_quantity_that_is_not_above_zero_is_refused(
-    trader: Caller, field: str, value: str
-) -> None:
-    result = place(trader, "not-positive", **{field: value})
-    assert (result["__typename"], result["code"]) == ("OrderRejected", "BAD_USER_INPUT")
-    assert field in result["message"]
 
 
 @pytest.mark.parametrize(
@@ -113,16 +71,6 @@ def test_a_bad_client_order_id_is_refused(trader: Caller, client_order_id: str) 
 def test_an_account_without_a_grant_is_the_same_as_none(trader: Caller, account: str) -> None:
     assert trader.code(ACCOUNT, id=account) == "UNKNOWN_ACCOUNT"
     assert place(trader, "account", account=account)["code"] == "UNKNOWN_ACCOUNT"
-
-
-def test_an_order_without_terms_or_of_a_type_that_is_not_there_is_refused(trader: Caller) -> None:
-    for terms in ({}, {"limit": None}, {"peg": {"quantity": "1"}}):
-        document = "mutation($i: PlaceOrderInput!) { placeOrder(input: $i) { __typename } }"
-        given = {**command("no-terms"), "order": terms}
-        given = {name: value for name, value in given.items() if name not in ("price", "quantity")}
-        errors = [each["extensions"] for each in trader.post(document, i=given).json()["errors"]]
-        assert {error["code"] for error in errors} == {"BAD_USER_INPUT"}
-        assert {error["field"].split(".")[0] for error in errors} == {"order"}
 
 
 @pytest.mark.parametrize(
