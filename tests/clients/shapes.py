@@ -1,7 +1,7 @@
 """Whether a value has the shape that `document.json` gives it; the notation is in README.md."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -53,11 +53,22 @@ def _is_leaf(shape: str, value: Json) -> bool:
     if allowed:
         content = value.text if isinstance(value, Number) else value
         return _is_leaf(kind, value) and content in allowed.split("|")
-    return {
-        "anything": lambda: True,
-        "boolean": lambda: isinstance(value, bool),
-        "number": lambda: isinstance(value, Number),
-        "text": lambda: isinstance(value, str),
-        "time": lambda: isinstance(value, Number) and _TIME.fullmatch(value.text) is not None,
-        "id": lambda: isinstance(value, str) and _ID.fullmatch(value) is not None,
-    }[kind]()
+    return _LEAVES[kind](value)
+
+
+def _is_time(value: Json) -> bool:
+    return isinstance(value, Number) and _TIME.fullmatch(value.text) is not None
+
+
+def _is_id(value: Json) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+_LEAVES: Mapping[str, Callable[[Json], bool]] = {
+    "anything": lambda _: True,
+    "boolean": lambda value: isinstance(value, bool),
+    "number": lambda value: isinstance(value, Number),
+    "text": lambda value: isinstance(value, str),
+    "time": _is_time,
+    "id": _is_id,
+}

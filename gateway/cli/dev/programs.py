@@ -28,7 +28,7 @@ def sandbox(ports: Ports, workspace: Workspace, environ: Mapping[str, str]) -> P
     scenario = ("--scenario", str(workspace.scenario_file))
     return Program(
         name="sandbox exchange",
-        command=_own("sandbox", "--port", str(ports.sandbox), *scenario, "--control"),
+        command=_own("sandbox", "--port", str(ports.sandbox), *scenario),
         environ=environ,
         log_file=workspace.logs / "sandbox.log",
         ready=lambda: inquiry.is_up(ports.sandbox, "/v3/api/ping"),
