@@ -120,7 +120,10 @@ class TransferState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """A deposit; `time` in ms, `state_code` the exchange's number behind `state`."""
+    """A deposit; `time` in ms, `state_code` the exchange's number behind `state`.
+
+    `information` is the exchange's own words on it, which the document does not explain.
+    """
 
     id: str
     asset: str
@@ -132,11 +135,15 @@ class Deposit:
     required_confirmations: int | None
     txid: str | None
     explorer: str | None
+    information: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A withdrawal; `time` in ms, `state_code` the exchange's number behind `state`."""
+    """A withdrawal; `time` in ms, `state_code` the exchange's number behind `state`.
+
+    `information` is the exchange's own words on it, which the document does not explain.
+    """
 
     id: str
     asset: str
@@ -146,6 +153,7 @@ class Withdrawal:
     state_code: int
     txid: str | None
     explorer: str | None
+    information: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

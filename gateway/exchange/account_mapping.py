@@ -118,6 +118,7 @@ def map_deposit(row: TransferRow) -> Deposit:
         required_confirmations=row.total_confirmation,
         txid=row.txid or None,
         explorer=_web_address(row.explorer),
+        information=row.information or None,
     )
 
 
@@ -132,6 +133,7 @@ def map_withdrawal(row: TransferRow) -> Withdrawal:
         state_code=row.state,
         txid=row.txid or None,
         explorer=_web_address(row.explorer),
+        information=row.information or None,
     )
 
 

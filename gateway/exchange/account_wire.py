@@ -1,7 +1,7 @@
 """The shapes of what the exchange says about one account, as leniently read as in `wire`.
 
-What the document's samples carry besides is of no use here: `real`, `information`, and, but for
-assets, `maxLength`.
+What the document's samples carry besides is of no use here: `real`, and, but for assets,
+`maxLength`.
 """
 
 from decimal import Decimal
@@ -121,6 +121,7 @@ class TransferRow(Struct, kw_only=True, rename="camel"):
     state: Count
     txid: str | None = None
     explorer: str | None = None
+    information: str | None = None
     active_confirmation: Count | None = None
     total_confirmation: Count | None = None
 

@@ -185,6 +185,20 @@ def test_an_explorer_is_a_web_address_or_none(
         assert (mapped.explorer, mapped.txid) == (shown, "abc")
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"), [("", None), (None, None), ("no such address", "no such address")]
+)
+def test_what_the_exchange_says_of_a_transfer_is_shown_as_it_stands(
+    written: str | None, shown: str | None
+) -> None:
+    assert (
+        account_mapping.map_deposit(transfer("deposit-history", information=written)).information,
+        account_mapping.map_withdrawal(
+            transfer("withdraw-history", information=written)
+        ).information,
+    ) == (shown, shown)
+
+
 @pytest.mark.parametrize("amount", [D(-1), D("NaN"), D("1E+99")], ids=str)
 def test_a_transfer_of_less_than_nothing_or_of_no_number_has_no_meaning(amount: Decimal) -> None:
     row = transfer("withdraw-history", amount=amount)
