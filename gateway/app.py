@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +14,6 @@ import uvloop
 from gateway.access.policy import Policy
 from gateway.access.policy_file import PolicyFile
 from gateway.custody import Keyring, load_keyring
-from gateway.domain.errors import ExchangeFailure
 from gateway.observability import Metrics, Redactor, configure_logging
 from gateway.schema import build_schema
 from gateway.schema.context import Services
@@ -275,12 +274,14 @@ def _edges(
             most_waiting=settings.max_waiting_connections,
             most_of_principal=settings.max_connections_per_principal,
         ),
-        health=Health(_checks(given, upstream, stores), metrics.registry),
+        health=Health(_checks(given, upstream, stores, services.exchange), metrics.registry),
     )
     return gateway, parts.groups
 
 
-def _checks(given: Given, upstream: Upstream, stores: Stores) -> dict[str, Check]:
+def _checks(
+    given: Given, upstream: Upstream, stores: Stores, exchange: ExchangeStatus
+) -> dict[str, Check]:
     def unusable() -> str | None:
         missing = set(given.policy().accounts).difference(given.keyring.accounts)
         return f"no credentials for {', '.join(sorted(missing))}" if missing else None
@@ -295,6 +296,7 @@ def _checks(given: Given, upstream: Upstream, stores: Stores) -> dict[str, Check
         gauge = given.metrics.feed_login_refused.labels(account)
         gauge.set_function(partial(getattr, stream, "login_refused"))
     given.metrics.policy_refused.set_function(lambda: given.policy_file.problem is not None)
+    given.metrics.exchange_answers.set_function(lambda: exchange.problem is None)
     given.metrics.feed_connected.labels("public").set_function(lambda: feed.state.connected)
     return {
         "policy": lambda: given.policy_file.problem,
@@ -302,6 +304,7 @@ def _checks(given: Given, upstream: Upstream, stores: Stores) -> dict[str, Check
         "logins": refused,
         "cache": lambda: None if stores.cache.available else "the cache Redis is away",
         "journal": lambda: stores.journal.problem,
+        "exchange": lambda: exchange.problem,
         "feed": lambda: None if feed.state.connected else "the exchange's stream is not connected",
         "clock": lambda: None if upstream.clock.now() else "the exchange's time is not known",
     }
@@ -314,12 +317,6 @@ def _loops(
 
     async def follow_policy() -> None:
         await given.policy_file.watch(settings.policy_reload_s, lambda _: None)
-
-    async def follow_clock() -> None:
-        while True:
-            with suppress(ExchangeFailure):
-                await upstream.exchange.synchronise_clock()
-            await asyncio.sleep(settings.clock_sync_s)
 
     async def recheck_sockets() -> None:
         while True:
@@ -334,6 +331,6 @@ def _loops(
         "feed": lambda: upstream.feed.run(services.streams.receive),
         **{f"account-{name}": stream.run for name, stream in upstream.account_streams.items()},
         "policy": follow_policy,
-        "clock": follow_clock,
+        "exchange": lambda: services.exchange.follow(settings.clock_sync_s),
         "sockets": recheck_sockets,
     }

@@ -165,6 +165,9 @@ class Metrics:
             "endpoint",
             "code",
         )
+        self.exchange_answers = self._gauge(
+            "exchange_answers", "1 while the exchange's REST answers when it is asked for its time"
+        )
         self.cache_reads = self._counter(
             "cache_reads",
             "Reads of market data, by kind and by the layer that answered",

@@ -1,14 +1,25 @@
 """How the exchange is doing, as far as this process can tell."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
 
 from gateway.domain.errors import ExchangeFailure
 from gateway.domain.streams import FeedState
 from gateway.exchange import ExchangeClient, ExchangeClock, Feed
 from gateway.services.single_flight import SingleFlight
 
+_log = structlog.get_logger(__name__)
+
 _FRESH_MS = 1000
+_AGAIN_S = 2.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +33,10 @@ class Reachability:
 
 
 class ExchangeStatus:
-    """Asks the exchange for its time, at most once in `_FRESH_MS` however many callers ask."""
+    """Knows whether the exchange's REST answers: it is asked for its time now and then.
+
+    `read` asks at most once in `_FRESH_MS`, however many callers ask.
+    """
 
     def __init__(
         self,
@@ -38,6 +52,14 @@ class ExchangeStatus:
         self._reads: SingleFlight[None, int | None] = SingleFlight()
         self._asked_at = 0
         self._answer: int | None = None
+        self._away_since: int | None = None
+        self._problem: str | None = None
+        self._failed = asyncio.Event()
+
+    @property
+    def problem(self) -> str | None:
+        """Since when the exchange's REST has not answered, and why; None while it does."""
+        return self._problem
 
     @property
     def feed(self) -> FeedState:
@@ -56,10 +78,36 @@ class ExchangeStatus:
             feed=self.feed,
         )
 
+    async def follow(self, every_s: float) -> None:
+        """Read the exchange's clock every `every_s` seconds, and soon after any failure."""
+        while True:
+            self._failed.clear()
+            await self._noted(self._exchange.synchronise_clock())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every_s):
+                    await self._failed.wait()
+                    await asyncio.sleep(_AGAIN_S)
+
     async def _ask(self) -> int | None:
-        try:
-            answer = await self._exchange.server_time()
-        except ExchangeFailure:
-            answer = None
+        answer = await self._noted(self._exchange.server_time())
         self._asked_at = self._now()
         return answer
+
+    async def _noted(self, call: Awaitable[T]) -> T | None:
+        try:
+            answer = await call
+        except ExchangeFailure as failure:
+            self._note_failure(failure)
+            return None
+        if self._away_since is not None:
+            _log.info("exchange.back", away_ms=self._now() - self._away_since)
+            self._away_since = self._problem = None
+        return answer
+
+    def _note_failure(self, failure: ExchangeFailure) -> None:
+        self._failed.set()
+        if self._away_since is None:
+            self._away_since = self._now()
+            _log.warning("exchange.away", problem=str(failure))
+        since = datetime.fromtimestamp(self._away_since // 1000, UTC).isoformat()
+        self._problem = f"no answer of its REST since {since}: {failure}"

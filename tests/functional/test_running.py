@@ -23,6 +23,7 @@ METRICS = {
     "gateway_cache_failures",
     "gateway_cache_reads",
     "gateway_cancels",
+    "gateway_exchange_answers",
     "gateway_feed_connected",
     "gateway_feed_endings",
     "gateway_feed_handler_failures",
@@ -87,6 +88,21 @@ def test_a_lost_exchange_is_told_and_does_not_make_it_unready(fresh_service: Fre
     assert (state["feed"]["connected"], state["reachable"]) == (False, False)
     service.exchange.start()
     assert eventually(lambda: service.readiness() == "ready")
+
+
+def test_an_exchange_whose_rest_fails_is_told_though_its_stream_goes_on_and_nobody_asks(
+    fresh_service: FreshService,
+) -> None:
+    service = fresh_service(NGW_CLOCK_SYNC_S="0.2")
+    assert service.metric("gateway_exchange_answers") == 1
+    with service.exchange.fault(outcome="html-502"):
+        assert eventually(lambda: service.problems().keys() == {"exchange"})
+        assert "no answer of its REST since " in service.problems()["exchange"]
+        assert service.metric("gateway_exchange_answers") == 0
+    assert eventually(lambda: service.readiness() == "ready")
+    events = [json.loads(line)["event"] for line in service.log.read_text().splitlines()]
+    assert [event for event in events if event.startswith("exchange.a")] == ["exchange.away"]
+    assert [event for event in events if event.startswith("exchange.b")] == ["exchange.back"]
 
 
 def test_an_account_whose_login_the_exchange_refuses_is_told(fresh_service: FreshService) -> None:

@@ -241,6 +241,9 @@ class StandInExchange:
     async def server_time(self) -> Any:  # noqa: ANN401
         return await self._answer("time")
 
+    async def synchronise_clock(self) -> None:
+        await self._answer("clock")
+
     async def balances(self, _sign: object) -> Any:  # noqa: ANN401
         return await self._answer("balances") or ()
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.domain.errors import NotSent
 from gateway.exchange import ExchangeClock
 from gateway.services.exchange_status import ExchangeStatus
-from tests.unit.services.examples import Clock, StandInExchange, StandInFeed
+from tests.unit.services.examples import Clock, StandInExchange, StandInFeed, until
 
 pytestmark = pytest.mark.anyio
 
@@ -41,3 +41,31 @@ async def test_a_clock_that_is_set_back_asks_again() -> None:
     await status.read()
     clock.now -= 100_000
     assert (await status.read()).server_time == 5_000
+
+
+async def test_from_the_first_failure_to_the_next_answer_the_problem_says_since_when_and_why() -> (
+    None
+):
+    clock, exchange = Clock(), StandInExchange({"time": NotSent("time", "connect_failed")})
+    status = status_of(exchange, clock)
+    assert status.problem is None
+    await status.read()
+    clock.now += 60_000
+    await status.read()
+    problem = str(status.problem)
+    assert problem.startswith("no answer of its REST since 1970-01-01T00:16:40+00:00: ")
+    assert "connect_failed" in problem
+    exchange.answers["time"] = 5_000
+    clock.now += 60_000
+    await status.read()
+    assert status.problem is None
+
+
+async def test_the_problem_is_known_though_nobody_asks() -> None:
+    exchange = StandInExchange({"clock": NotSent("time", "connect_failed")})
+    status = status_of(exchange, Clock())
+    following = asyncio.create_task(status.follow(0.001))
+    await until(lambda: status.problem)
+    exchange.answers["clock"] = None
+    await until(lambda: status.problem is None)
+    following.cancel()
