@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
+from threading import Event
 from typing import Any, TypeAlias
 
 import httpx
@@ -29,6 +30,7 @@ Json: TypeAlias = Any
 
 SEED = 20_210_325
 ORDERS_OF_EACH = 200
+OUTSIDERS_REST_S = 0.02
 MARKETS = {"XRPUSDT": ("0.56017", "0.00001"), "LINKUSDT": ("27.1938", "0.0001")}
 DESKS = tuple(account(f"desk-{number}") for number in range(1, 6))
 OUTSIDERS = (OUTSIDER, COUNTERPARTY)
@@ -140,9 +142,9 @@ def near_last(symbol: str, random: Random, thousandths: int) -> str:
     return str((last * share).quantize(step))
 
 
-def trade_as_outsiders(exchange: Exchange, random: Random) -> None:
-    """Let two accounts that the gateway does not know quote and take in the same markets."""
-    for _ in range(150):
+def trade_as_outsiders(exchange: Exchange, random: Random, closed: Event) -> None:
+    """Let two accounts that the gateway does not know quote and take until the day is over."""
+    while not closed.wait(OUTSIDERS_REST_S):
         symbol = random.choice(list(MARKETS))
         trader = random.choice((exchange.outsider, exchange.counterparty))
         trader.attempt(
@@ -224,8 +226,15 @@ class Outcome:
 async def trading_day(service: Service) -> Outcome:
     """Let everybody trade at once, and wait until the streams have told as much as the truth."""
     async with manned(service) as desks:
-        outsiders = asyncio.to_thread(trade_as_outsiders, service.exchange, Random(SEED))
-        await asyncio.gather(outsiders, *(desk.trade() for desk in desks))
+        closed, exchange = Event(), service.exchange
+        outsiders = asyncio.create_task(
+            asyncio.to_thread(trade_as_outsiders, exchange, Random(SEED), closed)
+        )
+        try:
+            await asyncio.gather(*(desk.trade() for desk in desks))
+        finally:
+            closed.set()
+        await outsiders
         outcome = Outcome(desks, service.exchange.truth())
         await settled(lambda: all(caught_up(outcome, desk) for desk in desks))
         for desk in desks:
@@ -276,6 +285,15 @@ def test_a_thousand_orders_were_answered_and_none_is_in_doubt(outcome: Outcome) 
     assert kinds.total() == ORDERS_OF_EACH * len(DESKS)
     assert kinds.keys() == {"OrderAccepted", "OrderRejected"}
     assert kinds["OrderAccepted"] > kinds.total() / 2, kinds
+
+
+def test_outsiders_traded_with_every_desk_from_morning_to_evening(outcome: Outcome) -> None:
+    strangers = {each.account_id for each in OUTSIDERS}
+    trades = outcome.truth["trades"]
+    for half in (trades[: len(trades) // 2], trades[len(trades) // 2 :]):
+        pairs = [{trade[side]["account"] for side in ("buyer", "seller")} for trade in half]
+        met = set[str]().union(*(pair for pair in pairs if pair & strangers)) - strangers
+        assert met == {desk.name for desk in outcome.desks}
 
 
 def test_every_type_of_order_was_accepted_and_filled(outcome: Outcome) -> None:
