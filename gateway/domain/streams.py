@@ -67,7 +67,8 @@ class Withheld:
     """A frame of `topic` about `symbol` had no meaning: what was told before it is outdated.
 
     It comes of topics whose frames each tell the whole value, so the next one mends it. A trade or
-    an order that has no meaning is missing from its topic: that is a `Broken` and a `Started`.
+    an order that has no meaning is missing from its topic: that is a `Broken` and a `Started`. So
+    is, from every topic, a frame that does not even say what it tells of.
     """
 
     topic: Topic

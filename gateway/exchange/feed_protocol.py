@@ -217,16 +217,27 @@ class FeedProtocol:
         return [update]
 
     def _lost(self, text: str | bytes, heard: Instant, at: Instant) -> list[FeedEvent]:
-        """Say that a frame without meaning is missing from its topic, or outdates its value."""
-        topic, symbol = topic_of_unreadable(text)
+        """Say that a frame without meaning is missing from its topic, or outdates its value.
+
+        One that may be of any topic is missing from all of them.
+        """
+        try:
+            topic, symbol = topic_of_unreadable(text)
+        except Unparsable:
+            return self._restarted(self._topics.started, heard, at)
         if topic is None or not self.is_started(topic):
             return []
-        if topic.kind in _EACH_FRAME_COUNTS:
-            self._needs_tick = True
+        if topic.kind in _EACH_FRAME_COUNTS or symbol is None:
+            return self._restarted(frozenset({topic}), heard, at)
+        return [Withheld(topic, symbol)]
+
+    def _restarted(self, topics: frozenset[Topic], heard: Instant, at: Instant) -> list[FeedEvent]:
+        if not topics:
+            return []
+        self._needs_tick = True
+        for topic in topics:
             self._topics.restart(topic, at.monotonic)
-            broken = Broken(heard.wall, "a frame could not be read", frozenset({topic}))
-            return [broken, *self._reconcile(at)]
-        return [] if symbol is None else [Withheld(topic, symbol)]
+        return [Broken(heard.wall, "a frame could not be read", topics), *self._reconcile(at)]
 
     def _acknowledged(self, frame: Acknowledgement, at: Instant) -> list[FeedEvent]:
         self._needs_tick = True

@@ -33,6 +33,7 @@ from gateway.exchange.stream_wire import (
     Malformed,
     OrderFrame,
     ReservedFrame,
+    SeemingFrame,
     StreamName,
     TickerFrame,
     TopOfBookFrame,
@@ -40,7 +41,7 @@ from gateway.exchange.stream_wire import (
     Unreadable,
 )
 from gateway.exchange.values import not_negative, positive, unless_zero
-from gateway.exchange.wire import CrossedBook, Unparsable, parse
+from gateway.exchange.wire import CrossedBook, Unparsable, parse, require_unique_names
 
 _TYPES = {
     TopicKind.ALL_TICKERS: "allTickers",
@@ -78,16 +79,19 @@ def topic_of(name: StreamName) -> Topic | None:
 
 
 def topic_of_unreadable(text: str | bytes) -> tuple[Topic | None, str | None]:
-    """The topic that a data frame without meaning seems to belong to, and its market's symbol.
+    """The topic that a frame without meaning told something of, and its market's symbol if any.
 
-    Each is None if the frame does not say so.
+    The topic is None for what is no data of the document: an acknowledgement, a kind that it does
+    not give, an object without a kind, such as a heartbeat. Raise `Unparsable` when the frame may
+    be of any topic.
     """
-    try:
-        name = parse(text, StreamName)
-        topic = Topic(TopicKind.ACCOUNT) if name.type in _OF_AN_ACCOUNT else topic_of(name)
-    except Unparsable:
+    require_unique_names(text)
+    frame = parse(text, SeemingFrame)
+    if frame.method is not None or frame.type is None:
         return None, None
-    return topic, name.symbol
+    if frame.type in _OF_AN_ACCOUNT:
+        return Topic(TopicKind.ACCOUNT), frame.symbol
+    return topic_of(StreamName(frame.type, frame.symbol, frame.interval)), frame.symbol
 
 
 def cancels_all(frame: DataFrame) -> bool:

@@ -21,6 +21,7 @@ from gateway.exchange.wire import (
     TickerRow,
     Unparsable,
     parse,
+    require_unique_names,
 )
 
 
@@ -174,13 +175,25 @@ _SHAPES: dict[str, type[DataFrame]] = {
 }
 
 
+class SeemingFrame(Struct):
+    """As much of a frame as says what it tells of, though nothing else of it can be read."""
+
+    method: object = None
+    type: str | None = None
+    symbol: str | None = None
+    interval: str | None = None
+
+
 class _Envelope(Struct):
     method: object = None
     type: object = None
 
 
 def decode_frame(text: str) -> Acknowledgement | DataFrame:
-    """Read one frame; raise `Unreadable` when it is none that the document describes."""
+    """Read one frame; raise `Unreadable` when it is none that the document describes.
+
+    Nor is one with a name twice: which value counts is a guess.
+    """
     try:
         envelope = parse(text, _Envelope)
     except Unparsable:
@@ -189,6 +202,7 @@ def decode_frame(text: str) -> Acknowledgement | DataFrame:
     if shape is None:
         raise Unreadable(Malformed.UNKNOWN_KIND)
     try:
+        require_unique_names(text)
         return parse(text, shape)
     except Unparsable:
         raise Unreadable(Malformed.WRONG_SHAPE) from None

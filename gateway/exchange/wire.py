@@ -204,7 +204,7 @@ def parse(text: bytes | str, shape: type[T]) -> T:
         raise Unparsable from None
 
 
-def require_unique_names(text: bytes) -> None:
+def require_unique_names(text: bytes | str) -> None:
     """Raise `Unparsable` for JSON with a name twice in an object: which value counts is a guess.
 
     Nothing is read here: each object is dropped as soon as its names were seen.

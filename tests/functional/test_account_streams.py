@@ -67,13 +67,16 @@ def cut(exchange: Exchange) -> None:
     exchange.streams("cut", account="demo")
 
 
-def garble(exchange: Exchange) -> None:
-    exchange.inject('{"type": "balanceUpdate", "symbol": "TRY"}', account="demo")
+def truncate(exchange: Exchange) -> None:
+    exchange.inject('{"type": "balanceUpdate", "symbol": "TRY", "avail', account="demo")
 
 
 @pytest.mark.parametrize(
     ("break_off", "reason"),
-    [(cut, "connection ended: closed"), (garble, "a frame could not be read")],
+    [
+        (cut, "connection ended: closed"),
+        (truncate, "a frame could not be read"),
+    ],
 )
 def test_after_a_break_a_gap_and_then_all_balances_as_they_are(
     service: Service,

@@ -356,11 +356,12 @@ async def test_a_login_counts_as_refused_until_one_succeeds() -> None:
         assert listener.refused == {TopicKind.ACCOUNT: 1}
 
 
-async def test_garbage_is_counted_and_the_connection_goes_on() -> None:
+async def test_garbage_is_counted_and_leaves_a_gap_and_the_connection_goes_on() -> None:
     async with listening(Exchange(babbling)) as exchange:
-        listener = Listener(exchange.url)
+        listener = Listener(exchange.url, FeedTiming(restart_every=0.0, close_within=0.2))
         listener.feed.want(ALL)
         async with listener.running() as feed:
+            assert await listener.next(Broken)
             await listener.next(Update)
             assert feed.epoch == 1
         assert listener.malformed == {

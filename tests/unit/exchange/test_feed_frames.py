@@ -38,13 +38,8 @@ from tests.unit.exchange.spoiling import spoiled
     ("frame", "reason"),
     [
         (b"{}", Malformed.BINARY),
-        ("x" * (MAX_FRAME + 1), Malformed.OVERSIZED),
-        ("{", Malformed.NOT_AN_OBJECT),
-        ("[1]", Malformed.NOT_AN_OBJECT),
-        ("[" * 100_000, Malformed.NOT_AN_OBJECT),
         ('{"data":"pong"}', Malformed.UNKNOWN_KIND),
         ('{"type":"news"}', Malformed.UNKNOWN_KIND),
-        ('{"type":7}', Malformed.UNKNOWN_KIND),
         ('{"method":"DANCE","status":"success"}', Malformed.WRONG_SHAPE),
         ('{"method":"SUBSCRIBE","status":"success"}', Malformed.WRONG_SHAPE),
         ('{"method":"SUBSCRIBE","status":"success","type":"news"}', Malformed.WRONG_SHAPE),
@@ -56,7 +51,7 @@ from tests.unit.exchange.spoiling import spoiled
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_a_malformed_frame_is_counted_and_harms_nothing(
+def test_a_malformed_frame_that_tells_nothing_of_a_topic_is_counted_and_harms_nothing(
     frame: str | bytes, reason: Malformed
 ) -> None:
     bench = Bench().started(TRADES)
@@ -65,15 +60,51 @@ def test_a_malformed_frame_is_counted_and_harms_nothing(
     assert bench.protocol.is_started(TRADES)
 
 
+ORDER_FRAME = json.dumps(DATA[ACCOUNT])
+OF_ANY_TOPIC: dict[str, tuple[str | bytes, Malformed]] = {
+    "empty": ("", Malformed.NOT_AN_OBJECT),
+    "truncated": (ORDER_FRAME[:-10], Malformed.NOT_AN_OBJECT),
+    "not a number": (ORDER_FRAME.replace("7350", "NaN"), Malformed.NOT_AN_OBJECT),
+    "too deep": (ORDER_FRAME[:-1] + ',"new":' + "[" * 100_000, Malformed.NOT_AN_OBJECT),
+    "HTML": ("<html>", Malformed.NOT_AN_OBJECT),
+    "a list of frames": (f"[{ORDER_FRAME}]", Malformed.NOT_AN_OBJECT),
+    "a kind that is no text": ('{"type":7}', Malformed.UNKNOWN_KIND),
+    "two kinds": ('{"type":"orderUpdate","type":"news"}', Malformed.UNKNOWN_KIND),
+    "two values": (ORDER_FRAME.replace("7350", '7350,"price":7351'), Malformed.WRONG_SHAPE),
+    "bytes that are no text": (b"\xff", Malformed.BINARY),
+    "without an end": ("x" * (MAX_FRAME + 1), Malformed.OVERSIZED),
+}
+
+
+@pytest.mark.parametrize(("frame", "reason"), OF_ANY_TOPIC.values(), ids=OF_ANY_TOPIC)
+def test_a_frame_that_may_be_of_any_topic_leaves_a_gap_in_all_of_them(
+    frame: str | bytes, reason: Malformed
+) -> None:
+    bench = Bench().started(ALL, BOOK, TRADES, ACCOUNT)
+    whole = bench.at.wall
+    bench.now += 2
+    broken, *started = bench.receive(frame)
+    topics = frozenset({ALL, BOOK, TRADES, ACCOUNT})
+    assert broken == Broken(whole, "a frame could not be read", topics)
+    assert len(started) == len(topics)
+    assert set(started) == {Started(topic, bench.at.wall) for topic in topics}
+    assert bench.malformed == {reason: 1}
+
+
+def test_a_frame_that_may_be_of_any_topic_breaks_none_before_one_has_started() -> None:
+    assert Bench().started().receive("{") == []
+
+
 @pytest.mark.parametrize(
     ("topic", "frame"),
     [
         (TRADES, UNREADABLE_TRADE),
         (ACCOUNT, '{"type":"orderUpdate","order":{"status":"LOST"}}'),
+        (ALL, '{"type":"allTickers"}'),
     ],
-    ids=["trade", "order"],
+    ids=["trade", "order", "ticker of nobody knows which market"],
 )
-def test_a_trade_or_order_that_cannot_be_read_leaves_a_gap(topic: Topic, frame: str) -> None:
+def test_what_no_later_frame_makes_up_for_leaves_a_gap(topic: Topic, frame: str) -> None:
     bench = Bench().started(topic)
     whole = bench.at.wall
     bench.now += 2

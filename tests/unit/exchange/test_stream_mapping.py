@@ -274,8 +274,10 @@ def test_a_name_without_its_symbol_or_interval_is_not_guessed() -> None:
         ('{"type":"reservedUpdate"}', (Topic(TopicKind.ACCOUNT), None)),
         ('{"type":"trade","symbol":"A"}', (Topic(TopicKind.TRADES, "A"), "A")),
         ('{"type":"allTickers","symbol":"A"}', (Topic(TopicKind.ALL_TICKERS), "A")),
-        ('{"type":"trade"}', (None, None)),
-        ("[]", (None, None)),
+        ('{"type":"allTickers"}', (Topic(TopicKind.ALL_TICKERS), None)),
+        ('{"type":"news","symbol":"A"}', (None, "A")),
+        ('{"data":"pong"}', (None, None)),
+        ('{"method":"SUBSCRIBE","type":"trade","symbol":"A"}', (None, None)),
     ],
     ids=[
         "order",
@@ -283,11 +285,45 @@ def test_a_name_without_its_symbol_or_interval_is_not_guessed() -> None:
         "held",
         "trade",
         "one of all tickers",
-        "trade of nothing",
-        "no object",
+        "one of all tickers without a symbol",
+        "another kind",
+        "no kind",
+        "acknowledgement",
     ],
 )
 def test_an_unreadable_frame_may_still_say_where_it_belongs(
     text: str, said: tuple[Topic | None, str | None]
 ) -> None:
     assert topic_of_unreadable(text) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "",
+        '{"type":"trade","sym',
+        '{"type":7}',
+        '{"type":"trade"}',
+        '{"type":"trade","symbol":"A","price":NaN}',
+        '{"type":"news","type":"trade","symbol":"A"}',
+        '{"type":"trade","symbol":"A","new":' + "[" * 100_000,
+        b"\xff",
+    ],
+    ids=[
+        "no object",
+        "empty",
+        "truncated",
+        "a kind that is no text",
+        "trade of nothing",
+        "no number",
+        "two kinds",
+        "too deep",
+        "no text",
+    ],
+)
+def test_an_unreadable_frame_that_does_not_say_where_it_belongs_may_be_of_any_topic(
+    text: str | bytes,
+) -> None:
+    with pytest.raises(Unparsable):
+        topic_of_unreadable(text)
