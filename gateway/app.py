@@ -10,10 +10,12 @@ from functools import partial
 
 import structlog
 import uvloop
+from stamina.instrumentation import set_on_retry_hooks
 
 from gateway.access.policy import Policy
 from gateway.access.policy_file import PolicyFile
 from gateway.custody import Keyring, load_keyring
+from gateway.exchange import log_retry
 from gateway.observability import Metrics, Redactor, configure_logging
 from gateway.schema import build_schema
 from gateway.schema.context import Services
@@ -97,6 +99,7 @@ def serve(settings: Settings) -> None:
     """
     redact = Redactor()
     configure_logging(settings.log_level, settings.log_format, redact)
+    set_on_retry_hooks([log_retry])
     given = Given(
         settings=settings,
         keyring=_keyring(settings, redact),

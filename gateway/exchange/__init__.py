@@ -3,7 +3,7 @@
 Specified by the exchange's own API document; what it leaves out is decided where it matters.
 """
 
-from gateway.exchange.calls import PostForm, PreparedRequest, Retry
+from gateway.exchange.calls import PostForm, PreparedRequest, Retry, log_retry
 from gateway.exchange.client import ExchangeClient
 from gateway.exchange.clock import ExchangeClock
 from gateway.exchange.error_codes import CODES_TO_RECONCILE, ERROR_CODES, ExchangeCode
@@ -25,5 +25,6 @@ __all__ = [
     "Retry",
     "Timeouts",
     "Transport",
+    "log_retry",
     "open_transport",
 ]

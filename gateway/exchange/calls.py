@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import stamina
+import structlog
+from stamina.instrumentation import RetryDetails
 
 from gateway.domain.errors import ExchangeFailure, NotSent, Refused, Unclear
 from gateway.domain.signing import Sign, SignedText
@@ -16,6 +18,8 @@ from gateway.exchange.readers import read_time
 from gateway.exchange.replies import require_success
 from gateway.exchange.transport import Request, Transport
 from gateway.exchange.wire import SUCCESS, Unparsable
+
+_log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -181,6 +185,18 @@ class Calls:
             wait_jitter=self._retry.wait,
         )
         return await caller((NotSent, Unclear), attempt)
+
+
+def log_retry(details: RetryDetails) -> None:
+    """Write that a read is repeated: what `stamina` calls for each time, in place of its own."""
+    failure = details.caused_by
+    if isinstance(failure, NotSent | Unclear):
+        _log.info(
+            "exchange.retry",
+            endpoint=failure.endpoint,
+            cause=failure.cause,
+            attempt=details.retry_num,
+        )
 
 
 def _get(path: str, text: str, *headers: tuple[str, str]) -> Request:

@@ -23,10 +23,11 @@ from gateway.observability import bind_trace, trace_id
 from gateway.schema.context import Context
 from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import body as error_body
-from gateway.schema.errors import code_of, failure
+from gateway.schema.errors import failure
 from gateway.web.authentication import authenticate, bearer_token
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.parts import GraphQLParts
+from gateway.web.under_way import Origin, Outcome
 
 JSON = "application/json"
 _METHODS = ("GET", "POST")  # the router lets HEAD through with GET
@@ -55,12 +56,12 @@ class HttpRefusal(Exception):
 class _Answer:
     status: int
     body: bytes
-    operation: str
-    code: str
+    outcome: Outcome
 
 
 _REQUESTS = msgspec.json.Decoder(GraphQLRequest)
 _VARIABLES = msgspec.json.Decoder(dict[str, Any])
+_KEPT = Outcome("query", None, "OK", None)
 
 
 class GraphQLOverHttp:
@@ -82,37 +83,34 @@ class GraphQLOverHttp:
         request = Request(scope, receive)
         trace = trace_id(request.headers.get("traceparent"), self._random_bytes)
         headers = {"x-trace-id": trace, "cache-control": "no-store", "vary": "accept"}
-        media_type = JSON
+        media_type, principal = JSON, None
         try:
             with bind_trace(trace):
                 media_type = _media_type(request.headers.get("accept", "*/*"))
-                answer = await self._answer(request, trace, media_type)
+                _check_verb(request.method)
+                principal = self._principal(request)
+                answer = await self._answer(request, principal, trace, media_type)
         except HttpRefusal as refusal:
-            refused = failure(refusal.error)
             headers |= dict(refusal.headers)
-            answer = _Answer(
-                refusal.status, msgspec.json.encode(refused), "none", refusal.error.code
-            )
+            answer = _refused(refusal.status, refusal.error)
         except ClientDisconnect:
             return
         except asyncio.CancelledError:  # the server stops, and the grace is over
-            stopping = Stopping()
-            answer = _Answer(503, msgspec.json.encode(failure(stopping)), "none", stopping.code)
-        self._under_way.answered(answer.operation, answer.code, time.perf_counter() - began)
+            answer = _refused(503, Stopping())
+        seconds = time.perf_counter() - began
+        self._under_way.answered(answer.outcome, Origin(principal, trace), seconds)
         response = Response(answer.body, answer.status, headers, media_type)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, trace: str, media_type: str) -> _Answer:
-        if request.method not in _METHODS:
-            refusal = BadUserInput("method", "send POST, or GET for a query")
-            raise HttpRefusal(405, refusal, (("allow", ", ".join(_METHODS)),))
-        principal = self._principal(request)
+    async def _answer(
+        self, request: Request, principal: Principal, trace: str, media_type: str
+    ) -> _Answer:
         text = await self._text(request)
         if self._services.policy().decide(principal.id, Action.MARKET_READ).allowed:
             kept = self._answers.find(text)
             self._metrics.answers.labels("no" if kept is None else "yes").inc()
             if kept is not None:
-                return _Answer(200, kept, "query", "OK")
+                return _Answer(200, kept, _KEPT)
         try:
             self._under_way.requests.take(principal)
         except RateLimited as limited:
@@ -153,16 +151,27 @@ class GraphQLOverHttp:
             operation = self._documents.operation(asked.query, asked.operationName)
         except DocumentFault as fault:
             response = error_body(fault.errors, trace)
-            return _Answer(refused, msgspec.json.encode(response), "none", code_of(response))
+            return _Answer(refused, msgspec.json.encode(response), Outcome.of(None, response))
         _check_method(request.method, operation)
         context = Context(self._services, principal, trace)
         response = await self._execution.execute(operation, asked.variables, context)
         body = msgspec.json.encode(response)
-        code = code_of(response)
-        if operation.public and code == "OK":
+        outcome = Outcome.of(operation, response)
+        if operation.public and outcome.code == "OK":
             self._answers.keep(text, body, context.markets.used)
         status = 200 if "data" in response else refused
-        return _Answer(status, body, operation.type.value, code)
+        return _Answer(status, body, outcome)
+
+
+def _refused(status: int, error: GatewayError) -> _Answer:
+    response = failure(error)
+    return _Answer(status, msgspec.json.encode(response), Outcome.of(None, response))
+
+
+def _check_verb(method: str) -> None:
+    if method not in _METHODS:
+        refusal = BadUserInput("method", "send POST, or GET for a query")
+        raise HttpRefusal(405, refusal, (("allow", ", ".join(_METHODS)),))
 
 
 def _media_type(accept: str) -> str:

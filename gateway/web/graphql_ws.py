@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
+import structlog
 from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -26,6 +27,9 @@ from gateway.schema.operation_groups import Member, OperationGroup
 from gateway.web.authentication import authenticate, token_of_init
 from gateway.web.outbox import Outbox, OutboxFull
 from gateway.web.parts import GraphQLParts
+from gateway.web.under_way import Origin, Outcome
+
+_log = structlog.get_logger(__name__)
 
 SUBPROTOCOL = "graphql-transport-ws"
 _LONGEST_ID = 128
@@ -106,6 +110,10 @@ class Connection:
         self.principal: Principal | None = None
         self._trace = trace_id(socket.headers.get("traceparent"), parts.random_bytes)
 
+    @property
+    def _origin(self) -> Origin:
+        return Origin(self.principal, self._trace)
+
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
         writer = asyncio.create_task(self._outbox.run())
@@ -157,6 +165,9 @@ class Connection:
         error = None if ended.cancelled() else ended.exception()
         match error:
             case SocketRefusal(code=code, reason=reason):
+                # Not the reason: it may repeat what the peer wrote.
+                who = self.principal and self.principal.id
+                _log.info("socket.refused", trace_id=self._trace, principal=who, code=code)
                 await self.close(code, reason)
             case None | WebSocketDisconnect() | RuntimeError() | OSError():
                 return  # the peer is gone
@@ -289,7 +300,8 @@ class Connection:
         response = await self._parts.execution.execute(operation, variables, context)
         payload = msgspec.json.encode(response).decode()
         seconds = time.perf_counter() - began
-        self._parts.under_way.answered(operation.type.value, code_of(response), seconds)
+        outcome = Outcome.of(operation, response)
+        self._parts.under_way.answered(outcome, self._origin, seconds)
         self._deliver(call_id, _next_prefix(call_id), payload, ("answer", call_id))
         self._put({"id": call_id, "type": "complete"}, ("end", call_id))
 
@@ -307,13 +319,13 @@ class Connection:
 
     def _fail(self, stream_id: str, errors: list[dict[str, Any]]) -> None:
         self._put({"id": stream_id, "type": "error", "payload": errors}, ("end", stream_id))
-        code = code_of({"errors": errors})
+        response = {"errors": errors}
         if stream_id in self._streams:
-            if code == RateLimited.code:  # a stream under way has no other limit to reach
+            if code_of(response) == RateLimited.code:  # under way it has no other limit to reach
                 self._parts.metrics.slow_streams.inc()
-            self._leave(stream_id, code)
+            self._leave(stream_id, response)
         else:
-            self._parts.under_way.ended("none", code)
+            self._parts.under_way.ended(Outcome.of(None, response), self._origin)
 
     def _complete(self, stream_id: str) -> None:
         self._put({"id": stream_id, "type": "complete"}, ("end", stream_id))
@@ -325,11 +337,13 @@ class Connection:
             call.cancel()
         self._leave(stream_id)
 
-    def _leave(self, stream_id: str, code: str = "OK") -> None:
+    def _leave(self, stream_id: str, response: dict[str, Any] | None = None) -> None:
+        """Forget a stream, which has ended well unless `response` has its errors."""
         stream = self._streams.pop(stream_id, None)
         if stream is not None:
             self._parts.under_way.subscriptions.give_back(stream.principal)
-            self._parts.under_way.ended("subscription", code)
+            outcome = Outcome.of(stream.operation, response or {})
+            self._parts.under_way.ended(outcome, self._origin)
             self._parts.metrics.subscriptions.labels(stream.operation.field).dec()
             stream.group.leave(stream.member)
 

@@ -1,10 +1,51 @@
-"""What each principal has under way, over HTTP and WebSocket together."""
+"""What each principal has under way, over HTTP and WebSocket together, and how it ended."""
 
 from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
 
 from gateway.access.policy import Principal
 from gateway.domain.errors import RateLimited
 from gateway.observability import Metrics
+from gateway.schema.documents import Operation
+from gateway.schema.errors import code_of
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose a request is, None while that is not known, and its trace id."""
+
+    principal: Principal | None
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a request or a subscription ended: OK, or with the code of its first error.
+
+    `operation` is its kind, "none" when it never became one, `field` the first field that it asks
+    for. All of it is from closed sets: nothing here is a caller's own text.
+    """
+
+    operation: str
+    field: str | None
+    code: str
+    exchange_code: str | None
+
+    @classmethod
+    def of(cls, operation: Operation | None, response: dict[str, Any]) -> "Outcome":
+        """Read it off a response, or off the errors that ended a subscription."""
+        errors = response.get("errors")
+        return cls(
+            operation="none" if operation is None else operation.type.value,
+            field=None if operation is None else operation.field,
+            code=code_of(response),
+            exchange_code=errors[0]["extensions"].get("exchangeCode") if errors else None,
+        )
 
 
 class Share:
@@ -27,18 +68,32 @@ class Share:
 
 
 class UnderWay:
-    """The requests and subscriptions that have begun, and the metrics of those that ended."""
+    """The requests and subscriptions that have begun; counts how they end, and logs failures."""
 
     def __init__(self, metrics: Metrics, *, requests: int, subscriptions: int) -> None:
         self._metrics = metrics
         self.requests = Share("requests under way", requests)
         self.subscriptions = Share("subscriptions", subscriptions)
 
-    def answered(self, operation: str, code: str, seconds: float) -> None:
-        """Count a request that was answered, and how long that took."""
-        self.ended(operation, code)
-        self._metrics.graphql_seconds.labels(operation).observe(seconds)
+    def answered(self, outcome: Outcome, origin: Origin, seconds: float) -> None:
+        """Take note of a request that was answered, and of how long that took."""
+        self._metrics.graphql_seconds.labels(outcome.operation).observe(seconds)
+        self._note(outcome, origin, ms=round(seconds * 1000))
 
-    def ended(self, operation: str, code: str) -> None:
-        """Count what has no duration to tell: a subscription lasts as long as its reader likes."""
-        self._metrics.graphql_requests.labels(operation, code).inc()
+    def ended(self, outcome: Outcome, origin: Origin) -> None:
+        """Take note of what has no duration: a subscription lasts as long as its reader likes."""
+        self._note(outcome, origin)
+
+    def _note(self, outcome: Outcome, origin: Origin, **more: int) -> None:
+        self._metrics.graphql_requests.labels(outcome.operation, outcome.code).inc()
+        if outcome.code != "OK":
+            _log.info(
+                "request.failed",
+                trace_id=origin.trace,
+                principal=origin.principal and origin.principal.id,
+                operation=outcome.operation,
+                field=outcome.field,
+                code=outcome.code,
+                exchange_code=outcome.exchange_code,
+                **more,
+            )

@@ -234,6 +234,33 @@ def test_an_order_can_be_found_in_the_log_by_its_trace_id(service: Service, trad
     assert line["trace_id"] == response.headers["x-trace-id"]
 
 
+def test_a_failed_read_can_be_found_in_the_log_by_its_trace_id(
+    service: Service, trader: Caller
+) -> None:
+    with service.exchange.fault("balance/wallet", outcome="html-502"):
+        response = trader.post('query Chosen { account(id: "demo") { balances { asset } } }')
+    text = service.log.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    mine = [line for line in lines if line.get("trace_id") == response.headers["x-trace-id"]]
+    assert [line["event"] for line in mine] == [
+        "exchange.retry",
+        "exchange.retry",
+        "request.failed",
+    ]
+    assert (mine[0]["endpoint"], mine[0]["cause"], mine[0]["attempt"]) == (
+        "wallet", "server_error", 1,
+    )  # fmt: skip
+    told = {name: mine[-1][name] for name in ("principal", "operation", "field", "code")}
+    assert told == {
+        "principal": "trader",
+        "operation": "query",
+        "field": "account",
+        "code": "EXCHANGE_UNAVAILABLE",
+    }
+    assert "Chosen" not in text
+    assert "stamina" not in text
+
+
 def test_it_refuses_to_start_and_tells_every_fault_at_once(
     tmp_path: Path, service: Service
 ) -> None:

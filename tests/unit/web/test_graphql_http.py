@@ -113,14 +113,15 @@ REFUSALS: list[tuple[dict[str, Any], int, str]] = [
 
 
 @pytest.mark.parametrize(("sent", "status", "code"), REFUSALS, ids=range(len(REFUSALS)))
-async def test_a_bad_request_is_refused_with_its_status_and_code_and_no_line_in_the_log(
+async def test_a_bad_request_is_refused_with_its_status_and_code_and_one_line_in_the_log(
     sent: dict[str, Any], status: int, code: str
 ) -> None:
     async with house_of() as house:
         with capture_logs() as lines:
             response = await house.client.post("/graphql", **sent)
         assert (response.status_code, codes(response.json())) == (status, [code])
-        assert lines == []
+        logged = [(each["event"], each["code"], each["trace_id"]) for each in lines]
+        assert logged == [("request.failed", code, response.headers["x-trace-id"])]
         assert response.headers["content-type"].startswith("application/json")
 
 
@@ -194,7 +195,8 @@ async def test_a_defect_is_masked_and_its_trace_id_is_the_caller_s() -> None:
             )
         (error,) = response.json()["errors"]
         assert error["extensions"]["traceId"] == response.headers["x-trace-id"] == trace
-        assert [line["trace_id"] for line in lines] == [trace]
+        assert [line["event"] for line in lines] == ["graphql.internal", "request.failed"]
+        assert [line["trace_id"] for line in lines] == [trace, trace]
         assert "house" not in response.text
 
 

@@ -183,7 +183,8 @@ async def test_a_bad_subscription_is_an_error_of_its_own_and_the_line_stays(
             line.peer.say({"type": "subscribe", "id": "1", "payload": payload})
             (error,) = await line.peer.hears("error")
         assert [each["extensions"]["code"] for each in error["payload"]] == [code]
-        assert lines == []
+        logged = [(each["event"], each["log_level"], each["code"]) for each in lines]
+        assert logged == [("request.failed", "info", code)]
         line.peer.subscribe(TOP, "1")
         await line.peer.hears("next")
         assert line.peer.closed is None

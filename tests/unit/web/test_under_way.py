@@ -4,7 +4,9 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
+from gateway.domain.errors import Unclear
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.graphql_ws import Connection, SocketLimits
 from gateway.web.kept_answers import KeptAnswers
@@ -124,3 +126,41 @@ async def test_operations_of_a_socket_are_counted_by_kind_and_outcome() -> None:
         seconds = desk.metrics.registry.get_sample_value
         assert seconds("gateway_graphql_seconds_count", {"operation": "query"}) == 1
         assert seconds("gateway_graphql_seconds_count", {"operation": "subscription"}) is None
+
+
+async def test_what_fails_leaves_a_line_with_the_caller_the_field_and_the_codes() -> None:
+    async with desk_of(with_token()) as desk:
+        desk.exchange.answers["balances"] = Unclear("wallet", "exchange_code", "90000")
+        with capture_logs() as lines:
+            await post(desk, parts_of(desk), 'query Mine { market(symbol: "NONE") { symbol } }')
+            await post(desk, parts_of(desk), MARKETS)
+            async with Line(parts_of(desk)) as peer:
+                peer.subscribe('subscription { topOfBook(symbol: "NONE") { asOf } }', "a")
+                await peer.hears("error")
+                peer.subscribe('{ account(id: "demo") { balances { asset } } }', "b")
+                await peer.hears("complete")
+        failed = [
+            (line["operation"], line["field"], line["code"], line["exchange_code"])
+            for line in lines
+        ]
+        assert failed == [
+            ("query", "market", "UNKNOWN_SYMBOL", None),
+            ("subscription", "topOfBook", "UNKNOWN_SYMBOL", None),
+            ("query", "account", "EXCHANGE_UNAVAILABLE", "90000"),
+        ]
+        assert {line["principal"] for line in lines} == {"app"}
+        assert ["ms" in line for line in lines] == [True, False, True]
+
+
+async def test_a_socket_that_proves_nobody_leaves_a_line_without_what_it_wrote() -> None:
+    async with desk_of(with_token()) as desk:
+        limits = SocketLimits(init_s=20, subscriptions=10, outbox=10)
+        peer = Peer()
+        await peer.socket.accept("graphql-transport-ws")
+        connection = Connection(peer.socket, parts_of(desk), limits, lambda *_: None)
+        peer.init("ngw_made-up-by-somebody")
+        with capture_logs() as lines:
+            await connection.run()
+        (line,) = lines
+        assert (line["event"], line["code"], line["principal"]) == ("socket.refused", 4403, None)
+        assert "somebody" not in str(line)
