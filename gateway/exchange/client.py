@@ -206,9 +206,14 @@ class ExchangeClient:
             raise BadUserInput("orderId", "expected an order id: letters and digits only")
         return await self._calls.prepare("market/cancel-order", sign, (("orderId", order_id),))
 
-    async def cancel(self, prepared: PreparedRequest) -> Order | None:
-        """Send a prepared cancel once; success alone is acceptance, with the order if it came."""
-        return await self._calls.once(prepared.request, readers.read_cancelled)
+    async def cancel(self, prepared: PreparedRequest, order_id: str) -> Order | None:
+        """Send a prepared cancel once; success alone is acceptance.
+
+        The order comes with it if the answer shows it, and shows it as cancelled.
+        """
+        return await self._calls.once(
+            prepared.request, partial(readers.read_cancelled, order_id=order_id)
+        )
 
     async def prepare_withdrawal(self, sign: Sign, command: Withdraw) -> PreparedRequest:
         """Sign a withdrawal without sending it ('Create Withdraw').

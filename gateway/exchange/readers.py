@@ -3,8 +3,6 @@
 Each raises `ValueError` when the body has no meaning here, `CrossedBook` and `Mismatch` included.
 """
 
-from dataclasses import replace
-
 from gateway.domain.account import (
     Balance,
     Currency,
@@ -101,19 +99,22 @@ def read_placed(body: bytes, command: PlaceOrder) -> Order:
     return order
 
 
-def read_cancelled(body: bytes) -> Order | None:
-    """Read 'Cancel An Active Order', whose order may be missing or unreadable.
+def read_cancelled(body: bytes, order_id: str) -> Order | None:
+    """Read 'Cancel An Active Order', whose order may be missing, or lack its id and status.
 
-    An order that came without a status is shown as cancelled: that is what success says.
+    Success says which order that is, and that it is cancelled. An order that is unreadable, or
+    says anything else, is not shown.
     """
     try:
-        row = parse(body, account_wire.CancelReply).order
-        if row is None:
+        if (row := parse(body, account_wire.CancelReply).order) is None:
             return None
+        row.order_id = row.order_id or order_id
+        row.status = row.status or OrderStatus.CANCELLED
         order = order_mapping.map_order(row)
-        return order if row.status else replace(order, status=OrderStatus.CANCELLED)
     except ValueError:
         return None
+    told = (order.order_id, order.status)
+    return order if told == (order_id, OrderStatus.CANCELLED) else None
 
 
 def read_currencies(body: bytes) -> tuple[Currency, ...]:

@@ -296,7 +296,7 @@ class Orders:
         prepared = await self._exchange.prepare_cancel(self._accounts.signer(account), order_id)
         outcome: Cancelled | CancelUnknown
         try:
-            outcome = Cancelled(order_id, await self._exchange.cancel(prepared))
+            outcome = Cancelled(order_id, await self._exchange.cancel(prepared, order_id))
         except Unclear:
             outcome = CancelUnknown(order_id, prepared.signed_at + prepared.window)
         except ExchangeFailure as failure:

@@ -100,7 +100,7 @@ MUTATIONS = [
         "market/cancel-order",
         "orderId=abc",
         lambda client: client.prepare_cancel(sign, "abc"),
-        lambda client, prepared: client.cancel(prepared),
+        lambda client, prepared: client.cancel(prepared, "abc"),
     ),
     Mutation(
         "balance/create-withdraw",
@@ -289,13 +289,20 @@ async def test_success_without_an_order_is_unclear_for_placing_and_enough_for_al
     async with bench(sample("cancel-order")) as it:
         prepared = await it.client.prepare_order(sign, BUY)
         assert isinstance(await failing(it.client.place(prepared, BUY)), Unclear)
-        assert await it.client.cancel(await it.client.prepare_cancel(sign, "abc")) is None
+        assert await it.client.cancel(await it.client.prepare_cancel(sign, "abc"), "abc") is None
         await it.client.withdraw(await it.client.prepare_withdrawal(sign, WITHDRAW))
 
 
 async def cancelled(answer: Answer) -> Order | None:
     async with bench(answer) as it:
-        return await it.client.cancel(await it.client.prepare_cancel(sign, "abc"))
+        return await it.client.cancel(await it.client.prepare_cancel(sign, "abc"), "abc")
+
+
+def with_order(**changes: object) -> Answer:
+    """Answer with an order, as the live exchange does, of which some members are others."""
+    answer = json.loads((SAMPLES / "limit-buy.json").read_bytes())
+    answer["order"] |= changes
+    return reply(json.dumps(answer))
 
 
 @pytest.mark.parametrize("order_", ["{}", "5", '{"side":7}'])
@@ -303,17 +310,24 @@ async def test_an_unreadable_order_takes_nothing_from_an_accepted_cancel(order_:
     assert await cancelled(reply(f'{{"code":"00000","order":{order_}}}')) is None
 
 
-async def test_a_cancel_brings_the_order_where_the_exchange_gives_it() -> None:
-    found = await cancelled(sample("limit-buy"))
+@pytest.mark.parametrize("order_id", ["abc", "", None])
+@pytest.mark.parametrize("status", ["CANCELLED", "CANCELLED_ALL", "", None])
+async def test_a_cancel_brings_the_order_where_the_exchange_gives_it(
+    order_id: str | None, status: str | None
+) -> None:
+    found = await cancelled(with_order(orderId=order_id, status=status))
     assert found is not None
-    assert (found.symbol, found.status) == ("BTCUSDT", "NEW")
+    assert (found.order_id, found.symbol, found.status) == ("abc", "BTCUSDT", "CANCELLED")
 
 
-async def test_a_cancelled_order_without_a_status_is_cancelled() -> None:
-    text = (SAMPLES / "limit-buy.json").read_text().replace('"status"', '"unknown"')
-    found = await cancelled(reply(text))
-    assert found is not None
-    assert found.status == "CANCELLED"
+@pytest.mark.parametrize(
+    ("order_id", "status"),
+    [("deadbeef", "CANCELLED"), ("ABC", None), *(("abc", it) for it in ("NEW", "FILLED"))],
+)
+async def test_an_order_that_is_not_the_cancelled_one_is_not_shown_as_it(
+    order_id: str, status: str | None
+) -> None:
+    assert await cancelled(with_order(orderId=order_id, status=status)) is None
 
 
 @pytest.mark.parametrize("order_id", ["", "a b", "a&b=c", "ü", "a" * 257, "\ud800"], ids=ascii)

@@ -277,7 +277,7 @@ class StandInExchange:
     async def place(self, _prepared: object, _command: PlaceOrder) -> Any:  # noqa: ANN401
         return await self._answer("place")
 
-    async def cancel(self, _prepared: object) -> Any:  # noqa: ANN401
+    async def cancel(self, _prepared: object, _order_id: str) -> Any:  # noqa: ANN401
         return await self._answer("cancel")
 
     async def _prepared(self, name: str) -> PreparedRequest:
