@@ -1,11 +1,13 @@
 """Exact decimals within bounds, and their one text form."""
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import reduce
 
 MAX_DIGITS = 36
 """Significant digits, places before and places after the point: none may exceed this."""
 
+_EXACT = Context(prec=2 * MAX_DIGITS + 3, traps=[Inexact, InvalidOperation])
 _PLAIN = re.compile(r"-?[0-9]{1,72}(?:\.[0-9]{1,72})?", re.ASCII)
 
 
@@ -44,6 +46,11 @@ def parse_plain(text: str) -> Decimal:
     if not _PLAIN.fullmatch(text):
         raise NotADecimal
     return bounded(Decimal(text))
+
+
+def exact_sum(*terms: Decimal) -> Decimal:
+    """Add a few bounded decimals to the last digit: Python's `+` rounds to 28 of them."""
+    return reduce(_EXACT.add, terms)
 
 
 def plain(value: Decimal) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from gateway.domain.account import Balance, BalanceChange
+from gateway.domain.money import exact_sum
 
 
 class BalanceMirror:
@@ -13,8 +14,9 @@ class BalanceMirror:
     The stream tells what is available and what is held apart, one right after the other when both
     changed ('User Available Balance Update', 'User Reserved Balance Update'). So a part that came
     waits: for the other part, for the next telling of the same part, or until `settle` gives up
-    on the other. The total is then their sum. Where what is held changes alone, and at once both
-    by something else, the two cannot be told apart: then a total may be wrong until the next part.
+    on the other. The total then moves by what the parts moved, so that what the wallet counts in it
+    besides the two stays. Where what is held changes alone, and at once both by something else, the
+    two cannot be told apart: then a total may be wrong until the next part.
     """
 
     def __init__(self) -> None:
@@ -80,7 +82,9 @@ class BalanceMirror:
             self._held[asset] = (at, held)
         if (available, held) == (before.available, before.held):
             return ()
-        balance = replace(before, total=available + held, available=available, held=held)
+        besides = exact_sum(before.total, before.available.copy_negate(), before.held.copy_negate())
+        total = exact_sum(available, held, besides)
+        balance = replace(before, total=total, available=available, held=held)
         self._balances[asset] = balance
         return (balance,)
 

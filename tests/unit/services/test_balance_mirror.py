@@ -77,6 +77,19 @@ def test_the_precision_of_the_wallet_stays() -> None:
     assert changed == Balance("BTC", Decimal(5), Decimal(4), Decimal(1), precision=8)
 
 
+def test_a_total_has_every_digit_of_its_parts() -> None:
+    mirror = mirror_of()
+    mirror.apply(BalanceChange("HOT", available=Decimal("12345678901.123456789012345678")))
+    (told,) = mirror.apply(BalanceChange("HOT", held=Decimal("1.000000000000000001")))
+    assert told.total == Decimal("12345678902.123456789012345679")
+
+
+def test_what_the_wallet_counts_besides_the_parts_stays_in_the_total() -> None:
+    mirror = mirror_of(Balance("BTC", total=Decimal(100), available=Decimal(90), held=Decimal(5)))
+    mirror.apply(available("BTC", 89))
+    assert mirror.settle_all() == (Balance("BTC", Decimal(99), Decimal(89), Decimal(5)),)
+
+
 def test_a_wallet_asked_for_before_a_frame_arrived_does_not_override_it() -> None:
     mirror = mirror_of(balance("BTC", 5, 0), balance("TRY", 1, 0))
     begun = mirror.mark()
@@ -127,6 +140,7 @@ def test_what_waited_before_a_break_is_not_told_after_it() -> None:
 
 
 ASSETS = ("BTC", "TRY")
+MANY_DIGITS = 10**30
 START = [balance(asset, 1, 0) for asset in ASSETS]
 
 
@@ -148,7 +162,7 @@ class MirrorModel(RuleBasedStateMachine):
         self.asked: int | None = None
         self.wallet: list[Balance] = []
         self.sent_before_wallet: int | None = None
-        self.number = 1
+        self.number = MANY_DIGITS
 
     def fresh(self) -> int:
         self.number += 1
