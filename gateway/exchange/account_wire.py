@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from gateway.exchange.wire import Count, Decimals, Milliseconds, Named
+from gateway.exchange.wire import Count, Decimals, Milliseconds, Named, Numbered
 
 
 class OrderRow(Struct, kw_only=True, rename="camel"):
@@ -118,7 +118,7 @@ class TransferRow(Struct, kw_only=True, rename="camel"):
     symbol: str
     amount: Decimal
     time: Milliseconds
-    state: Count
+    state: Numbered
     txid: str | None = None
     explorer: str | None = None
     information: str | None = None

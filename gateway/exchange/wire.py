@@ -24,7 +24,10 @@ Decimals = Annotated[int, Meta(ge=0, le=36)]
 """How many decimals a market or an asset has."""
 
 Count = Annotated[int, Meta(ge=0, lt=2**31)]
-"""A number of things, or of a state: one that GraphQL can show."""
+"""A number of things: one that GraphQL can show."""
+
+Numbered = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
+"""A number that stands for a state, in a table that may not list it: any that GraphQL can show."""
 
 Named = str | int
 """A name that the exchange writes as a word in some replies and as an integer in others."""

@@ -20,7 +20,7 @@ from gateway.domain.account import (
     WithdrawalOptions,
 )
 from gateway.domain.money import NotADecimal
-from gateway.exchange import account_mapping, account_wire, wire
+from gateway.exchange import account_mapping, account_wire, readers, wire
 
 D = Decimal
 T = TypeVar("T")
@@ -159,6 +159,14 @@ def test_a_state_is_what_the_documents_tables_say_and_unknown_where_they_are_sil
         WITHDRAWAL_STATES.get(code, "UNKNOWN"),
         code,
     )
+
+
+@pytest.mark.parametrize("state", [-(2**31), -1, 2**31 - 1])
+def test_a_state_that_no_table_could_list_does_not_hide_the_other_transfers(state: int) -> None:
+    text = (SAMPLES / "withdraw-history.json").read_text()
+    body = text.replace('"state": 13', f'"state": {state}').encode()
+    (withdrawal,) = readers.read_withdrawals(body)
+    assert (withdrawal.state, withdrawal.state_code) == ("UNKNOWN", state)
 
 
 def test_the_sample_of_a_deposit_has_a_state_that_no_table_lists() -> None:
