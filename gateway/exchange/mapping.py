@@ -136,10 +136,15 @@ def map_level(row: LevelRow) -> PriceLevel:
 
 
 def map_order_book(symbol: str, row: BookRow) -> OrderBook:
-    """Map a whole book, the best prices first; raise `CrossedBook` if it is crossed."""
+    """Map a whole book, the best prices first; raise `CrossedBook` if it is crossed.
+
+    A price stands once on its side: of two levels there nobody knows whether one is old.
+    """
     bids = sorted(map(map_level, row.bids), key=lambda level: level.price, reverse=True)
     asks = sorted(map(map_level, row.asks), key=lambda level: level.price)
     refuse_crossed(next(iter(bids), None), next(iter(asks), None))
+    if any(len({level.price for level in side}) < len(side) for side in (bids, asks)):
+        raise Unparsable
     return OrderBook(symbol, tuple(bids), tuple(asks))
 
 

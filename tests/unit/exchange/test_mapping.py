@@ -260,6 +260,16 @@ def test_a_crossed_book_is_no_book(bid: Decimal) -> None:
             read("BTCTRY", book)
 
 
+@pytest.mark.parametrize("side", ["bids", "asks"])
+def test_a_book_with_a_price_twice_on_a_side_is_no_book(side: str) -> None:
+    book = sample("depth", wire.BookReply).book
+    levels: list[wire.LevelRow] = getattr(book, side)
+    levels.append(wire.LevelRow(levels[-1].price + D("0.00"), D(7)))
+    for read in (mapping.map_order_book, mapping.map_top_of_book):
+        with pytest.raises(wire.Unparsable):
+            read("BTCTRY", book)
+
+
 def test_a_minimum_below_zero_has_no_meaning_and_a_fee_below_zero_is_paid_out() -> None:
     info = sample("info", wire.RulesReply).info
     info.commission_maker = D("-0.01")
