@@ -15,15 +15,16 @@ _KNOWN_ENDS = (OrderStatus.FILLED, OrderStatus.CANCELLED)
 class OrderMirror:
     """Knows which orders are open; never lets one go back.
 
-    A filled quantity never falls, and what has ended never reopens: a list that was asked for
-    before a frame arrived may still show the order as it was. An order that is gone from a list
-    without a frame that says why is CLOSED_UNKNOWN: filled and cancelled look the same. A frame
-    that says it later is told.
+    A filled quantity never falls, and what was filled or cancelled never reopens: a list that was
+    asked for before a frame arrived may still show the order as it was. An order that is gone from
+    a list without a frame that says why is CLOSED_UNKNOWN: filled and cancelled look the same. A
+    frame that says it later is told. If the list only lagged behind, the order reopens as soon as a
+    later list shows it, or a frame tells more filled.
     """
 
     def __init__(self) -> None:
         self._open: dict[str, Order] = {}
-        self._ended: OrderedDict[str, Order] = OrderedDict()
+        self._ended: OrderedDict[str, tuple[int, Order]] = OrderedDict()
         self._counter = 0
         self._seen: dict[str, int] = {}
 
@@ -53,6 +54,7 @@ class OrderMirror:
         if order.status.terminal:
             self._end(order_id, order)
         else:
+            self._ended.pop(order_id, None)
             self._open[order_id] = order
         return order
 
@@ -65,20 +67,29 @@ class OrderMirror:
             if order_id not in orders and self._seen.get(order_id, 0) <= begun
         ]
         changed = [order for order in orders.values() if self._is_news(order, begun)]
+        for order in changed:
+            self._ended.pop(order.order_id or "", None)
         ended = [replace(order, status=_UNKNOWN) for order in vanished]
         told = (self.apply(order) for order in (*changed, *ended))
         return tuple(order for order in told if order is not None)
 
     def _is_news(self, order: Order, begun: int) -> bool:
-        known = self._open.get(order.order_id or "")
-        if self._seen.get(order.order_id or "", 0) > begun:
+        order_id = order.order_id or ""
+        if order_id in self._ended:
+            at, ended = self._ended[order_id]
+            lagged = ended.status is _UNKNOWN and at <= begun
+            return lagged and _filled(order) >= _filled(ended)
+        known = self._open.get(order_id)
+        if self._seen.get(order_id, 0) > begun:
             return False
         return known is None or _filled(order) != _filled(known)
 
     def _falls_back(self, order: Order) -> bool:
         order_id = order.order_id or ""
-        if (ended := self._ended.get(order_id)) is not None:
-            return ended.status is not _UNKNOWN or order.status not in _KNOWN_ENDS
+        if order_id in self._ended:
+            _, ended = self._ended[order_id]
+            more = order.status in _KNOWN_ENDS or _filled(order) > _filled(ended)
+            return ended.status is not _UNKNOWN or not more
         known = self._open.get(order_id)
         if known is None or order.status.terminal:
             return False
@@ -87,7 +98,8 @@ class OrderMirror:
     def _with_fills_known(self, order: Order) -> Order:
         """The end of an order may be told without, or with less than, what was filled before."""
         order_id = order.order_id or ""
-        known = self._open.get(order_id) or self._ended.get(order_id)
+        _, ended = self._ended.get(order_id, (0, None))
+        known = self._open.get(order_id) or ended
         if known is None or _filled(order) >= _filled(known):
             return order
         return replace(
@@ -97,7 +109,7 @@ class OrderMirror:
     def _end(self, order_id: str, order: Order) -> None:
         self._open.pop(order_id, None)
         self._seen.pop(order_id, None)
-        self._ended[order_id] = order
+        self._ended[order_id] = (self._counter, order)
         while len(self._ended) > _ENDED_KEPT:
             self._ended.popitem(last=False)
 
