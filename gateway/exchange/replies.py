@@ -18,7 +18,7 @@ def require_success(endpoint: str, reply: Reply) -> None:
     """
     try:
         require_unique_names(reply.body)
-        code = parse(reply.body, Envelope).five_digits[:_LONGEST_CODE]
+        code = parse(reply.body, Envelope, strict=True).five_digits[:_LONGEST_CODE]
     except Unparsable:
         raise Unclear(endpoint, _without_code(reply.status)) from None
     if code == SUCCESS:

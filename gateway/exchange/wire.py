@@ -196,13 +196,14 @@ class TradesReply(Struct):
     trades: list[TradeRow]
 
 
-def parse(text: bytes | str, shape: type[T]) -> T:
+def parse(text: bytes | str, shape: type[T], *, strict: bool = False) -> T:
     """Read JSON into `shape`; raise `Unparsable` on anything else.
 
-    Decimals come out exactly as they were written: bound them before use.
+    Decimals come out exactly as they were written: bound them before use. Only a `strict` reading
+    refuses numbers and switches in strings, and integers with a point or an exponent.
     """
     try:
-        return msgspec.json.decode(text, type=shape, strict=False)
+        return msgspec.json.decode(text, type=shape, strict=strict)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise Unparsable from None
 
