@@ -29,6 +29,7 @@ from gateway.sandbox.order_requests import (
     FastBuy,
     ImmediateOrder,
     LimitOrder,
+    MarketOrder,
     OrderRequest,
     StopLimitOrder,
 )
@@ -82,6 +83,7 @@ class Engine:
         What a market or fast order does not find in the book is dropped: it is returned as
         PARTIALLY_FILLED, and is CANCELLED then. Raises Refusal: 10037, the codes of ``rules``,
         10042 or 10060 where nobody stands on the other side, 10041, 10039, 10031, in this order.
+        An account must have the funds for all that it asks for, not only for what there is.
         """
         market = self.market(request.symbol)
         match request:
@@ -163,9 +165,10 @@ class Engine:
         spent = sum((one.total for one in met), Decimal(0))
         if not isinstance(request, FastBuy):
             check_total(market, spent)
-        sold = sum((one.quantity for one in met), Decimal(0))
+        found = sum((one.quantity for one in met), Decimal(0))
+        self.ledger.require(account_id, *_asked(market, request, met))
         buys = request.side is Side.BUY
-        self.ledger.hold(account_id, *((market.quote, spent) if buys else (market.base, sold)))
+        self.ledger.hold(account_id, *((market.quote, spent) if buys else (market.base, found)))
         order = Order(
             order_id=self._new_order_id(),
             account_id=account_id,
@@ -312,6 +315,22 @@ def _check_wash(account_id: str, met: list[Meeting]) -> None:
 
 def _washes(account_id: str, met: list[Meeting]) -> bool:
     return any(one.maker.account_id == account_id for one in met)
+
+
+def _asked(market: Market, request: ImmediateOrder, met: list[Meeting]) -> tuple[str, Decimal]:
+    """The asset and quantity that an account must have for all that it asks for.
+
+    What a market buy would not find in the book counts at the last price that it would meet.
+    """
+    match request:
+        case FastBuy():
+            return market.quote, request.total
+        case MarketOrder(side=Side.BUY):
+            missing = request.quantity - sum(one.quantity for one in met)
+            spent = sum(one.total for one in met)
+            return market.quote, spent + missing * met[-1].maker.price
+        case _:
+            return market.base, request.quantity
 
 
 def _cost(market: Market, side: Side, price: Decimal, quantity: Decimal) -> tuple[str, Decimal]:

@@ -32,11 +32,15 @@ class Ledger:
         """One balance of an account; zero when it never had any."""
         return self._accounts[account_id].get(asset, Balance())
 
+    def require(self, account_id: str, asset: str, quantity: Decimal) -> None:
+        """Raise Refusal 10031 unless so much is available."""
+        if quantity > self.balance(account_id, asset).available:
+            raise Refusal(Code.INSUFFICIENT_BALANCE)
+
     def hold(self, account_id: str, asset: str, quantity: Decimal) -> None:
         """Bind an available quantity. Raises Refusal 10031 when there is too little."""
+        self.require(account_id, asset, quantity)
         balance = self.balance(account_id, asset)
-        if quantity > balance.available:
-            raise Refusal(Code.INSUFFICIENT_BALANCE)
         self._set(account_id, asset, balance.available - quantity, balance.held + quantity)
 
     def release(self, account_id: str, asset: str, quantity: Decimal) -> None:

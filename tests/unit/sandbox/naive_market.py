@@ -57,6 +57,28 @@ class NaiveMarket:
                 missing -= found[-1][1]
         return found
 
+    def cost(self, order: Row) -> Decimal:
+        """What a buy order may cost: at its own price, or step by step through the book.
+
+        A book that ends before it counts as if its last price went on.
+        """
+        if order.price is not None:
+            return order.price * order.quantity
+        met = self.met(order)
+        missing = order.quantity - sum(quantity for _, quantity in met)
+        met.append((met[-1][0], missing))
+        return sum((_price(row) * quantity for row, quantity in met), Decimal(0))
+
+    def sellers_within(self, total: Decimal, step: Decimal) -> set[str]:
+        """The accounts from which a total buys at least a step."""
+        sellers = set()
+        for row in self.side(buys=False):
+            if total < _price(row) * step:
+                break
+            sellers.add(row.account)
+            total -= _price(row) * row.quantity
+        return sellers
+
     def washes(self, order: Row) -> bool:
         """Whether an order would trade with its own account."""
         return any(row.account == order.account for row, _ in self.met(order))

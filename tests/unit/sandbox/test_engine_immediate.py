@@ -93,10 +93,30 @@ def test_what_a_market_order_does_not_find_in_the_book_is_dropped(engine: Engine
     assert engine.books["BTCUSDT"].bids.best() is None
 
 
-def test_only_what_would_trade_must_be_paid_for(engine: Engine) -> None:
-    place(engine, "ann", Side.SELL, "50000", "20")
-    assert market_order(engine, Side.BUY, "1000").filled == 20
-    assert engine.ledger.balance("bob", "USDT") == Balance(Decimal(0))
+@pytest.mark.parametrize(
+    ("affordable", "dearer"),
+    [
+        # Bob has 50 BTC and 1 000 000 USDT; the book buys and sells 0.01 BTC.
+        (MarketOrder("BTCUSDT", Side.SELL, Decimal(50)), "50.000001"),
+        (FastSell("BTCUSDT", Decimal(50)), "50.000001"),
+        (FastBuy("BTCUSDT", Decimal(1_000_000)), "1000000.01"),
+        # The first half at 40 000, and all the rest at the 50 000 of the other half.
+        (MarketOrder("BTCUSDT", Side.BUY, Decimal("20.001")), "20.001001"),
+    ],
+)
+def test_an_account_must_have_the_funds_for_all_it_asks_for_however_thin_the_book(
+    affordable: ImmediateOrder, dearer: str
+) -> None:
+    engine = two_clients(BTCUSDT)
+    place(engine, "ann", Side.SELL, "40000", "0.005")
+    place(engine, "ann", Side.SELL, "50000", "0.005")
+    place(engine, "ann", Side.BUY, "39000", "0.01")
+    member = "total" if isinstance(affordable, FastBuy) else "quantity"
+    too_much = replace(affordable, **{member: Decimal(dearer)})
+    assert refused(engine, too_much) is Code.INSUFFICIENT_BALANCE
+    order = engine.place("bob", affordable, NOW)
+    assert (order.status, order.filled) == (OrderStatus.PARTIALLY_FILLED, Decimal("0.01"))
+    assert all(not balance.held for balance in engine.ledger.balances("bob").values())
 
 
 def test_a_fast_buy_spends_its_total_to_the_last_whole_step(engine: Engine) -> None:

@@ -220,6 +220,7 @@ class Trading(RuleBasedStateMachine):
 
     def check_refusal(self, name: str, request: OrderRequest, code: Code) -> None:
         if isinstance(request, FastBuy):
+            self.check_refused_fast_buy(name, request.total, code)
             return
         row = as_row(name, request, "refused", request.quantity)
         washes = not isinstance(request, StopLimitOrder) and self.naive.washes(row)
@@ -228,17 +229,24 @@ class Trading(RuleBasedStateMachine):
             assert washes
         elif code is Code.INSUFFICIENT_BALANCE:
             assert not washes
-            traded = sum(quantity for _, quantity in met)
-            wanted = traded if row.price is None else request.quantity
-            cost = sum((found.price or 0) * quantity for found, quantity in met)
-            cost = cost if row.price is None else row.price * request.quantity
-            asset, needed = ("USDT", cost) if row.buys else ("BTC", wanted)
+            asset, needed = ("USDT", self.naive.cost(row)) if row.buys else ("BTC", row.quantity)
             assert needed > self.engine.ledger.balance(name, asset).available
         elif code in (Code.MARKET_ORDER_NOT_AVAILABLE, Code.FAST_ORDER_NOT_AVAILABLE):
             assert met == []
         else:
             assert code is Code.TOTAL_UNDER_LIMIT
             assert sum((found.price or 0) * quantity for found, quantity in met) < MARKET.min_total
+
+    def check_refused_fast_buy(self, name: str, total: Decimal, code: Code) -> None:
+        sellers = self.naive.sellers_within(total, MARKET.quantity_step)
+        if code is Code.FAST_ORDER_NOT_AVAILABLE:
+            assert self.naive.side(buys=False) == []
+        elif code is Code.WASH_TRADING:
+            assert name in sellers
+        else:
+            assert code is Code.INSUFFICIENT_BALANCE
+            assert name not in sellers
+            assert total > self.engine.ledger.balance(name, "USDT").available
 
     def check_spent(self, order: Order) -> None:
         """A fast buy keeps within its total; only a book without more to sell leaves a step."""
