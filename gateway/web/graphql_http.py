@@ -1,6 +1,7 @@
 """GraphQL over HTTP (the GraphQL-over-HTTP specification): POST, and GET for queries."""
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ from gateway.web.parts import GraphQLParts
 from gateway.web.under_way import Origin, Outcome
 
 JSON = "application/json"
-_METHODS = ("GET", "POST")  # the router lets HEAD through with GET
+_METHODS = ("GET", "POST")
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 
 
@@ -61,6 +62,19 @@ class _Answer:
 
 _REQUESTS = msgspec.json.Decoder(GraphQLRequest)
 _VARIABLES = msgspec.json.Decoder(dict[str, Any])
+_OBJECT = "expected a JSON object"
+_EXPECTED = {
+    "query": "expected the text of a document",
+    "variables": _OBJECT,
+    "operationName": "expected the name of an operation",
+    "extensions": _OBJECT,
+}
+_MEMBER = re.compile(rf"(?:at `\$\.|required field `)({'|'.join(_EXPECTED)})\b")
+"""msgspec tells which member is wrong in its message alone."""
+
+_NO_REQUEST = BadUserInput(
+    "body", f'{_OBJECT}: {{"query": "…", "variables": {{…}}, "operationName": "…"}}'
+)
 _KEPT = Outcome("query", None, "OK", None)
 
 
@@ -92,11 +106,11 @@ class GraphQLOverHttp:
                 answer = await self._answer(request, principal, trace, media_type)
         except HttpRefusal as refusal:
             headers |= dict(refusal.headers)
-            answer = _refused(refusal.status, refusal.error)
+            answer = _refuse(refusal.status, refusal.error)
         except ClientDisconnect:
             return
         except asyncio.CancelledError:  # the server stops, and the grace is over
-            answer = _refused(503, Stopping())
+            answer = _refuse(503, Stopping())
         seconds = time.perf_counter() - began
         self._under_way.answered(answer.outcome, Origin(principal, trace), seconds)
         response = Response(answer.body, answer.status, headers, media_type)
@@ -163,7 +177,7 @@ class GraphQLOverHttp:
         return _Answer(status, body, outcome)
 
 
-def _refused(status: int, error: GatewayError) -> _Answer:
+def _refuse(status: int, error: GatewayError) -> _Answer:
     response = failure(error)
     return _Answer(status, msgspec.json.encode(response), Outcome.of(None, response))
 
@@ -187,9 +201,12 @@ def _media_type(accept: str) -> str:
 def _read_post(text: bytes) -> GraphQLRequest:
     try:
         return _REQUESTS.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        problem = 'expected a JSON object: {"query": "…", "variables": {…}, "operationName": "…"}'
-        raise HttpRefusal(400, BadUserInput("body", problem)) from None
+    except msgspec.ValidationError as fault:
+        found = _MEMBER.search(str(fault))
+        refusal = BadUserInput(found[1], _EXPECTED[found[1]]) if found else _NO_REQUEST
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        refusal = _NO_REQUEST
+    raise HttpRefusal(400, refusal)
 
 
 def _read_get(request: Request) -> GraphQLRequest:
@@ -199,7 +216,7 @@ def _read_get(request: Request) -> GraphQLRequest:
     try:
         variables = _VARIABLES.decode(given["variables"]) if given.get("variables") else None
     except (msgspec.MsgspecError, RecursionError):
-        raise HttpRefusal(400, BadUserInput("variables", "expected a JSON object")) from None
+        raise HttpRefusal(400, BadUserInput("variables", _OBJECT)) from None
     return GraphQLRequest(given["query"], variables, given.get("operationName") or None)
 
 

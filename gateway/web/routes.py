@@ -1,11 +1,17 @@
 """The addresses of the service."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
+from gateway.domain.errors import BadUserInput
+from gateway.schema.errors import failure
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.health import Health
 from gateway.web.sockets import Sockets
@@ -21,8 +27,9 @@ def web_application(
     """The ASGI application: /graphql (HTTP and WebSocket), /healthz, /readyz, /metrics."""
     # A redirect would be built from the Host header, which is the caller's.
     application = FastAPI(title="Narkasa gateway", openapi_url=None, redirect_slashes=False)
+    application.add_exception_handler(HTTPException, _not_routed)
     application.router.routes += [
-        Route("/graphql", graphql, methods=["GET", "POST"]),
+        Route("/graphql", graphql),
         WebSocketRoute("/graphql", sockets.serve),
         Route("/healthz", health.live),
         Route("/readyz", health.ready),
@@ -36,3 +43,12 @@ def web_application(
         expose_headers=["x-trace-id", "retry-after"],
     )
     return application
+
+
+async def _not_routed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # it is registered for no other
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        refusal = BadUserInput("method", "this address takes GET")
+    else:
+        refusal = BadUserInput("path", "there are /graphql, /healthz, /readyz and /metrics")
+    return JSONResponse(failure(refusal), error.status_code, error.headers)

@@ -170,6 +170,16 @@ def test_an_operation_name_that_is_not_in_the_document_is_refused(
     assert response.json()["errors"][0]["extensions"]["code"] == VALIDATION
 
 
+MEMBERS = {
+    "no query": "query",
+    "query is null": "query",
+    "query is a number": "query",
+    "variables are a list": "variables",
+    "variables are text": "variables",
+    "name is a number": "operationName",
+}
+"""What is wrong in a body that is a JSON object; "body" itself in every other."""
+
 BODIES = {
     "nothing": b"",
     "no json": b"{",
@@ -196,8 +206,12 @@ BODIES = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_body_that_is_no_request_is_refused(trader: Caller, name: str) -> None:
-    assert refusal(send(trader, BODIES[name])) == (400, "BAD_USER_INPUT")
+def test_a_body_that_is_no_request_is_refused_and_the_wrong_member_named(
+    trader: Caller, name: str
+) -> None:
+    response = send(trader, BODIES[name])
+    assert refusal(response) == (400, "BAD_USER_INPUT")
+    assert response.json()["errors"][0]["extensions"]["field"] == MEMBERS.get(name, "body")
 
 
 @pytest.mark.parametrize("token", ["good", "none"])

@@ -106,10 +106,32 @@ def test_a_get_that_is_no_request_is_400(trader: Caller, params: dict[str, str])
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-def test_other_methods_are_405(trader: Caller) -> None:
-    for method in ("PUT", "DELETE", "PATCH"):
-        response = trader.http.request(method, "/graphql", headers=trader.headers)
-        assert response.status_code == 405
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/graphql", "GET, POST"),
+        ("DELETE", "/graphql", "GET, POST"),
+        ("PATCH", "/graphql", "GET, POST"),
+        ("OPTIONS", "/graphql", "GET, POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("DELETE", "/readyz", "GET, HEAD"),
+    ],
+)
+def test_another_method_is_405_with_the_body_of_every_refusal(
+    trader: Caller, method: str, path: str, allowed: str
+) -> None:
+    response = trader.http.request(method, path, headers=trader.headers)
+    assert response.status_code == 405
+    assert response.json()["errors"][0]["extensions"]["field"] == "method"
+    assert sorted(response.headers["allow"].split(", ")) == allowed.split(", ")
+
+
+@pytest.mark.parametrize("path", ["/", "/graphq", "/docs"])
+def test_another_address_is_404_with_the_body_of_every_refusal(trader: Caller, path: str) -> None:
+    response = trader.http.get(path, headers=trader.headers)
+    assert response.status_code == 404
+    assert response.json()["errors"][0]["extensions"]["field"] == "path"
+    assert "/graphql" in response.json()["errors"][0]["message"]
 
 
 def test_head_executes_nothing(trader: Caller) -> None:
