@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection
 
+import structlog
 from starlette.websockets import WebSocket
 
 from gateway.access.policy import Principal
@@ -17,6 +18,8 @@ from gateway.web.graphql_ws import (
     SocketRefusal,
 )
 from gateway.web.parts import GraphQLParts
+
+_log = structlog.get_logger(__name__)
 
 _GOING_AWAY = 1001
 _TRY_LATER = "Try again later"
@@ -53,6 +56,9 @@ class Sockets:
         """Serve one connection to its end."""
         origin = socket.headers.get("origin")
         if origin is not None and origin not in self._allowed_origins:
+            # A browser tells its page nothing of the refusal, so the log must name the setting.
+            problem = "its Origin is none of NGW_ALLOWED_ORIGINS"
+            _log.info("socket.refused", code=FORBIDDEN, problem=problem)
             await socket.close(FORBIDDEN, "Origin not allowed")
             return
         if SUBPROTOCOL not in socket.scope.get("subprotocols", ()):

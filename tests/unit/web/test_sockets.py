@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.web.graphql_ws import SocketLimits
 from gateway.web.sockets import Sockets
@@ -66,8 +67,13 @@ async def test_a_program_and_an_allowed_page_may_connect_and_another_page_may_no
         await house.greeted(origin=PAGE)
         assert house.open == 2
         for origin in ("https://evil.example.com", "null", PAGE + ".evil.example.com", ""):
-            peer = house.serve(Peer(origin=origin))
-            assert await peer.is_closed() == (4403, "Origin not allowed")
+            with capture_logs() as lines:
+                peer = house.serve(Peer(origin=origin))
+                closed = await peer.is_closed()
+            assert closed == (4403, "Origin not allowed")
+            assert [
+                (line["event"], "NGW_ALLOWED_ORIGINS" in line["problem"]) for line in lines
+            ] == [("socket.refused", True)]
             assert peer.accepted is None
 
 
