@@ -16,7 +16,7 @@ from gateway.domain.account import (
     WithdrawalChannel,
     WithdrawalOptions,
 )
-from gateway.domain.money import bounded, plain
+from gateway.domain.money import bounded
 from gateway.exchange.account_wire import (
     BalanceRow,
     CurrencyRow,
@@ -25,7 +25,7 @@ from gateway.exchange.account_wire import (
     WithdrawalChannelRow,
     WithdrawalOptionsRow,
 )
-from gateway.exchange.parameters import Pairs
+from gateway.exchange.parameters import Pairs, above_zero
 from gateway.exchange.values import not_negative
 
 _WITHDRAWAL_STATES = {
@@ -143,11 +143,14 @@ def _web_address(text: str | None) -> str | None:
 
 
 def withdraw_pairs(command: Withdraw) -> Pairs:
-    """A withdrawal's parameters ('Create Withdraw'), in the order of the document's table."""
+    """A withdrawal's parameters ('Create Withdraw'), in the order of the document's table.
+
+    Raise `BadUserInput` for a quantity that is not above zero or too long.
+    """
     tag = () if command.tag is None else (("secondParameter", command.tag),)
     return (
         ("symbol", command.asset),
-        ("amount", plain(command.quantity)),
+        ("amount", above_zero("quantity", command.quantity)),
         ("address", command.address),
         *tag,
         ("node", command.channel),

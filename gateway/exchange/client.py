@@ -180,8 +180,8 @@ class ExchangeClient:
     async def prepare_order(self, sign: Sign, command: PlaceOrder) -> PreparedRequest:
         """Sign an order without sending it ('New Limit Buy Order' to 'New Fast Sell Order').
 
-        Raise `BadUserInput` for a fast order by the terms of the other side, `UnknownSymbol` for
-        what can be none, and `NotSent` if the exchange's time cannot be had.
+        Raise `BadUserInput` for terms that can be no order's, `UnknownSymbol` for what can be none,
+        and `NotSent` if the exchange's time cannot be had.
         """
         _require_symbol(command.symbol)
         return await self._calls.prepare(order_path(command), sign, order_pairs(command))
@@ -218,8 +218,8 @@ class ExchangeClient:
     async def prepare_withdrawal(self, sign: Sign, command: Withdraw) -> PreparedRequest:
         """Sign a withdrawal without sending it ('Create Withdraw').
 
-        Raise `BadUserInput` for a text that cannot be sent, and `NotSent` if the exchange's time
-        cannot be had.
+        Raise `BadUserInput` for a text or a quantity that cannot be sent, and `NotSent` if the
+        exchange's time cannot be had.
         """
         _require_asset(command.asset)
         _require_text("channel", command.channel)
@@ -270,12 +270,17 @@ def _require_asset(asset: str) -> None:
 
 def _can_be_a_name(text: str) -> bool:
     """Keep from the exchange what cannot be in any of its lists, and might not even be text."""
-    return 0 < len(text) <= _LONGEST_NAME and text.isascii() and text.isprintable()
+    return _is_line(text, _LONGEST_NAME) and text.isascii()
 
 
 def _require_text(field: str, text: str) -> None:
-    if not (0 < len(text) <= _LONGEST_TEXT and text.isprintable()):
-        raise BadUserInput(field, f"expected 1 to {_LONGEST_TEXT} printable characters")
+    if not _is_line(text, _LONGEST_TEXT):
+        problem = f"expected 1 to {_LONGEST_TEXT} printable characters, no space around them"
+        raise BadUserInput(field, problem)
+
+
+def _is_line(text: str, longest: int) -> bool:
+    return 0 < len(text) <= longest and text.isprintable() and text == text.strip()
 
 
 def _unknown_asset(asset: str) -> BadUserInput:

@@ -10,10 +10,10 @@ from decimal import Decimal
 from gateway.domain.account import Fill
 from gateway.domain.errors import BadUserInput
 from gateway.domain.market import OrderSide
-from gateway.domain.money import bounded, plain
+from gateway.domain.money import bounded
 from gateway.domain.orders import Order, OrderStatus, OrderType, PlaceOrder, StopDirection
 from gateway.exchange.account_wire import FillRow, OrderRow
-from gateway.exchange.parameters import Pairs
+from gateway.exchange.parameters import Pairs, above_zero
 from gateway.exchange.values import if_given, meaning, not_negative, positive, unless_zero
 from gateway.exchange.wire import Unparsable
 
@@ -68,15 +68,27 @@ def order_path(command: PlaceOrder) -> str:
 def order_pairs(command: PlaceOrder) -> Pairs:
     """A command's parameters, in plain notation.
 
-    Raise `BadUserInput` for a fast order by the terms of the other side: the exchange spends a
-    total when it buys, and sells a quantity.
+    Raise `BadUserInput` for a term that is not above zero or too long, and for a fast order by the
+    terms of the other side: the exchange spends a total when it buys, and sells a quantity.
     """
     terms = command.spec.terms()
     spends = command.side is OrderSide.BUY
     if command.type is OrderType.FAST and spends != ("quote_total" in terms):
         raise BadUserInput("order.fast", "expected quoteTotal when buying, quantity when selling")
-    given = ((name, terms[term]) for term, name in _PARAMETERS.items() if term in terms)
-    return (("symbol", command.symbol), *((name, plain(value)) for name, value in given))
+    kind = f"order.{_in_camel_case(command.type)}"
+    return (
+        ("symbol", command.symbol),
+        *(
+            (name, above_zero(f"{kind}.{_in_camel_case(term)}", terms[term]))
+            for term, name in _PARAMETERS.items()
+            if term in terms
+        ),
+    )
+
+
+def _in_camel_case(name: str) -> str:
+    first, *others = name.lower().split("_")
+    return first + "".join(map(str.title, others))
 
 
 def answers(order: Order, command: PlaceOrder) -> bool:

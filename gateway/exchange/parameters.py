@@ -1,9 +1,13 @@
 """The one text of a request's parameters: built once, signed as it is, sent as it is."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
+
+from gateway.domain.errors import BadUserInput
+from gateway.domain.money import NotADecimal, bounded, plain
 
 _LEFT_ALONE = "!$'()*,/:?@"
 """Beside letters, digits and "-._~": what RFC 3986 allows in a query and that separates nothing.
@@ -13,6 +17,20 @@ would then verify another text than the one signed. Escaping all else is what ya
 """
 
 Pairs = Sequence[tuple[str, str]]
+
+
+def above_zero(field: str, value: Decimal) -> str:
+    """Write the price or quantity of a command, in plain notation.
+
+    Raise `BadUserInput` for `field` when it is not above zero, or has no such notation of a length
+    that can be sent.
+    """
+    try:
+        if bounded(value) > 0:
+            return plain(value)
+    except NotADecimal as fault:
+        raise BadUserInput(field, str(fault)) from None
+    raise BadUserInput(field, "must be above zero")
 
 
 def encode(pairs: Pairs) -> str:

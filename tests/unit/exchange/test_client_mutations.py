@@ -338,7 +338,45 @@ async def test_what_cannot_be_an_order_id_is_not_sent(order_id: str) -> None:
         assert it.peer.requests == []
 
 
-@pytest.mark.parametrize("text", ["", "a\nb", "\ud800", "a" * 257], ids=ascii)
+NO_QUANTITIES = ["NaN", "sNaN", "Infinity", "-5", "0", "-0", "1E+999999", "1E-999999", "9" * 37]
+no_quantity = pytest.mark.parametrize(
+    "value", [D(text) for text in NO_QUANTITIES], ids=NO_QUANTITIES
+)
+
+
+@no_quantity
+@pytest.mark.parametrize(
+    ("command", "term", "field"),
+    [
+        (BUY, "price", "order.limit.price"),
+        (BUY, "quantity", "order.limit.quantity"),
+        (ORDERS["market-sell"][0], "quantity", "order.market.quantity"),
+        (STOP_BUY, "stop_price", "order.stopLimit.stopPrice"),
+        (ORDERS["fast-buy"][0], "quote_total", "order.fast.quoteTotal"),
+    ],
+    ids=lambda it: it if isinstance(it, str) else "",
+)
+async def test_an_order_by_what_is_no_price_or_quantity_is_not_prepared(
+    command: PlaceOrder, term: str, field: str, value: Decimal
+) -> None:
+    spec = OrderSpec(type=command.type, **command.spec.terms() | {term: value})
+    async with bench(close) as it:
+        with pytest.raises(BadUserInput) as error:
+            await it.client.prepare_order(sign, replace(command, spec=spec))
+        assert it.peer.requests == []
+    assert error.value.field == field
+
+
+@no_quantity
+async def test_a_withdrawal_of_what_is_no_quantity_is_not_prepared(value: Decimal) -> None:
+    async with bench(close) as it:
+        with pytest.raises(BadUserInput) as error:
+            await it.client.prepare_withdrawal(sign, replace(WITHDRAW, quantity=value))
+        assert it.peer.requests == []
+    assert error.value.field == "quantity"
+
+
+@pytest.mark.parametrize("text", ["", " ", " a", "a ", "a\nb", "\ud800", "a" * 257], ids=ascii)
 @pytest.mark.parametrize("field", ["asset", "channel", "address", "tag"])
 async def test_a_withdrawal_whose_texts_cannot_be_sent_is_bad_input(field: str, text: str) -> None:
     command = {
