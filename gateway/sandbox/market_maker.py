@@ -1,5 +1,6 @@
 """A seeded market maker: prices wander, quotes follow, trades print, near orders get filled."""
 
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import cycle, islice
@@ -44,6 +45,9 @@ class MarketMaker:
             market.symbol: int(market.opening_price / market.tick) for market in self._markets
         }
         self._turns = cycle(self._markets)
+        self._markets_of = Counter(
+            asset for market in self._markets for asset in (market.base, market.quote)
+        )
 
     def open(self, now: int) -> None:
         """Quote every market for the first time."""
@@ -63,7 +67,7 @@ class MarketMaker:
         mid = self._mids[market.symbol]
         opening = int(market.opening_price / market.tick)
         step = self._rng.gauss(0, _STEP) * mid + (opening - mid) * _PULL
-        self._mids[market.symbol] = max(_LEVELS * 2, round(mid + step))
+        self._mids[market.symbol] = max(1, round(mid + step))
 
     def _quote(self, market: Market, now: int) -> None:
         # The old quotes go first: else a moved mid would meet its own orders.
@@ -73,12 +77,15 @@ class MarketMaker:
         self._place(QUOTING_ACCOUNT, self._quotes(market), now)
 
     def _quotes(self, market: Market) -> Iterable[LimitOrder]:
+        """Levels on both sides; a price of a few ticks leaves room for fewer bids."""
         mid = self._mids[market.symbol]
         for level in range(_LEVELS):
             away = max(1 + level, round(mid * (_HALF_SPREAD + level * _LEVEL_GAP)))
             for side, ticks in ((Side.BUY, mid - away), (Side.SELL, mid + away)):
-                price = ticks * market.tick
-                yield LimitOrder(market.symbol, side, price, self._quantity(market, price))
+                if ticks > 0:
+                    price = ticks * market.tick
+                    quantity = self._quantity(market, side, price)
+                    yield LimitOrder(market.symbol, side, price, quantity)
 
     def _take(self, market: Market, now: int) -> None:
         """Trade with the best order of a random side, whosever it is: a small one as a whole."""
@@ -88,15 +95,22 @@ class MarketMaker:
             return
         share = Decimal(self._rng.randint(5, 60)) / 100
         small = best.price * best.quantity < _SMALL_TOTAL * market.min_total
-        quantity = (
-            best.quantity if small else (best.quantity * share).quantize(market.quantity_step)
-        )
+        part = (best.quantity * share).quantize(market.quantity_step)
+        quantity = best.quantity if small else max(part, market.min_quantity)
         self._place(TAKING_ACCOUNT, [_taking(market, side, best.price, quantity)], now)
 
-    def _quantity(self, market: Market, price: Decimal) -> Decimal:
+    def _quantity(self, market: Market, side: Side, price: Decimal) -> Decimal:
         total = self._rng.randint(*_LEVEL_TOTALS) * market.min_total
-        quantity = (total / price).quantize(market.quantity_step)
+        affordable = (
+            self._share(market.quote) / price if side is Side.BUY else self._share(market.base)
+        )
+        quantity = min(total / price, affordable).quantize(market.quantity_step)
         return max(quantity, market.min_quantity)
+
+    def _share(self, asset: str) -> Decimal:
+        """What one level may bind, so that every level of every market of the asset has as much."""
+        total = self._engine.ledger.balance(QUOTING_ACCOUNT, asset).total
+        return total / (self._markets_of[asset] * _LEVELS)
 
     def _place(self, account_id: str, requests: Iterable[OrderRequest], now: int) -> None:
         """Place what the rules allow.

@@ -3,12 +3,16 @@ from decimal import Decimal
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.sandbox import Account
+from gateway.sandbox.book import Book
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Event, OrderStatus, Side
 from gateway.sandbox.market_maker import HOUSE_ACCOUNTS, HOUSE_BALANCE, MarketMaker
 from gateway.sandbox.markets import ASSETS, Market, default_markets
+from gateway.sandbox.tape import Tape
 from tests.unit.sandbox.clients import ANN, NOW, build_engine, place
 
 BTCUSDT = default_markets()["BTCUSDT"]
@@ -103,24 +107,85 @@ def test_without_any_market_it_rests() -> None:
     assert engine.take_events() == []
 
 
-def test_any_quote_asset_and_any_minimum_gets_levels_and_trades() -> None:
-    market = Market(
+def test_orders_may_be_limit_orders_only_and_the_smallest_quantity_a_large_one() -> None:
+    market = replace(
+        coarse(30_000, 6), quantity_precision=3, min_quantity=Decimal(5), market_orders=False
+    )
+    book, tape = traded(market)
+    assert len(book.asks.levels(20)) >= 10
+    assert tape.trades
+
+
+@pytest.mark.parametrize("min_total", ["0", "0.00000001", "10", "1000000"])
+def test_every_market_gets_levels_on_both_sides_and_trades_whatever_its_smallest_total(
+    min_total: str,
+) -> None:
+    everywhere = {
+        symbol: replace(market, min_total=Decimal(min_total))
+        for symbol, market in default_markets().items()
+    }
+    engine = build_engine(*HOUSE, markets=everywhere)
+    maker = MarketMaker(engine, Random(7))
+    maker.open(NOW)
+    run(maker, 100)
+    for symbol, book in engine.books.items():
+        assert len(book.bids.levels(20)) >= 10, symbol
+        assert len(book.asks.levels(20)) >= 10, symbol
+        assert engine.tapes[symbol].trades, symbol
+
+
+@pytest.mark.parametrize("ticks", [1, 2, 5, 12, 13, 24])
+def test_a_price_of_few_ticks_has_the_bids_that_there_is_room_for_and_stays_where_it_is(
+    ticks: int,
+) -> None:
+    market = coarse(ticks, 0)
+    book, tape = traded(market)
+    assert len(book.bids.levels(20)) >= min(12, ticks) // 2 - 1
+    assert tape.trades
+    assert ticks / 2 < tape.last <= ticks + 1
+
+
+@given(
+    st.integers(1, 10**20 - 1),
+    st.integers(0, 8),
+    st.integers(0, 8),
+    st.integers(0, 10**20 - 1),
+)
+def test_it_goes_on_whatever_the_rules_of_a_market(
+    ticks: int, price_precision: int, quantity_precision: int, min_total: int
+) -> None:
+    opening = min(Decimal(ticks).scaleb(-price_precision), Decimal(10) ** 12 - 1)
+    market = replace(
+        coarse(1, price_precision),
+        opening_price=opening,
+        quantity_precision=quantity_precision,
+        min_quantity=Decimal(1).scaleb(-quantity_precision),
+        min_total=Decimal(min_total).scaleb(-8),
+    )
+    traded(market, times=3)
+
+
+def coarse(ticks: int, precision: int) -> Market:
+    """A market of ETH in BTC that opens at so many ticks."""
+    return Market(
         base="ETH",
         quote="BTC",
         name="Ethereum",
-        opening_price=Decimal("0.03"),
-        price_precision=6,
-        quantity_precision=3,
-        min_quantity=Decimal(5),
+        opening_price=Decimal(ticks).scaleb(-precision),
+        price_precision=precision,
+        quantity_precision=5,
+        min_quantity=Decimal("0.00001"),
         min_total=Decimal("0.0001"),
-        market_orders=False,
     )
-    engine = build_engine(*HOUSE, markets={"ETHBTC": market})
+
+
+def traded(market: Market, times: int = 200) -> tuple[Book, Tape]:
+    """The book and the tape of a market after so many ticks in it alone."""
+    engine = build_engine(*HOUSE, markets={market.symbol: market})
     maker = MarketMaker(engine, Random(7))
     maker.open(NOW)
-    run(maker, 20)
-    assert len(engine.books["ETHBTC"].asks.levels(20)) >= 10
-    assert engine.tapes["ETHBTC"].trades
+    run(maker, times)
+    return engine.books[market.symbol], engine.tapes[market.symbol]
 
 
 def test_the_same_seed_trades_the_same() -> None:
