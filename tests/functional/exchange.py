@@ -180,9 +180,14 @@ class Exchange:
         told = self.control("frames", text=text, account=account, topic=topic)
         assert told["connections"], "nobody is there to get the frame"
 
-    def skew(self, ms: int) -> None:
-        """Set the exchange's clock so far ahead of the machine's, or behind it."""
+    @contextmanager
+    def skew(self, ms: int) -> Iterator[None]:
+        """Set the exchange's clock so far ahead of the machine's, or behind it, meanwhile."""
         self.control("clock", skewMs=ms)
+        try:
+            yield
+        finally:
+            self.control("clock", skewMs=0)
 
     def truth(self, account: str | None = None) -> Json:
         """What really happened, to everybody or to one account; no fraction is a float.

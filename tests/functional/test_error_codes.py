@@ -155,9 +155,8 @@ def check_error(error: Json, code: str) -> None:
 @pytest.mark.parametrize("code", ORDERS)
 def test_an_order_that_provokes_a_code_is_rejected_with_it(target: Service, code: str) -> None:
     account_id, symbol, side, order = ORDERS[code]
-    target.exchange.skew(60_000 if code == "20004" else 0)
-    result = send_order(target, code, account_id, symbol=symbol, side=side, order=order)
-    target.exchange.skew(0)
+    with target.exchange.skew(60_000 if code == "20004" else 0):
+        result = send_order(target, code, account_id, symbol=symbol, side=side, order=order)
     check_rejection(result, "OrderRejected", code)
 
 
