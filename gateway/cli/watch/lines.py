@@ -92,6 +92,13 @@ def balance(event: Event) -> str:
     return "  ".join([f"{event['asset']:<6}", *parts])
 
 
+def printable(line: str) -> str:
+    """Escape what could steer a terminal: names are as the exchange wrote them."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in line
+    )
+
+
 def _gap(event: Event) -> str:
     return _line(event["since"], f"gap: something may be missing since then ({event['reason']})")
 

@@ -53,9 +53,11 @@ def show(
     topic = TOPICS[field]
     try:
         target = find_target(environ, _ENV_FILE)
+        typer.echo(f"following {field} at {target.address}; Ctrl-C ends it", err=True)
         with closing(follow(target, operation(topic.document), variables)) as events:
             for event in islice(events, count):
-                typer.echo(json.dumps(event[field]) if as_json else topic.line(event[field]))
+                told = event[field]
+                typer.echo(json.dumps(told) if as_json else lines.printable(topic.line(told)))
     except NoTarget as problem:
         typer.echo(str(problem), err=True)
         return 2

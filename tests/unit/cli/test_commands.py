@@ -160,4 +160,6 @@ def test_watch_without_a_gateway_says_what_to_set(tmp_path: Path) -> None:
 def test_watch_of_a_gateway_that_is_not_there_fails() -> None:
     done = run("watch", "tickers", GATEWAY_URL="http://127.0.0.1:1", GATEWAY_TOKEN="t")
     assert done.returncode == 1
-    assert done.stderr.startswith("no connection to ws://127.0.0.1:1/graphql")
+    following, error = done.stderr.splitlines()
+    assert following.startswith("following tickers at ws://127.0.0.1:1/graphql")
+    assert error.startswith("no connection to ws://127.0.0.1:1/graphql")

@@ -99,3 +99,10 @@ def test_a_balance() -> None:
 def test_a_gap_is_never_silent() -> None:
     expected = f"{TIME}  gap: something may be missing since then (the feed was cut)"
     assert lines.trade(GAP) == lines.order(GAP) == lines.balance(GAP) == expected
+
+
+def test_what_could_steer_a_terminal_is_escaped_and_all_else_is_left() -> None:
+    event = {"asset": "\x1b[2JB\u202eTC\n", "total": "1", "available": "1", "held": "0"}
+    line = lines.printable(lines.balance({"__typename": "Balance", **event}))
+    assert line == "\\x1b[2JB\\u202eTC\\n  total 1  available 1  held 0"
+    assert lines.printable("12:00  ÜBTC 1") == "12:00  ÜBTC 1"
