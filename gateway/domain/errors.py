@@ -7,9 +7,12 @@
     ├── BadUserInput           names the field and the fix
     ├── UnknownSymbol
     ├── UnknownAccount
-    ├── JournalUnavailable     no order is sent without its record
+    ├── JournalUnavailable
+    │   ├── NotRecorded        no order is sent without its record
+    │   └── NotLookedUp        nobody can tell now what was placed
     ├── Stopping               the gateway stops before the answer is there
     ├── SourceUnavailable      nothing to show within the hard lifetime
+    ├── StreamRefused          the exchange does not let an account be followed
     └── ExchangeFailure
         ├── NotSent            it never left: nothing can have happened
         ├── Refused            the exchange said no
@@ -122,19 +125,32 @@ class UnknownAccount(GatewayError):
         return f"no account is called {self.account[:64]!r}; 'accounts' lists yours"
 
 
-@dataclass(eq=False)
 class JournalUnavailable(GatewayError):
-    """The order journal cannot be written, so this request sent no order.
-
-    An earlier one under the same client order id may have: nobody can look it up now.
-    """
+    """The order journal cannot be written or read."""
 
     code = "JOURNAL_UNAVAILABLE"
     retryable = True
 
+
+class NotRecorded(JournalUnavailable):
+    """An order cannot be recorded, so this request sent none.
+
+    An earlier one under the same client order id may have: nobody can look it up now.
+    """
+
     def __str__(self) -> str:
         """Say that nothing was sent, and how to go on."""
-        return "the order journal is away; an order was not sent: repeat it under its clientOrderId"
+        return (
+            "the order journal is away; this order was not sent: repeat it under its clientOrderId"
+        )
+
+
+class NotLookedUp(JournalUnavailable):
+    """A record cannot be read: it may stand, whatever it says."""
+
+    def __str__(self) -> str:
+        """Say what is not known now; it is no sign that an order was not sent."""
+        return "the order journal is away; what was placed cannot be looked up now: ask again"
 
 
 class Stopping(GatewayError):
@@ -158,6 +174,22 @@ class SourceUnavailable(GatewayError):
     def __str__(self) -> str:
         """Say what is missing."""
         return f"the exchange is away and nothing recent is known of {self.what}"
+
+
+@dataclass(eq=False)
+class StreamRefused(GatewayError):
+    """The exchange refuses the gateway's login for the stream of `account`; it is tried again."""
+
+    code = "EXCHANGE_UNAVAILABLE"
+    retryable = True
+    account: str
+
+    def __str__(self) -> str:
+        """Say what is refused, and who can mend it."""
+        return (
+            f"the exchange refuses the gateway's login for the stream of account {self.account}: "
+            "whoever runs the gateway must check the account's API key"
+        )
 
 
 class ExchangeFailure(GatewayError):

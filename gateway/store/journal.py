@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from gateway.domain.errors import JournalUnavailable
+from gateway.domain.errors import NotLookedUp, NotRecorded
 from gateway.domain.orders import FOLLOWING, Placement, PlacementPage, PlacementState, Rejection
 from gateway.store.journal_index import client_order_id_at, page_of, position_at, position_of
 from gateway.store.journal_keys import (
@@ -29,13 +29,12 @@ from gateway.store.journal_keys import (
     order_key,
     record_key,
 )
+from gateway.store.journal_records import JournalRecords
 from gateway.store.journal_script import PUT
 from gateway.store.redis import (
     StoreUnavailable,
     attempt,
-    positions_before,
     reach,
-    read_all,
     run_script,
     would_write,
 )
@@ -51,8 +50,6 @@ _OUTCOMES = frozenset(state for state, following in FOLLOWING.items() if not fol
 _EXPIRING = _OUTCOMES | {PlacementState.NOT_PLACED}
 
 _CHUNK = 100
-
-_RECORDS = msgspec.json.Decoder(Placement)
 
 
 def new_placement_id(account: str, random_bytes: Callable[[int], bytes]) -> str:
@@ -80,6 +77,7 @@ class OrderJournal:
         self._keep_ms = keep_ms
         self._retry_s = retry_s
         self._spool = Spool(spool_limit)
+        self._records = JournalRecords(redis)
         self.problem: str | None = None
 
     async def begin(self, placement: Placement) -> Placement:
@@ -87,7 +85,7 @@ class OrderJournal:
 
         One that was withdrawn, because writing it was not certain, does not count as standing.
         Returns the record that stands: the intent is the caller's to send only when that equals
-        `placement`, whose id must be fresh. Raises `JournalUnavailable` when that is not certain;
+        `placement`, whose id must be fresh. Raises `NotRecorded` when that is not certain;
         then nothing may be sent, and should the record have been written after all, it becomes
         NOT_SENT.
         """
@@ -100,7 +98,7 @@ class OrderJournal:
         try:
             await attempt(lambda: reach(self._redis))
         except StoreUnavailable as away:
-            raise JournalUnavailable from away
+            raise NotRecorded from away
         return await self._begin(placement)
 
     async def finish(self, placement: Placement) -> Placement:
@@ -141,8 +139,10 @@ class OrderJournal:
         """Look at Redis every `every_s` seconds, for ever; `problem` says what is wrong."""
         while True:
             problem = " ".join(await self.inspect()) or None
-            if problem != self.problem:
-                _log.warning("journal.problem", problem=problem or "none any more")
+            if problem is not None and problem != self.problem:
+                _log.warning("journal.problem", problem=problem)
+            elif problem != self.problem:
+                _log.info("journal.back")
             self.problem = problem
             await asyncio.sleep(every_s)
 
@@ -155,27 +155,30 @@ class OrderJournal:
         return len(self._spool)
 
     async def get(self, placement_id: str) -> Placement | None:
-        """The placement with this id. Raises `JournalUnavailable`, as all readers here do."""
+        """The placement with this id. Raises `NotLookedUp`, as all readers here do."""
         waiting = self._spool.get(placement_id)
         if waiting is not None:
             return waiting
-        (record,) = await self._read([id_key(placement_id)])
-        return None if record is None else await self._record(record)
+        (record,) = await self._records.pointers([id_key(placement_id)])
+        return None if record is None else await self._records.one(record)
 
     async def find(self, principal: str, account: str, client_order_id: str) -> Placement | None:
         """The placement that stands for this principal, account and client order id."""
         waiting = self._waiting_for((principal, account, client_order_id))
         if waiting is not None:
             return waiting
-        return await self._record(record_key(principal, account, client_order_id))
+        return await self._records.one(record_key(principal, account, client_order_id))
 
     async def of_orders(self, account: str, order_ids: Sequence[str]) -> dict[str, Placement]:
-        """The placements by the ids of the orders that they placed; others are left out."""
-        pointers = await self._read([order_key(account, order_id) for order_id in order_ids])
-        pairs = zip(order_ids, pointers, strict=True)
+        """The placements by the ids of the orders that they placed; others are left out.
+
+        So are those whose record is corrupt: one must not hide all others.
+        """
+        keys = [order_key(account, order_id) for order_id in order_ids]
+        pairs = zip(order_ids, await self._records.pointers(keys), strict=True)
         records = {order_id: key for order_id, key in pairs if key is not None}
-        found = zip(records, await self._read(list(records.values())), strict=True)
-        placements = {order_id: _decode(raw) for order_id, raw in found if raw is not None}
+        found = zip(records, await self._records.several(list(records.values())), strict=True)
+        placements = {order_id: each for order_id, each in found if each is not None}
         return placements | self._waiting_of(account, frozenset(order_ids))
 
     async def page(
@@ -191,15 +194,16 @@ class OrderJournal:
         """The principal's `first` newest placements in an account that are `wanted`.
 
         `after`: the cursor at which another page ended; raises `BadUserInput` for what is none.
-        With `client_order_id`, the one placement that has it. What waits in memory is among them.
+        With `client_order_id`, the one placement that has it. What waits in memory is among them;
+        what is corrupt is not, except that the one of an id raises `NotLookedUp`.
         """
         before = None if after is None else position_at(after)
         if client_order_id is None:
             found = self._newest_first(principal, account, before)
         else:
             found = self._one((principal, account, client_order_id), before)
-        async with aclosing(found) as placements:
-            return await page_of(placements, first, wanted)
+        async with aclosing(found) as places:
+            return await page_of(places, first, wanted)
 
     async def writable(self, account: str) -> bool:
         """Whether an intent of the account could be recorded now, as far as Redis tells."""
@@ -233,16 +237,21 @@ class OrderJournal:
             standing = await self._put(placement, after=frozenset())
         except StoreUnavailable as lost:
             self._withdraw(placement)
-            raise JournalUnavailable from lost
+            raise NotRecorded from lost
         except asyncio.CancelledError:
             self._withdraw(placement)
             raise
-        return placement if standing is None else _decode(standing)
+        if standing is None:
+            return placement
+        try:
+            return self._records.decode(record_key(*identity_of(placement)), standing)
+        except NotLookedUp as corrupt:
+            raise NotRecorded from corrupt
 
     def _withdraw(self, placement: Placement) -> None:
         """See to it that an intent which may have been recorded is not taken for sent."""
         if placement.state in _INTENTS:
-            reason = JournalUnavailable()
+            reason = NotRecorded()
             rejection = Rejection(code=reason.code, message=str(reason), retryable=True)
             placement = replace(placement, state=PlacementState.NOT_SENT, rejection=rejection)
         self._defer(placement)
@@ -253,8 +262,8 @@ class OrderJournal:
         if raw is None:
             return placement
         try:
-            standing = _decode(raw)
-        except JournalUnavailable:
+            standing = self._records.decode(record_key(*identity_of(placement)), raw)
+        except NotLookedUp:
             return placement
         if standing != placement:
             _refused(placement, standing)
@@ -288,25 +297,17 @@ class OrderJournal:
         standing: bytes | None = await attempt(lambda: run_script(self._redis, PUT, keys, values))
         return standing
 
-    async def _record(self, key: str | bytes) -> Placement | None:
-        (raw,) = await self._read([key])
-        return None if raw is None else _decode(raw)
-
-    async def _read(self, keys: Sequence[str | bytes]) -> list[bytes | None]:
-        if not keys:
-            return []
-        try:
-            return await attempt(lambda: read_all(self._redis, keys), tries=2)
-        except StoreUnavailable as away:
-            raise JournalUnavailable from away
-
     async def _newest_first(
         self, principal: str, account: str, before: str | None
-    ) -> AsyncGenerator[Placement]:
-        """The principal's placements in an account, from those at positions below `before` on."""
+    ) -> AsyncGenerator[tuple[str, Placement | None]]:
+        """Every position of the principal's in an account, from below `before` on.
+
+        With the placement that stands there; None where nothing does, or nothing readable.
+        """
+        index, _ = index_keys(principal, account)
         waiting: dict[str, Placement] = {}
         while True:
-            positions = await self._positions(principal, account, before)
+            positions = await self._records.positions(index, before, _CHUNK)
             found = await self._placements_at(principal, account, positions)
             waiting |= self._waiting_by_position(principal, account)
             down_to = positions[-1] if len(positions) == _CHUNK else ""
@@ -314,35 +315,31 @@ class OrderJournal:
                 if down_to <= position and (before is None or position < before):
                     found[position] = placement
             for position in sorted(found, reverse=True):
-                yield found[position]
+                yield position, found[position]
             if not down_to:
                 return
             before = down_to
 
-    async def _one(self, identity: Identity, before: str | None) -> AsyncGenerator[Placement]:
+    async def _one(
+        self, identity: Identity, before: str | None
+    ) -> AsyncGenerator[tuple[str, Placement | None]]:
         placement = await self.find(*identity)
-        if placement is not None and (before is None or position_of(placement) < before):
-            yield placement
-
-    async def _positions(self, principal: str, account: str, before: str | None) -> list[str]:
-        index, _ = index_keys(principal, account)
-        try:
-            return await attempt(
-                lambda: positions_before(self._redis, index, before, _CHUNK), tries=2
-            )
-        except StoreUnavailable as away:
-            raise JournalUnavailable from away
+        if placement is None:
+            return
+        position = position_of(placement)
+        if before is None or position < before:
+            yield position, placement
 
     async def _placements_at(
         self, principal: str, account: str, positions: Sequence[str]
-    ) -> dict[str, Placement]:
+    ) -> dict[str, Placement | None]:
         ids = map(client_order_id_at, positions)
-        records = await self._read([record_key(principal, account, each) for each in ids])
-        found = zip(positions, records, strict=True)
-        placements = {position: _decode(raw) for position, raw in found if raw is not None}
+        keys = [record_key(principal, account, each) for each in ids]
+        records = await self._records.several(keys)
         # Where an intent was withdrawn, the one in its place may stand elsewhere.
         return {
-            at: placement for at, placement in placements.items() if position_of(placement) == at
+            at: found if found is not None and position_of(found) == at else None
+            for at, found in zip(positions, records, strict=True)
         }
 
     def _waiting_by_position(self, principal: str, account: str) -> dict[str, Placement]:
@@ -363,15 +360,6 @@ class OrderJournal:
             and placement.order is not None
             and placement.order.order_id in order_ids
         }
-
-
-def _decode(raw: bytes) -> Placement:
-    """Read a record. A corrupt one is not absent: nothing may be sent in its place."""
-    try:
-        return _RECORDS.decode(raw)
-    except (msgspec.MsgspecError, ValueError) as error:
-        _log.exception("journal.corrupt_record")
-        raise JournalUnavailable from error
 
 
 def _refused(placement: Placement, standing: Placement) -> None:

@@ -13,7 +13,7 @@ from gateway.domain.errors import BadUserInput
 from gateway.domain.orders import Placement, PlacementPage
 
 _LOOKED_AT = 1_000
-"""How many placements one page reads at the most, however few of them are wanted."""
+"""How many positions one page looks at, however few of their placements stand or are wanted."""
 
 _POSITION = re.compile(r"[0-9]{16}:.*", re.ASCII | re.DOTALL)
 
@@ -45,22 +45,23 @@ def position_at(cursor: str) -> str:
 
 
 async def page_of(
-    placements: AsyncIterator[Placement], first: int, wanted: Callable[[Placement], bool]
+    places: AsyncIterator[tuple[str, Placement | None]],
+    first: int,
+    wanted: Callable[[Placement], bool],
 ) -> PlacementPage:
-    """The `first` wanted ones of `placements`, which come newest first."""
+    """The `first` wanted placements of `places`: positions, newest first, and what stands there."""
     entries: list[tuple[str, Placement]] = []
     looked_at = 0
-    async for placement in placements:
+    async for position, placement in places:
         looked_at += 1
-        cursor = cursor_at(position_of(placement))
-        if wanted(placement):
+        if placement is not None and wanted(placement):
             if len(entries) == first:
                 return _page(entries, has_next=True)
-            entries.append((cursor, placement))
+            entries.append((cursor_at(position), placement))
         if looked_at == _LOOKED_AT:
             if len(entries) == first:
                 return _page(entries, has_next=True)
-            return PlacementPage(tuple(entries), cursor, has_next=True)
+            return PlacementPage(tuple(entries), cursor_at(position), has_next=True)
     return _page(entries, has_next=False)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway.domain.errors import JournalUnavailable
+from gateway.domain.errors import NotLookedUp, NotRecorded
 from gateway.domain.orders import FOLLOWING, Placement, PlacementState
 from gateway.store.journal import OrderJournal, new_placement_id
 from tests.unit.store.examples import (
@@ -241,12 +241,13 @@ async def test_a_corrupt_record_lets_nothing_be_sent_in_its_place(valkey: Valkey
         await journal.begin(placement())
         for garbage in (b"\xff", b"3", b"{}"):
             await redis.set(RECORD_KEY, garbage)
+            with pytest.raises(NotRecorded):
+                await journal.begin(placement(2))
             for reading in (
-                journal.begin(placement(2)),
                 journal.get(placement().id),
                 journal.find("demo-app", "demo", "c-1"),
             ):
-                with pytest.raises(JournalUnavailable):
+                with pytest.raises(NotLookedUp):
                     await reading
             assert await redis.get(RECORD_KEY) == garbage
 

@@ -9,9 +9,10 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway.domain.errors import JournalUnavailable
+from gateway.domain.errors import NotLookedUp, NotRecorded
 from gateway.domain.orders import Placement, PlacementState
 from gateway.store.journal import OrderJournal
+from tests.unit.services.examples import until
 from tests.unit.store.examples import (
     accepted,
     in_state,
@@ -55,14 +56,14 @@ async def stored(server: ValkeyServer, placement_id: str) -> Placement | None:
 async def test_with_redis_away_nothing_begins_and_nothing_waits(own_valkey: ValkeyServer) -> None:
     async with journal_of(own_valkey) as (journal, _):
         await asyncio.to_thread(own_valkey.stop)
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(NotRecorded):
             await journal.begin(placement())
         for reading in (
             journal.get(placement().id),
             journal.find("demo-app", "demo", "c-1"),
             journal.of_orders("demo", ["o-1"]),
         ):
-            with pytest.raises(JournalUnavailable):
+            with pytest.raises(NotLookedUp):
                 await reading
         assert journal.pending() == 0
         await asyncio.to_thread(own_valkey.start)
@@ -75,7 +76,7 @@ async def test_an_intent_that_was_recorded_without_an_answer_becomes_not_sent(
     async with journal_of(own_valkey) as (journal, redis):
         await redis.ping()
         own_valkey.pause()
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(NotRecorded):
             await journal.begin(placement())
         assert journal.pending() == 1
         own_valkey.resume()
@@ -94,7 +95,7 @@ async def test_who_repeats_a_withdrawn_order_under_the_same_id_gets_it_sent(
     async with journal_of(own_valkey) as (journal, redis):
         await redis.ping()
         own_valkey.pause()
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(NotRecorded):
             await journal.begin(placement())
         own_valkey.resume()
         async with writing(journal):
@@ -112,7 +113,7 @@ async def test_an_intent_that_arrives_after_its_withdrawal_stays_withdrawn(
     async with journal_of(own_valkey) as (journal, redis):
         await redis.ping()
         own_valkey.pause()
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(NotRecorded):
             await journal.begin(placement())
         # Killed, not resumed: the script was never run. Its late twin is sent by hand below.
         await asyncio.to_thread(own_valkey.kill)
@@ -130,7 +131,7 @@ async def test_a_withdrawal_leaves_the_record_of_another_attempt_alone(
     async with journal_of(own_valkey) as (journal, redis):
         await redis.ping()
         own_valkey.pause()
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(NotRecorded):
             await journal.begin(placement(1))
         await asyncio.to_thread(own_valkey.kill)
         await asyncio.to_thread(own_valkey.start)
@@ -297,6 +298,21 @@ async def test_a_record_that_redis_lost_is_written_whole(own_valkey: ValkeyServe
         outcome = await journal.finish(accepted(begun))
         assert await journal.get(begun.id) == outcome
         assert (await journal.of_orders("demo", ["o-1"]))["o-1"].id == begun.id
+
+
+async def test_a_watched_journal_warns_once_when_its_redis_goes_and_says_when_it_is_back(
+    own_valkey: ValkeyServer,
+) -> None:
+    async with journal_of(own_valkey) as (journal, _):
+        with capture_logs() as logs:
+            watching = asyncio.create_task(journal.watch(0.01))
+            await asyncio.to_thread(own_valkey.stop)
+            await until(lambda: journal.problem is not None)
+            await asyncio.to_thread(own_valkey.start)
+            await until(lambda: journal.problem is None)
+            watching.cancel()
+    told = [(entry["event"], entry["log_level"]) for entry in logs]
+    assert told == [("journal.problem", "warning"), ("journal.back", "info")]
 
 
 async def test_a_full_spool_says_so_and_keeps_what_it_has(own_valkey: ValkeyServer) -> None:

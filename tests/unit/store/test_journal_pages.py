@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
-from gateway.domain.errors import BadUserInput, JournalUnavailable
+from gateway.domain.errors import BadUserInput, NotLookedUp, NotRecorded
 from gateway.domain.orders import Placement, PlacementPage, PlacementState
 from gateway.store.journal import OrderJournal
 from gateway.store.journal_index import position_of
@@ -171,6 +172,42 @@ async def test_a_page_reads_so_many_and_says_that_there_are_more(valkey: ValkeyS
         assert not found.has_next
 
 
+async def test_a_page_looks_at_so_many_positions_also_where_the_records_are_gone(
+    valkey: ValkeyServer,
+) -> None:
+    gone = [position_of(numbered(number)) for number in range(1, 1_100)]
+    async with journal_of(valkey) as (journal, redis):
+        oldest = await journal.begin(numbered(0))
+        await redis.zadd(INDEX, dict.fromkeys(gone, 0))
+        placements, found = await page(journal)
+        assert (placements, found.has_next) == ([], True)
+        assert await walk(journal, 1) == ([oldest], 2)
+
+
+@pytest.mark.parametrize("garbage", [b"\xff", b"3", b"{}"])
+async def test_a_corrupt_record_hides_no_other_and_is_logged_once(
+    valkey: ValkeyServer, garbage: bytes
+) -> None:
+    async with journal_of(valkey) as (journal, redis):
+        ended = [
+            await journal.finish(accepted(await journal.begin(numbered(number)), f"o-{number}"))
+            for number in range(3)
+        ]
+        await redis.set("ngw:1:journal:{demo}:record:demo-app:c-1", garbage)
+        with capture_logs() as lines:
+            assert (await page(journal))[0] == [ended[2], ended[0]]
+            assert (await page(journal, 1))[0] == [ended[2]]
+            assert await journal.of_orders("demo", ["o-0", "o-1", "o-2"]) == {
+                "o-0": ended[0],
+                "o-2": ended[2],
+            }
+            with pytest.raises(NotLookedUp):
+                await journal.page("demo-app", "demo", first=1, client_order_id="c-1")
+    (line,) = lines
+    assert (line["event"], line["log_level"]) == ("journal.corrupt_record", "error")
+    assert line["key"] == "ngw:1:journal:{demo}:record:demo-app:c-1"
+
+
 async def test_a_bad_cursor_is_refused_before_redis_is_asked() -> None:
     async with open_quick("redis://127.0.0.1:1") as redis:
         with pytest.raises(BadUserInput):
@@ -229,7 +266,7 @@ async def test_a_withdrawn_intent_gives_its_place_to_the_one_that_follows(
         journal = OrderJournal(redis, retry_s=0.02)
         await redis.ping()
         own_valkey.pause()
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(NotRecorded):
             await journal.begin(numbered(1))
         own_valkey.resume()
         (withdrawn,), _ = await page(journal)
@@ -264,7 +301,7 @@ async def test_what_waits_in_memory_is_in_its_place_as_it_stands(own_valkey: Val
         await asyncio.to_thread(own_valkey.stop)
         for number in (0, 20, 149):
             intents[number] = await journal.finish(accepted(intents[number], f"o-{number}"))
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(NotLookedUp):
             await page(journal)
         await asyncio.to_thread(own_valkey.start)
         assert journal.pending() == 3
@@ -281,7 +318,7 @@ async def test_a_foreign_key_in_the_index_s_place_blocks_no_order(valkey: Valkey
         await redis.set(EXPIRIES, "foreign")
         outcome = await journal.finish(accepted(await journal.begin(placement())))
         assert await journal.get(outcome.id) == outcome
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(NotLookedUp):
             await page(journal)
 
 
