@@ -69,10 +69,10 @@ export class Rest {
     return this.#signed("POST", path, keys, carrier, parameters, code);
   }
 
-  /** Sends a query just as it is: one that the exchange must refuse with `code`. */
+  /** Sends a query just as it is; the reply has `code`. */
   async bare(method, path, text, headers, code) {
     const response = await this.#fetch(`${path}?${text}`, { method, headers });
-    return this.#read(`${method} ${path}`, { refused: code }, response, code);
+    return this.#read(`${method} ${path}`, { expected: code }, response, code);
   }
 
   async #signed(method, path, keys, carrier, parameters, code) {
@@ -105,7 +105,7 @@ export class Rest {
   async #read(call, request, response, code) {
     const { parameters, reply: shape } = ENDPOINTS.get(call);
     const known = new Set(parameters.map((name) => name.replace("?", "")));
-    for (const name of ["account", "carrier", "refused"]) known.add(name);
+    for (const name of ["account", "carrier", "expected"]) known.add(name);
     for (const name of Object.keys(request)) assert(known.has(name), `${call} ${name}`);
     const reply = parse(await response.text());
     this.#tell(call, request, reply);

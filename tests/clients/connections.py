@@ -64,10 +64,10 @@ class Rest:
         return self._signed("POST", path, keys, carrier, code, parameters)
 
     def bare(self, method: str, path: str, text: str, headers: dict[str, str], code: str) -> Json:
-        """Send a query just as it is: one that the exchange must refuse with `code`."""
+        """Send a query just as it is; the reply has `code`."""
         url = f"{self._base_url}/{path}?{text}"
         response = self._session.request(method, url, headers=headers, timeout=_PATIENCE_S)
-        return self._read((method, path), {"refused": code}, response, code)
+        return self._read((method, path), {"expected": code}, response, code)
 
     def _signed(
         self,
@@ -101,7 +101,7 @@ class Rest:
         self, endpoint: tuple[str, str], request: Json, response: requests.Response, code: str
     ) -> Json:
         known = {name.rstrip("?") for name in _ENDPOINTS[endpoint]["parameters"]}
-        assert request.keys() <= known | {"account", "carrier", "refused"}, request
+        assert request.keys() <= known | {"account", "carrier", "expected"}, request
         reply = parse(response.text)
         self._tell(" ".join(endpoint), request, reply)
         assert reply["code"] == code, (endpoint, request, reply)

@@ -3,37 +3,56 @@
 import assert from "node:assert/strict";
 import { text } from "node:stream/consumers";
 
+import { Accounting } from "./accounting.mjs";
 import { CARRIERS, Keys, Rest, Stream } from "./connections.mjs";
-import { Trading, changed, walletIsTold } from "./trading.mjs";
+import { decimal } from "./decimals.mjs";
+import { Trading, changed, wallet, walletIsTold } from "./trading.mjs";
 
 const SYMBOL = "BTCUSDT";
 const INTERVALS = ["m1", "m3", "m5", "m15", "m30", "h1", "h2", "h4", "d1"];
 const MARKET = "v3/api/market";
 const BALANCE = "v3/api/balance";
 const DAY_MS = 86_400_000;
+const HISTORY_ROWS = 5;
+const PENDING = ["11", "21"];
+
+// How old a request is, its window, and what is answered: without a window, one of 10 seconds holds.
+const AGES = [
+  [0, "", "00000"],
+  [60_000, "", "20004"],
+  [60_000, "&windowSize=120000", "00000"],
+  [5_000, "&windowSize=1000", "20004"],
+];
 
 /** "General Endpoints", and what "Security" says of requests that are not as they should be. */
 async function general(rest, keys) {
   await rest.open("v3/api/ping");
   await rest.open("v3/api/time");
-  const wallet = `${BALANCE}/wallet`;
+  const path = `${BALANCE}/wallet`;
   for (const carrier of CARRIERS) {
-    await rest.post(wallet, keys, carrier);
-    await rest.post(wallet, keys, carrier, { windowSize: "5000" });
+    await rest.post(path, keys, carrier);
+    await rest.post(path, keys, carrier, { windowSize: "5000" });
   }
-  await rest.post(wallet, keys.unknown("stranger"), "query", {}, "20001");
-  await rest.get(wallet, keys.forged("impostor"), {}, "20001");
+  await rest.post(path, keys.unknown("stranger"), "query", {}, "20001");
+  await rest.get(path, keys.forged("impostor"), {}, "20001");
   const mine = { "X-APNK-APIKEY": keys.apiKey };
   const unstamped = `signature=${keys.sign("")}`;
-  const stamp = `timestamp=${Date.now() - 60_000}`;
-  await rest.bare("GET", wallet, unstamped, {}, "20000");
-  await rest.bare("GET", wallet, unstamped, mine, "20003");
-  await rest.bare("GET", wallet, `${stamp}&signature=${keys.sign(stamp)}`, mine, "20004");
+  await rest.bare("GET", path, unstamped, {}, "20000");
+  await rest.bare("GET", path, unstamped, mine, "20003");
+  for (const [ageMs, window, code] of AGES) {
+    const stamp = `timestamp=${Date.now() - ageMs}${window}`;
+    await rest.bare("GET", path, `${stamp}&signature=${keys.sign(stamp)}`, mine, code);
+  }
 }
 
-/** "Market Endpoints". */
+/** "Market Endpoints", while nothing was traded; gives the accounting of what will be. */
 async function marketEndpoints(rest) {
-  await rest.open(`${MARKET}/markets`);
+  const { markets } = await rest.open(`${MARKET}/markets`);
+  const { info } = await rest.open(`${MARKET}/info`, { symbol: SYMBOL });
+  const names = [info.symbol, info.firstSymbol, info.secondSymbol];
+  assert.deepEqual(names, [SYMBOL, "BTC", "USDT"]);
+  const accounting = new Accounting(info);
+  accounting.checkStatistics(markets.find((row) => row.symbol === SYMBOL));
   for (const name of ["24h", "info", "candles", "orderbook", "depth", "trades"]) {
     await rest.open(`${MARKET}/${name}`, { symbol: SYMBOL });
     await rest.open(`${MARKET}/${name}`, { symbol: "BTCBTC" }, "10037");
@@ -44,6 +63,21 @@ async function marketEndpoints(rest) {
   const [startDate, endDate] = [String(now - DAY_MS), String(now)];
   await rest.open(candles, { symbol: SYMBOL, startDate });
   await rest.open(candles, { symbol: SYMBOL, startDate, endDate, interval: "h1" });
+  return accounting;
+}
+
+/** The trades of today are in the candles of these days, and in none before or after. */
+async function candlesOfATime({ rest, accounting }) {
+  const names = { symbol: SYMBOL, interval: "d1" };
+  const asked = async (bounds) =>
+    (await rest.open(`${MARKET}/candles`, { ...names, ...bounds })).candles;
+  const now = Date.now();
+  const [before, after] = [String(now - 2 * DAY_MS), String(now + DAY_MS)];
+  accounting.checkCandles(await asked({ startDate: before, endDate: after }));
+  accounting.checkCandles(await asked({ startDate: before }));
+  accounting.checkCandles(await asked({ endDate: after }));
+  assert.deepEqual(await asked({ endDate: before }), []);
+  assert.deepEqual(await asked({ startDate: after }), []);
 }
 
 /** "Websocket Data Streams"; at the end every topic of SYMBOL is subscribed to. */
@@ -88,17 +122,30 @@ async function logIn(stream, keys) {
 /** "Signed Balance Endpoints"; what is withdrawn is reserved at once. */
 async function transfers(exchange) {
   const { rest, trader } = exchange;
-  await rest.get(`${BALANCE}/currencies`, trader);
+  const { currencies } = await rest.get(`${BALANCE}/currencies`, trader);
+  const assets = new Set(currencies.map((row) => row.symbol));
+  assert.deepEqual(assets, new Set(Object.keys(await wallet(exchange))));
   for (const carrier of CARRIERS) {
-    for (const symbol of ["TRY", "BTC"])
-      await rest.post(`${BALANCE}/deposit`, trader, carrier, { symbol });
+    for (const symbol of ["TRY", "BTC"]) {
+      const { currency } = await rest.post(`${BALANCE}/deposit`, trader, carrier, { symbol });
+      assert.equal(currency.symbol, symbol);
+    }
     for (const name of ["deposit", "withdraw"])
       await rest.post(`${BALANCE}/${name}`, trader, carrier, { symbol: "NOSUCH" }, "10037");
     await withdraw(exchange, carrier, "BTC", "0.01", {});
     await withdraw(exchange, carrier, "XRP", "100", { secondParameter: "12345" });
   }
-  await rest.get(`${BALANCE}/withdraw-history`, trader);
-  await rest.get(`${BALANCE}/deposit-history`, trader);
+  await histories(exchange);
+}
+
+async function histories({ rest, trader }) {
+  const { history } = await rest.get(`${BALANCE}/withdraw-history`, trader);
+  assert.equal(history.length, HISTORY_ROWS);
+  const sums = new Set(history.map((row) => `${row.amount.text} ${row.symbol}`));
+  assert.deepEqual(sums, new Set(["0.01 BTC", "100 XRP"]));
+  const deposits = (await rest.get(`${BALANCE}/deposit-history`, trader)).history;
+  assert.deepEqual(deposits.map((row) => `${row.amount.text} ${row.symbol}`), ["0.00213 BTC"]);
+  assert([...history, ...deposits].every((row) => PENDING.includes(row.state.text)));
 }
 
 async function withdraw(exchange, carrier, symbol, amount, extra) {
@@ -108,10 +155,14 @@ async function withdraw(exchange, carrier, symbol, amount, extra) {
   const channel = currency.channels.find((each) => each.addressList.length > 0);
   const node = channel.name;
   const named = { symbol, address: channel.addressList[0].address, ...extra };
+  const before = (await wallet(exchange))[symbol];
   await rest.post(path, trader, carrier, { amount, node, ...named });
   await rest.post(path, trader, carrier, { amount, node: "NOSUCH", ...named }, "10029");
   await rest.post(path, trader, carrier, { amount: "0", node, ...named }, "20009");
-  await walletIsTold(exchange, symbol);
+  const after = (await walletIsTold(exchange, symbol))[symbol];
+  assert.deepEqual(after.total, before.total);
+  const bound = decimal(after.reserved.text) - decimal(before.reserved.text);
+  assert.equal(bound, decimal(amount) + decimal(channel.commission.text));
 }
 
 /** The exchange cancels all orders of the trader ("User Order Update Messages"). */
@@ -135,13 +186,14 @@ async function run(baseUrl, streamUrl, given) {
   const connect = () => Stream.connect(streamUrl, tell);
   const streams = [await connect(), await connect(), await connect()];
   const [open, own, others] = streams;
-  const exchange = { trader, counterparty, rest, open, own, others };
   await general(rest, trader);
-  await marketEndpoints(rest);
+  const accounting = await marketEndpoints(rest);
+  const exchange = { trader, counterparty, rest, open, own, others, accounting };
   await subscriptions(open);
   await logIn(own, trader);
   await logIn(others, counterparty);
   for (const carrier of CARRIERS) await new Trading(exchange, carrier).run();
+  await candlesOfATime(exchange);
   await transfers(exchange);
   await cancelledAll(exchange, given.cancelAll);
   assert.deepEqual(open.left("trade"), []);

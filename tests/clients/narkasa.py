@@ -4,9 +4,11 @@ import json
 import sys
 import time
 from contextlib import ExitStack
+from decimal import Decimal
 
 import requests
 
+from tests.clients.accounting import Accounting
 from tests.clients.connections import CARRIERS, Keys, Rest, Stream
 from tests.clients.shapes import Json
 from tests.clients.trading import (
@@ -19,35 +21,51 @@ from tests.clients.trading import (
     Trading,
     changed,
     look_at_wallet,
+    wallet,
 )
 
 INTERVALS = ("m1", "m3", "m5", "m15", "m30", "h1", "h2", "h4", "d1")
 DAY_MS = 86_400_000
+HISTORY_ROWS = 5
+PENDING = {"11", "21"}
+
+# How old a request is, its window, and what is answered: without a window, one of 10 seconds holds.
+AGES = (
+    (0, "", "00000"),
+    (60_000, "", "20004"),
+    (60_000, "&windowSize=120000", "00000"),
+    (5_000, "&windowSize=1000", "20004"),
+)
 
 
 def general(rest: Rest, keys: Keys) -> None:
     """'General Endpoints', and what 'Security' says of requests that are not as they should be."""
     rest.public("v3/api/ping")
     rest.public("v3/api/time")
-    wallet = f"{BALANCE}/wallet"
+    path = f"{BALANCE}/wallet"
     for carrier in CARRIERS:
-        rest.post(wallet, keys, carrier)
-        rest.post(wallet, keys, carrier, windowSize="5000")
+        rest.post(path, keys, carrier)
+        rest.post(path, keys, carrier, windowSize="5000")
     stranger = Keys("stranger", "0" * 64, keys.api_secret)
     impostor = Keys("impostor", keys.api_key, "0" * 64)
-    rest.post(wallet, stranger, "query", code="20001")
-    rest.get(wallet, impostor, code="20001")
+    rest.post(path, stranger, "query", code="20001")
+    rest.get(path, impostor, code="20001")
     mine = {"X-APNK-APIKEY": keys.api_key}
     unstamped = f"signature={keys.sign('')}"
-    stamp = f"timestamp={time.time_ns() // 1_000_000 - 60_000}"
-    rest.bare("GET", wallet, unstamped, {}, "20000")
-    rest.bare("GET", wallet, unstamped, mine, "20003")
-    rest.bare("GET", wallet, f"{stamp}&signature={keys.sign(stamp)}", mine, "20004")
+    rest.bare("GET", path, unstamped, {}, "20000")
+    rest.bare("GET", path, unstamped, mine, "20003")
+    for age_ms, window, code in AGES:
+        stamp = f"timestamp={time.time_ns() // 1_000_000 - age_ms}{window}"
+        rest.bare("GET", path, f"{stamp}&signature={keys.sign(stamp)}", mine, code)
 
 
-def market_endpoints(rest: Rest) -> None:
-    """'Market Endpoints'."""
-    rest.public(f"{MARKET}/markets")
+def market_endpoints(rest: Rest) -> Accounting:
+    """'Market Endpoints', while nothing was traded; gives the accounting of what will be."""
+    rows = rest.public(f"{MARKET}/markets")["markets"]
+    info = rest.public(f"{MARKET}/info", symbol=SYMBOL)["info"]
+    assert (info["symbol"], info["firstSymbol"], info["secondSymbol"]) == (SYMBOL, BASE, QUOTE)
+    accounting = Accounting(info)
+    accounting.check_statistics(next(row for row in rows if row["symbol"] == SYMBOL))
     for name in ("24h", "info", "candles", "orderbook", "depth", "trades"):
         rest.public(f"{MARKET}/{name}", symbol=SYMBOL)
         rest.public(f"{MARKET}/{name}", code="10037", symbol="BTCBTC")
@@ -58,6 +76,23 @@ def market_endpoints(rest: Rest) -> None:
     candles = f"{MARKET}/candles"
     rest.public(candles, symbol=SYMBOL, startDate=since)
     rest.public(candles, symbol=SYMBOL, startDate=since, endDate=until, interval="h1")
+    return accounting
+
+
+def candles_of_a_time(exchange: Exchange) -> None:
+    """The trades of today are in the candles of these days, and in none before or after."""
+
+    def asked(**bounds: str) -> list[Json]:
+        path, names = f"{MARKET}/candles", {"symbol": SYMBOL, "interval": "d1"}
+        rows: list[Json] = exchange.rest.public(path, **names, **bounds)["candles"]
+        return rows
+
+    now = time.time_ns() // 1_000_000
+    before, after = str(now - 2 * DAY_MS), str(now + DAY_MS)
+    exchange.accounting.check_candles(asked(startDate=before, endDate=after))
+    exchange.accounting.check_candles(asked(startDate=before))
+    exchange.accounting.check_candles(asked(endDate=after))
+    assert asked(endDate=before) == asked(startDate=after) == []
 
 
 def subscriptions(stream: Stream) -> None:
@@ -104,16 +139,27 @@ def log_in(stream: Stream, keys: Keys) -> None:
 def transfers(exchange: Exchange) -> None:
     """'Signed Balance Endpoints'; what is withdrawn is reserved at once."""
     rest, trader = exchange.rest, exchange.trader
-    rest.get(f"{BALANCE}/currencies", trader)
+    currencies = rest.get(f"{BALANCE}/currencies", trader)["currencies"]
+    assert {row["symbol"] for row in currencies} == wallet(exchange).keys(), currencies
     for carrier in CARRIERS:
         for asset in ("TRY", BASE):
-            rest.post(f"{BALANCE}/deposit", trader, carrier, symbol=asset)
+            options = rest.post(f"{BALANCE}/deposit", trader, carrier, symbol=asset)
+            assert options["currency"]["symbol"] == asset, options
         for path in ("deposit", "withdraw"):
             rest.post(f"{BALANCE}/{path}", trader, carrier, code="10037", symbol="NOSUCH")
         _withdraw(exchange, carrier, BASE, "0.01")
         _withdraw(exchange, carrier, "XRP", "100", secondParameter="12345")
-    rest.get(f"{BALANCE}/withdraw-history", trader)
-    rest.get(f"{BALANCE}/deposit-history", trader)
+    _histories(rest, trader)
+
+
+def _histories(rest: Rest, trader: Keys) -> None:
+    withdrawn = rest.get(f"{BALANCE}/withdraw-history", trader)["history"]
+    assert len(withdrawn) == HISTORY_ROWS, withdrawn
+    sums = {(row["symbol"], row["amount"].text) for row in withdrawn}
+    assert sums == {(BASE, "0.01"), ("XRP", "100")}, withdrawn
+    deposited = rest.get(f"{BALANCE}/deposit-history", trader)["history"]
+    assert [(row["symbol"], row["amount"].text) for row in deposited] == [(BASE, "0.00213")]
+    assert {row["state"].text for row in withdrawn + deposited} <= PENDING
 
 
 def _withdraw(exchange: Exchange, carrier: str, asset: str, amount: str, **extra: str) -> None:
@@ -122,10 +168,14 @@ def _withdraw(exchange: Exchange, carrier: str, asset: str, amount: str, **extra
     channel = next(each for each in options["channels"] if each["addressList"])
     named = {"symbol": asset, "address": channel["addressList"][0]["address"], **extra}
     path, node = f"{BALANCE}/create-withdraw", channel["name"]
+    before = wallet(exchange)[asset]
     rest.post(path, trader, carrier, amount=amount, node=node, **named)
     rest.post(path, trader, carrier, code="10029", amount=amount, node="NOSUCH", **named)
     rest.post(path, trader, carrier, code="20009", amount="0", node=node, **named)
-    look_at_wallet(exchange, (asset,))
+    after = look_at_wallet(exchange, (asset,))[asset]
+    assert after["total"] == before["total"], (before, after)
+    bound = after["reserved"].value - before["reserved"].value
+    assert bound == Decimal(amount) + channel["commission"].value, (before, after)
 
 
 def cancelled_all(exchange: Exchange, request: Json) -> None:
@@ -148,14 +198,15 @@ def run(base_url: str, stream_url: str, given: Json) -> None:
     rest = Rest(base_url, tell)
     with ExitStack() as stack:
         public, own, others = (stack.enter_context(Stream(stream_url, tell)) for _ in range(3))
-        exchange = Exchange(trader, counterparty, rest, public, own, others)
         general(rest, trader)
-        market_endpoints(rest)
+        accounting = market_endpoints(rest)
+        exchange = Exchange(trader, counterparty, rest, public, own, others, accounting)
         subscriptions(public)
         log_in(own, trader)
         log_in(others, counterparty)
         for carrier in CARRIERS:
             Trading(exchange, carrier).run()
+        candles_of_a_time(exchange)
         transfers(exchange)
         cancelled_all(exchange, given["cancelAll"])
         assert not public.left("trade"), public.left("trade")

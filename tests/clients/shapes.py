@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
@@ -16,6 +17,11 @@ class Number:
     """A JSON number with the digits that came."""
 
     text: str
+
+    @property
+    def value(self) -> Decimal:
+        """The number itself."""
+        return Decimal(self.text)
 
 
 class Misfit(Exception):

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
+from tests.clients.accounting import Accounting, Traded, reserved
 from tests.clients.connections import Keys, Rest, Stream
 from tests.clients.shapes import Json, Number
 
@@ -10,10 +12,15 @@ SYMBOL = "BTCUSDT"
 BASE, QUOTE = "BTC", "USDT"
 MARKET, BALANCE = "v3/api/market", "v3/api/balance"
 
+# The numbers of 'User Order Update Messages'.
+LIMIT, MARKET_ORDER, STOP_LIMIT, FAST = "0", "1", "2", "3"
+SIDES = {"buy": "0", "sell": "1"}
+STOP_TYPES = {"LESS": "0", "GREATER": "1"}
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The two accounts, REST, and what each of the three connections hears."""
+    """The two accounts, REST, what each of the three connections hears, and what they traded."""
 
     trader: Keys
     counterparty: Keys
@@ -21,6 +28,7 @@ class Exchange:
     public: Stream
     own: Stream
     others: Stream
+    accounting: Accounting
 
 
 class Trading:
@@ -29,6 +37,11 @@ class Trading:
     def __init__(self, exchange: Exchange, carrier: str) -> None:
         self._exchange = exchange
         self._carrier = carrier
+        self._had = {
+            asset: row["total"].value - exchange.accounting.moved()[asset]
+            for asset, row in wallet(exchange).items()
+            if asset in (BASE, QUOTE)
+        }
 
     def run(self) -> None:
         """Place orders of every type, cancel them, fill them, and look at what follows."""
@@ -36,49 +49,43 @@ class Trading:
         offer = self._fill()
         self._sell()
         self._stop(offer)
-        self._exchange.rest.get(f"{MARKET}/user-trades", self._exchange.trader)
+        taken, made = (
+            self._exchange.rest.get(f"{MARKET}/user-trades", keys)["trades"]
+            for keys in (self._exchange.trader, self._exchange.counterparty)
+        )
+        self._exchange.accounting.check_fills(taken, made)
 
     def _rest_and_cancel(self) -> None:
         for side, price, asset in (("buy", "53000", QUOTE), ("sell", "55000", BASE)):
             order_id = self._limit(side, price, "0.002")
-            self._changed(order_id, "NEW")
+            self._rests(order_id, LIMIT, side, price=price, amount="0.002")
             self._look(asset)
-            (row,) = self._open_orders()
-            assert (row["orderId"], row["orderType"]) == (order_id, Number("0")), row
             self._cancel(order_id)
             self._look(asset)
-            self._post("cancel-order", code="10075", orderId=order_id)
-        self._post("limit-buy", code="10037", symbol="BTCBTC", price="1", amount="1")
-        self._post("limit-buy", code="20007", symbol=SYMBOL, price="-1", amount="1")
-        self._post("limit-buy", code="20005", symbol=SYMBOL, price="53000")
+            self._refused("10075", "cancel-order", orderId=order_id)
+        self._refused("10037", "limit-buy", symbol="BTCBTC", price="1", amount="1")
+        self._refused("20007", "limit-buy", symbol=SYMBOL, price="-1", amount="1")
+        self._refused("20005", "limit-buy", symbol=SYMBOL, price="53000")
 
     def _fill(self) -> str:
         """Buy what the counterparty sells: limit, market, fast; the last 0.004 are left."""
         offer = self._limit("sell", "54000", "0.01", self._exchange.counterparty)
         self._changed(offer, "NEW", self._exchange.others)
-        bought = self._limit("buy", "54000", "0.004")
-        self._changed(bought, "FILLED")
-        self._traded("54000", "0.004", taker="1")
-        self._changed(offer, "PARTIALLY_FILLED", self._exchange.others)
+        bought = self._limit("buy", "54000", "0.004", filled="0.004")
+        self._changed(bought, "FILLED", filledAmount="0.004")
+        self._traded("buy", "54000", "0.004", LIMIT)
+        self._changed(offer, "PARTIALLY_FILLED", self._exchange.others, filledAmount="0.004")
         self._look_after_trade()
-        self._post("market-buy", symbol=SYMBOL, amount="0.001")
-        self._done_at_once(order_type="1", side="0")
-        self._traded("54000", "0.001", taker="1")
-        self._post("fast-buy", symbol=SYMBOL, total="54")
-        self._done_at_once(order_type="3", side="0")
-        self._traded("54000", "0.001", taker="1")
+        self._take("market-buy", MARKET_ORDER, "54000", amount="0.001", filledAmount="0.001")
+        self._take("fast-buy", FAST, "54000", total="54", filledTotal="54")
         self._look_after_trade()
         return offer
 
     def _sell(self) -> None:
         """Sell into what the counterparty bids: market, fast; and take the bid away."""
         bid = self._limit("buy", "53500", "0.01", self._exchange.counterparty)
-        self._post("market-sell", symbol=SYMBOL, amount="0.001")
-        self._done_at_once(order_type="1", side="1")
-        self._traded("53500", "0.001", taker="0")
-        self._post("fast-sell", symbol=SYMBOL, amount="0.001")
-        self._done_at_once(order_type="3", side="1")
-        self._traded("53500", "0.001", taker="0")
+        self._take("market-sell", MARKET_ORDER, "53500", amount="0.001", filledAmount="0.001")
+        self._take("fast-sell", FAST, "53500", amount="0.001", filledAmount="0.001")
         self._cancel(bid, self._exchange.counterparty)
         self._look_after_trade()
 
@@ -87,95 +94,134 @@ class Trading:
         rise = self._stop_limit("buy", target="54500", price="54600", stop_type="GREATER")
         fall = self._stop_limit("sell", target="53000", price="52900", stop_type="LESS")
         hidden = self._stop_limit("buy", target="60000", price="60100", stop_type="GREATER")
-        rows = self._open_orders()
-        assert {row["orderId"] for row in rows} == {rise, fall, hidden}, rows
-        assert {row["orderType"] for row in rows} == {Number("2")}, rows
+        assert {row["orderId"] for row in self._open_orders()} == {rise, fall, hidden}
         self._look()
         self._cancel(hidden)
-        self._limit("buy", "54000", "0.004")
-        self._traded("54000", "0.004", taker="1")
-        self._changed(offer, "FILLED", self._exchange.others)
-        self._trigger(rise, ("sell", "buy"), "54500", taker="1")
-        self._trigger(fall, ("buy", "sell"), "53000", taker="0")
+        self._limit("buy", "54000", "0.004", filled="0.004")
+        self._traded("buy", "54000", "0.004", LIMIT)
+        self._changed(offer, "FILLED", self._exchange.others, filledAmount="0.01")
+        self._trigger(rise, ("sell", "buy"), "54500")
+        self._trigger(fall, ("buy", "sell"), "53000")
 
-    def _trigger(self, stop: str, sides: tuple[str, str], price: str, taker: str) -> None:
+    def _trigger(self, stop: str, sides: tuple[str, str], price: str) -> None:
         """The counterparty offers 0.003: 0.001 reaches the stop, which takes another 0.001."""
         offered, wanted = sides
         offer = self._limit(offered, price, "0.003", self._exchange.counterparty)
-        self._limit(wanted, price, "0.001")
-        self._traded(price, "0.001", taker)
-        self._traded(price, "0.001", taker)
-        self._changed(stop, "FILLED")
+        self._limit(wanted, price, "0.001", filled="0.001")
+        self._traded(wanted, price, "0.001", LIMIT)
+        self._traded(wanted, price, "0.001", STOP_LIMIT)
+        self._changed(stop, "FILLED", filledAmount="0.001")
         self._cancel(offer, self._exchange.counterparty)
         self._look_after_trade()
 
-    def _limit(self, side: str, price: str, amount: str, keys: Keys | None = None) -> str:
-        reply = self._post(f"limit-{side}", keys, symbol=SYMBOL, price=price, amount=amount)
-        return str(reply["order"]["orderId"])
+    def _limit(
+        self, side: str, price: str, amount: str, keys: Keys | None = None, filled: str = "0"
+    ) -> str:
+        terms = {"symbol": SYMBOL, "price": price, "amount": amount}
+        order = self._post(f"limit-{side}", keys, **terms)["order"]
+        due = {
+            "status": "FILLED" if filled == amount else "NEW",
+            "market": SYMBOL,
+            **_numbers(price=price, amount=amount, filledAmount=filled),
+        }
+        assert due.items() <= order.items(), (due, order)
+        return str(order["orderId"])
 
     def _stop_limit(self, side: str, target: str, price: str, stop_type: str) -> str:
-        reply = self._post(
-            f"stop-limit-{side}", symbol=SYMBOL, price=price, target=target, amount="0.001"
-        )
-        order = reply["order"]
-        assert order["stopType"] == stop_type, order
+        terms = {"price": price, "target": target, "amount": "0.001"}
+        order = self._post(f"stop-limit-{side}", symbol=SYMBOL, **terms)["order"]
+        due = {"status": "NEW", "market": SYMBOL, "stopType": stop_type, **_numbers(**terms)}
+        assert due.items() <= order.items(), (due, order)
         order_id = str(order["orderId"])
-        self._changed(order_id, "NEW")
+        resting = {"price": price, "targetPrice": target, "amount": "0.001"}
+        self._rests(order_id, STOP_LIMIT, side, STOP_TYPES[stop_type], **resting)
         return order_id
+
+    def _rests(
+        self, order_id: str, order_type: str, side: str, stop_type: str | None = None, **terms: str
+    ) -> None:
+        """The stream tells an order as it was placed, and the open orders have it just so."""
+        due = {"targetPrice": "0", "filledAmount": "0", **terms}
+        due |= {"orderType": order_type, "side": SIDES[side]}
+        stopped = {} if stop_type is None else {"stopType": stop_type}
+        frame = self._changed(order_id, "NEW", **due, **stopped)
+        (row,) = (row for row in self._open_orders() if row["orderId"] == order_id)
+        assert row.items() <= frame["order"].items(), (row, frame)
+
+    def _take(self, name: str, order_type: str, price: str, **terms: str) -> None:
+        """Place an order that takes 0.001; its reply has no id."""
+        side = name.partition("-")[2]
+        asked = {term: value for term, value in terms.items() if not term.startswith("filled")}
+        order = self._post(name, symbol=SYMBOL, **asked)["order"]
+        due = {"status": "FILLED", "market": SYMBOL, **_numbers(**terms)}
+        assert due.items() <= order.items(), (due, order)
+        done = {"status": "FILLED", **_numbers(orderType=order_type, side=SIDES[side])}
+        self._exchange.own.event("orderUpdate", lambda frame: _holds(done)(frame["order"]))
+        self._traded(side, price, "0.001", order_type)
 
     def _cancel(self, order_id: str, keys: Keys | None = None) -> None:
         self._post("cancel-order", keys, orderId=order_id)
         stream = self._exchange.own if keys is None else self._exchange.others
         self._changed(order_id, "CANCELLED", stream)
 
-    def _post(
-        self, name: str, keys: Keys | None = None, code: str = "00000", **parameters: str
-    ) -> Json:
-        account = keys or self._exchange.trader
-        path = f"{MARKET}/{name}"
-        return self._exchange.rest.post(path, account, self._carrier, code, **parameters)
+    def _post(self, name: str, keys: Keys | None = None, /, **parameters: str) -> Json:
+        account, path = keys or self._exchange.trader, f"{MARKET}/{name}"
+        return self._exchange.rest.post(path, account, self._carrier, **parameters)
+
+    def _refused(self, code: str, name: str, /, **parameters: str) -> None:
+        account, path = self._exchange.trader, f"{MARKET}/{name}"
+        self._exchange.rest.post(path, account, self._carrier, code, **parameters)
 
     def _open_orders(self) -> list[Json]:
         reply = self._exchange.rest.get(f"{MARKET}/user-orders", self._exchange.trader)
         rows: list[Json] = reply["orders"]
         return rows
 
-    def _changed(self, order_id: str, status: str, stream: Stream | None = None) -> None:
-        changed(stream or self._exchange.own, order_id, status)
+    def _changed(
+        self, order_id: str, status: str, stream: Stream | None = None, /, **due: str
+    ) -> Json:
+        frame = changed(stream or self._exchange.own, order_id, status)
+        assert _numbers(**due).items() <= frame["order"].items(), (due, frame)
+        return frame
 
-    def _done_at_once(self, order_type: str, side: str) -> None:
-        """Wait for the end of an order whose reply has no id."""
-        due = {"orderType": Number(order_type), "side": Number(side), "status": "FILLED"}
-        self._exchange.own.event("orderUpdate", lambda frame: _holds(due)(frame["order"]))
-
-    def _traded(self, price: str, amount: str, taker: str) -> None:
+    def _traded(self, side: str, price: str, amount: str, order_type: str) -> None:
+        """The public stream tells of a trade; the trader took, and so its buyer is the taker."""
         frame = self._exchange.public.event("trade", lambda _: True)
-        seen = frame["price"], frame["amount"], frame["tradeType"]
-        assert seen == (Number(price), Number(amount), Number(taker)), frame
+        taker = {"buy": "1", "sell": "0"}[side]
+        due = _numbers(price=price, amount=amount, tradeType=taker)
+        assert due.items() <= frame.items(), (due, frame)
+        numbers = (Decimal(text) for text in (price, amount, SIDES[side], order_type))
+        self._exchange.accounting.add(Traded(*numbers))
 
     def _look(self, *assets: str) -> None:
         look_at_market(self._exchange)
-        look_at_wallet(self._exchange, assets or (BASE, QUOTE))
+        rows = look_at_wallet(self._exchange, assets or (BASE, QUOTE))
+        moved = self._exchange.accounting.moved()
+        bound = reserved(self._open_orders(), BASE, QUOTE)
+        for asset, had in self._had.items():
+            assert rows[asset]["total"].value == had + moved[asset], (asset, rows)
+            assert rows[asset]["reserved"].value == bound[asset], (asset, rows)
 
     def _look_after_trade(self) -> None:
         self._look()
         look_at_candle(self._exchange)
 
 
-def changed(stream: Stream, order_id: str, status: str) -> None:
-    """Wait until an account's stream tells that its order has a status."""
+def changed(stream: Stream, order_id: str, status: str) -> Json:
+    """Wait until an account's stream tells that its order has a status; give the frame."""
 
     def agrees(frame: Json) -> bool:
         order = frame["order"]
         return bool((order["orderId"], order["status"]) == (order_id, status))
 
-    stream.event("orderUpdate", agrees)
+    return stream.event("orderUpdate", agrees)
 
 
 def look_at_market(exchange: Exchange) -> None:
     """What REST tells of the market is what its streams have told, or will tell soon."""
     told = exchange.public.state
     day = exchange.rest.public(f"{MARKET}/24h", symbol=SYMBOL)["market"]
+    exchange.accounting.check_statistics(day)
     told("allTickers", _holds(day, "openTime"), symbol=SYMBOL)
     told("ticker", _holds(day, "openTime", "changePercent"), symbol=SYMBOL)
     book = exchange.rest.public(f"{MARKET}/depth", symbol=SYMBOL)["book"]
@@ -189,6 +235,7 @@ def look_at_candle(exchange: Exchange) -> None:
     """The newest candle is what its stream has told; the two differ in its times."""
     names = {"symbol": SYMBOL, "interval": "d1"}
     candles = exchange.rest.public(f"{MARKET}/candles", **names)["candles"]
+    exchange.accounting.check_candles(candles)
     newest = max(candles, key=lambda candle: int(candle["openTime"].text))
     agrees = _holds(newest, "openTime", "closetime")
     exchange.public.state("candles", lambda frame: agrees(frame["kline"]), **names)
@@ -209,11 +256,22 @@ def _top(book: Json) -> Json:
     }
 
 
-def look_at_wallet(exchange: Exchange, assets: Iterable[str]) -> None:
+def look_at_wallet(exchange: Exchange, assets: Iterable[str]) -> dict[str, Json]:
     """What the wallet tells is what the account's stream has told, or will tell soon."""
-    rows = exchange.rest.get(f"{BALANCE}/wallet", exchange.trader)["wallet"]
-    balances = {row["symbol"]: row for row in rows}
+    rows = wallet(exchange)
     for asset in assets:
         for kind, part in (("balanceUpdate", "available"), ("reservedUpdate", "reserved")):
-            agrees = _holds({part: balances[asset][part]})
-            exchange.own.state(kind, agrees, symbol=asset)
+            exchange.own.state(kind, _holds({part: rows[asset][part]}), symbol=asset)
+    return rows
+
+
+def wallet(exchange: Exchange) -> dict[str, Json]:
+    """The trader's rows of 'Get User Wallet' by asset, each the sum of its two parts."""
+    rows = exchange.rest.get(f"{BALANCE}/wallet", exchange.trader)["wallet"]
+    for row in rows:
+        assert row["total"].value == row["available"].value + row["reserved"].value, row
+    return {row["symbol"]: row for row in rows}
+
+
+def _numbers(**texts: str) -> dict[str, Number]:
+    return {name: Number(text) for name, text in texts.items()}
