@@ -5,15 +5,18 @@ from decimal import Decimal
 from random import Random
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from gateway.sandbox.authentication import Authenticator
 from gateway.sandbox.background import Work, make_market, move_transfers, working
+from gateway.sandbox.bodies import BODY_FAULTS
 from gateway.sandbox.clock import AdjustableClock
 from gateway.sandbox.config import SandboxConfig
 from gateway.sandbox.control import Control
 from gateway.sandbox.endpoints import Clock, Venue
 from gateway.sandbox.engine import Engine
+from gateway.sandbox.exact import ExactArithmetic
 from gateway.sandbox.exchange import Exchange
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.history import invent_history
@@ -78,7 +81,12 @@ def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
             work["market making"] = make_market(maker, clock, publish, config.tick_seconds)
         return work
 
-    return Starlette(routes=routes, lifespan=working(start))
+    return Starlette(
+        routes=routes,
+        lifespan=working(start),
+        exception_handlers=BODY_FAULTS,
+        middleware=[Middleware(ExactArithmetic)],
+    )
 
 
 def _build_engine(config: SandboxConfig, now: int) -> Engine:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from gateway.sandbox.bodies import read_body
 from gateway.sandbox.clock import AdjustableClock
 from gateway.sandbox.codes import Refusal
 from gateway.sandbox.endpoints import Venue
@@ -255,7 +256,7 @@ def _route(method: str, path: str, answer: Callable[[Request], Awaitable[Body]])
 
 async def _decode(request: Request, shape: type[_Wanted]) -> _Wanted:
     try:
-        return msgspec.json.decode(await request.body(), type=shape)
+        return msgspec.json.decode(await read_body(request), type=shape)
     except msgspec.DecodeError as error:
         raise Impossible(str(error)) from None
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from gateway.sandbox.bodies import read_body
 from gateway.sandbox.codes import Code, Refusal
 from gateway.sandbox.endpoints import Clock
 from gateway.sandbox.exchange import ENDPOINTS, Exchange
@@ -53,7 +54,7 @@ class RestEdge:
         reply = self._reply(raw, fault, received)
         await asyncio.sleep(fault.reply_delay_ms / 1000)
         if reply is None:
-            await _hang_up(request)
+            request.state.hang_up()
         else:
             received.status, received.answered = reply.status, reply.code
             await _deliver(reply, request, send, whole=fault.outcome is not Outcome.TRUNCATED)
@@ -104,7 +105,7 @@ async def _read(request: Request) -> RawRequest:
         api_key=request.headers.get("x-apnk-apikey"),
         query=request.scope["query_string"].decode("latin-1"),
         content_type=request.headers.get("content-type", "").partition(";")[0].strip().lower(),
-        body=await request.body(),
+        body=await read_body(request),
         client=request.client.host if request.client else "",
     )
 
@@ -126,10 +127,4 @@ async def _deliver(reply: Reply, request: Request, send: Send, *, whole: bool) -
     await send({"type": "http.response.start", **start})
     half = response.body[: len(response.body) // 2]
     await send({"type": "http.response.body", "body": half, "more_body": True})
-    await _hang_up(request)
-
-
-async def _hang_up(request: Request) -> None:
-    """Close the connection with what has been sent so far, and wait until it is closed."""
     request.state.hang_up()
-    await request.receive()

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.sandbox.app import create_app
 from gateway.sandbox.config import SandboxConfig
 from gateway.sandbox.endpoints import Clock
+from gateway.sandbox.http_protocol import Bounds, guest_protocol
 
 logger = logging.getLogger(__name__)
+
+_BOUNDS = Bounds()
 
 
 class AddressUnavailableError(OSError):
@@ -58,13 +60,13 @@ class RunningSandbox:
 
 @asynccontextmanager
 async def serve(
-    config: SandboxConfig, clock: Clock = wall_clock_ms
+    config: SandboxConfig, clock: Clock = wall_clock_ms, bounds: Bounds = _BOUNDS
 ) -> AsyncIterator[RunningSandbox]:
     """Serve inside the running event loop until the context ends; ``clock`` gives epoch ms.
 
     Raises AddressUnavailableError.
     """
-    server = _GuestServer(_uvicorn_config(create_app(config, clock)))
+    server = _GuestServer(_uvicorn_config(create_app(config, clock), bounds))
     listener = _bind(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn offers no event
@@ -81,7 +83,7 @@ def run(config: SandboxConfig) -> None:
 
     Raises AddressUnavailableError when the address cannot be bound.
     """
-    server = uvicorn.Server(_uvicorn_config(create_app(config, wall_clock_ms)))
+    server = uvicorn.Server(_uvicorn_config(create_app(config, wall_clock_ms), _BOUNDS))
     listener = _bind(config)
     logger.info("sandbox exchange listens on %s:%d", config.host, listener.getsockname()[1])
     with contextlib.suppress(KeyboardInterrupt):
@@ -94,14 +96,6 @@ class _GuestServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-class _HangUpProtocol(HttpToolsProtocol):
-    """HTTP with a way to close a connection without a reply: ``hang_up`` in the request's state."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["state"]["hang_up"] = self.transport.close
 
 
 def _bind(config: SandboxConfig) -> socket.socket:
@@ -117,10 +111,10 @@ def _bind(config: SandboxConfig) -> socket.socket:
     return listener
 
 
-def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp, bounds: Bounds) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=_HangUpProtocol,
+        http=guest_protocol(bounds),
         ws="websockets-sansio",
         ws_max_size=64 * 1024,
         ws_per_message_deflate=False,
