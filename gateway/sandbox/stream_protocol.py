@@ -1,7 +1,7 @@
 """What a stream connection says and is told ("Websocket Data Streams"). Sans I/O.
 
-The document shows no reply to what it does not know: such a message gets status failed and a
-message, like a failed USER_STREAMS.
+The document shows no reply to what it does not know: such a message gets what a failed USER_STREAMS
+gets, the method if it is one, status failed and a message. It does not say which topic failed.
 """
 
 from collections.abc import Collection
@@ -43,11 +43,16 @@ class Topic(msgspec.Struct, frozen=True, omit_defaults=True):
             raise Refusal(Code.INVALID_REQUEST)
 
 
+_Params = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_PARAMS)]
+
+
 class _Command(msgspec.Struct, rename="camel"):
+    """A message, its members not looked at before the method says which of them count."""
+
     method: str | None = None
-    params: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_PARAMS)] = []
-    api_key: str = ""
-    signature: str = ""
+    params: msgspec.Raw = msgspec.Raw(b"[]")
+    api_key: msgspec.Raw = msgspec.Raw(b'""')
+    signature: msgspec.Raw = msgspec.Raw(b'""')
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -71,8 +76,8 @@ class StreamProtocol:
         if command is None:
             return [_failed("Invalid Request")]
         match command.method:
-            case "SUBSCRIBE" | "UNSUBSCRIBE" if command.params:
-                return [self._change(command.method, wanted) for wanted in command.params]
+            case "SUBSCRIBE" | "UNSUBSCRIBE":
+                return self._change_all(command.method, command.params)
             case "LIST_SUBSCRIPTIONS":
                 return [_succeeded(command.method, result=[topic.body() for topic in self.topics])]
             case "USER_STREAMS":
@@ -80,17 +85,25 @@ class StreamProtocol:
             case None if command.data is not msgspec.UNSET:
                 return []
             case _:
-                return [_failed("Invalid Request", method=command.method)]
+                return [_failed("Invalid Request")]
+
+    def _change_all(self, method: str, params: msgspec.Raw) -> list[Body]:
+        try:
+            wanted = msgspec.json.decode(params, type=_Params)
+        except msgspec.DecodeError:
+            wanted = []
+        if not wanted:
+            return [_failed(Code.INVALID_REQUEST.text, method)]
+        return [self._change(method, one) for one in wanted]
 
     def _change(self, method: str, wanted: msgspec.Raw) -> Body:
         try:
             topic = msgspec.json.decode(wanted, type=Topic)
-        except msgspec.DecodeError:
-            return _failed(Code.INVALID_REQUEST.text, method=method)
-        try:
             topic.check(self._symbols)
+        except msgspec.DecodeError:
+            return _failed(Code.INVALID_REQUEST.text, method)
         except Refusal as refusal:
-            return _failed(refusal.code.text, method=method, **topic.body())
+            return _failed(refusal.code.text, method)
         if method == "SUBSCRIBE":
             self.topics[topic] = None
         else:
@@ -99,11 +112,11 @@ class StreamProtocol:
 
     def _bind(self, command: _Command) -> Body:
         try:
-            self.account_id = self._authenticator.stream_account(
-                command.api_key, command.signature, self._client
-            )
-        except Refusal:
-            return _failed("Unauthorized Access", method="USER_STREAMS")
+            api_key = msgspec.json.decode(command.api_key, type=str)
+            signature = msgspec.json.decode(command.signature, type=str)
+            self.account_id = self._authenticator.stream_account(api_key, signature, self._client)
+        except (msgspec.DecodeError, Refusal):
+            return _failed("Unauthorized Access", "USER_STREAMS")
         return _succeeded("USER_STREAMS")
 
 
@@ -118,6 +131,6 @@ def _succeeded(method: str, **members: object) -> Body:
     return {"method": method, "status": "success", **members}
 
 
-def _failed(message: str, method: str | None = None, **members: object) -> Body:
+def _failed(message: str, method: str | None = None) -> Body:
     named = {"method": method} if method else {}
-    return {**named, "status": "failed", **members, "message": message}
+    return {**named, "status": "failed", "message": message}
