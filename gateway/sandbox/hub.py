@@ -13,24 +13,41 @@ from gateway.sandbox.replies import Body
 from gateway.sandbox.stream_protocol import StreamProtocol, Topic
 from gateway.sandbox.tape import INTERVALS_MS
 
+MOST_WAITING = 1024 * 1024
+
+
+class _FrameQueue(asyncio.Queue[bytes]):
+    """A queue that knows how many bytes wait in it."""
+
+    waiting = 0
+
+    def _put(self, item: bytes) -> None:
+        self.waiting += len(item)
+        super()._put(item)
+
+    def _get(self) -> bytes:
+        item = super()._get()
+        self.waiting -= len(item)
+        return item
+
 
 class Subscriber:
-    """The outgoing side of one stream connection: a bounded queue of frames.
+    """The outgoing side of one stream connection: a queue of frames, bounded in number and bytes.
 
     ``cut`` is set when the connection shall end at once: on demand, or because it is too slow.
     """
 
     def __init__(self, protocol: StreamProtocol, queue_size: int) -> None:
         self.protocol = protocol
-        self.frames: asyncio.Queue[bytes] = asyncio.Queue(queue_size)
+        self.frames = _FrameQueue(queue_size)
         self.cut = asyncio.Event()
 
     def offer(self, frame: bytes) -> None:
-        """Queue a frame, or cut the connection when too many wait."""
-        try:
-            self.frames.put_nowait(frame)
-        except asyncio.QueueFull:
+        """Queue a frame, or cut the connection when too many wait, or too much."""
+        if self.frames.full() or self.frames.waiting > MOST_WAITING:
             self.cut.set()
+        else:
+            self.frames.put_nowait(frame)
 
 
 class Audience(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,7 +4,7 @@ from gateway.sandbox.endpoints import Venue
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Side
 from gateway.sandbox.exchange import Exchange
-from gateway.sandbox.hub import StreamHub
+from gateway.sandbox.hub import EVERYBODY, MOST_WAITING, StreamHub
 from gateway.sandbox.treasury import Treasury
 from tests.unit.sandbox.clients import NOW, place
 
@@ -34,6 +34,18 @@ def test_a_subscriber_that_falls_behind_is_cut_and_the_others_are_not(engine: En
     assert slow.cut.is_set()
     assert not quick.cut.is_set()
     assert slow.frames.qsize() == 5
+
+
+def test_a_subscriber_for_whom_too_much_waits_is_cut_until_then_it_is_not(engine: Engine) -> None:
+    hub = build_hub(engine, queue_size=1000)
+    subscriber = hub.join("127.0.0.1")
+    for _ in range(3):
+        hub.inject(EVERYBODY, "x" * MOST_WAITING)
+        subscriber.frames.get_nowait()
+    hub.inject(EVERYBODY, "x" * (MOST_WAITING + 1))
+    assert not subscriber.cut.is_set()
+    hub.inject(EVERYBODY, "x")
+    assert subscriber.cut.is_set()
 
 
 def test_one_operation_sends_one_depth_frame_however_often_the_book_changed(
