@@ -66,7 +66,7 @@ async def open_upstream(
         account_streams = {
             account: AccountStream(
                 account=account,
-                feed=feed("account", keyring.login_frame(account)),
+                feed=feed("account", account, keyring.login_frame(account)),
                 exchange=exchange,
                 sign=keyring.signer(account),
                 queue_size=settings.stream_queue,
@@ -83,10 +83,12 @@ def _feed(
     wall_ms: Callable[[], int],
     close_within: float,
     name: Literal["public", "account"],
+    account: str | None = None,
     login: LoginFrame | None = None,
 ) -> Feed:
     return Feed(
         settings.exchange_ws_url,
+        name=name if account is None else f"{name} {account}",
         wall_ms=wall_ms,
         monotonic=time.monotonic,
         rng=random.SystemRandom(),

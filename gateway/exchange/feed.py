@@ -70,15 +70,17 @@ class _NoFrames(logging.LoggerAdapter[logging.Logger]):
 class Feed:
     """Tells the events of the wanted topics, over as many connections as it takes.
 
-    `wall_ms` and `monotonic` (seconds) are the clocks, `sleep` waits between two attempts. With
-    `only_while_wanted` there is a connection only while a topic is wanted. All methods are called
-    from the event loop that `run` runs in, or before it runs. Raises websockets' InvalidURI.
+    `name` is what log lines call it. `wall_ms` and `monotonic` (seconds) are the clocks, `sleep`
+    waits between two attempts. With `only_while_wanted` there is a connection only while a topic is
+    wanted. All methods are called from the event loop that `run` runs in, or before it runs.
+    Raises websockets' InvalidURI.
     """
 
     def __init__(  # noqa: PLR0913 - the clocks, chance and sleep are handed in one by one
         self,
         url: str,
         *,
+        name: str,
         wall_ms: Callable[[], int],
         monotonic: Callable[[], float],
         rng: random.Random,
@@ -90,6 +92,7 @@ class Feed:
     ) -> None:
         self._url = url
         self._address = parse_uri(url)
+        self._log = _log.bind(feed=name)
         self._wall_ms = wall_ms
         self._monotonic = monotonic
         self._rng = rng
@@ -182,7 +185,7 @@ class Feed:
         try:
             socket = await self._open()
         except (OSError, WebSocketException, ValueError) as fault:
-            _log.warning("exchange stream unreachable", cause=type(fault).__name__)
+            self._log.warning("feed.unreachable", cause=type(fault).__name__)
             return Ending.UNREACHABLE
         self._up()
         ending = Ending.STOPPED
@@ -218,12 +221,14 @@ class Feed:
         self._epoch += 1
         self._connected, self._since = True, at.wall
         self._protocol.connected(at)
-        _log.info("exchange stream connected", epoch=self._epoch)
+        self._log.info("feed.connected", epoch=self._epoch)
 
     def _down(self, ending: Ending, on_event: Callable[[FeedEvent], None]) -> None:
         self._connected, self._since = False, self._wall_ms()
         self._tell(self._protocol.disconnected(f"connection ended: {ending.lower()}"), on_event)
-        _log.info("exchange stream ended", epoch=self._epoch, ending=ending.value)
+        wanted = ending in (Ending.IDLE, Ending.STOPPED)
+        level = logging.INFO if wanted else logging.WARNING
+        self._log.log(level, "feed.ended", epoch=self._epoch, ending=ending.value)
 
     async def _session(
         self, socket: ClientConnection, on_event: Callable[[FeedEvent], None]
@@ -294,7 +299,7 @@ class Feed:
             try:
                 on_event(event)
             except Exception:  # noqa: BLE001 - the handler is foreign; its fault must not end the feed
-                _log.exception("handler of exchange stream failed", event_class=_class(event))
+                self._log.exception("feed.handler_failed", event_class=_class(event))
                 self._counters.handler_failed(_class(event))
 
     async def _close(self, socket: ClientConnection) -> None:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
 import pytest
+from structlog.testing import capture_logs
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidURI
@@ -166,6 +167,7 @@ class Listener:
         self.ahead = 0.0
         self.feed = Feed(
             url,
+            name="public",
             wall_ms=lambda: int(time.time() * 1000),
             monotonic=lambda: time.monotonic() + self.ahead,
             rng=Longest(),
@@ -417,6 +419,21 @@ async def test_a_feed_for_wanted_topics_only_connects_and_leaves_with_them() -> 
         assert listener.pauses == []
 
 
+async def test_an_end_that_nobody_wanted_is_a_warning_and_each_line_names_the_feed() -> None:
+    with capture_logs() as lines:
+        async with listening(Exchange(cutting, obliging)) as exchange:
+            listener = Listener(exchange.url, only_while_wanted=True)
+            async with listener.running() as feed:
+                feed.want(ACCOUNT)
+                await listener.next(Started)
+                await listener.next(Started)
+                feed.unwant(ACCOUNT)
+                await until(lambda: listener.ended[Ending.IDLE])
+    ends = [(line["ending"], line["log_level"]) for line in lines if line["event"] == "feed.ended"]
+    assert ends == [("CLOSED", "warning"), ("IDLE", "info")]
+    assert {line["feed"] for line in lines} == {"public"}
+
+
 async def test_no_login_frame_reaches_a_log_at_debug(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -430,7 +447,7 @@ async def test_no_login_frame_reaches_a_log_at_debug(
             await listener.next(Started)
     written = capsys.readouterr()
     logs = caplog.text + written.out + written.err
-    assert "exchange stream connected" in logs
+    assert "feed.connected" in logs
     # The library writes frames with their middle cut out: look for what it would leave.
     assert "USER_STREAMS" not in logs
     assert SIGNATURE[:6] not in logs
