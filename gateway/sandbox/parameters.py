@@ -6,17 +6,18 @@ byte, without the signature pair. That of a JSON body is its pairs in their orde
 numbers are taken as written. Pure.
 """
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NoReturn
 from urllib.parse import parse_qsl, urlencode
-
-import msgspec
 
 from gateway.sandbox.codes import Code, Refusal
 
 SIGNATURE = "signature"
+MOST_PARAMETERS = 50
 
 _TOO_LARGE = Decimal(10) ** 12
 
@@ -98,44 +99,47 @@ def read_parameters(request: RawRequest) -> Parameters:
 
 
 def _from_urlencoded(text: str) -> Parameters:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise Refusal(Code.INVALID_REQUEST) from None
+    values = dict(pairs)
+    if not len(values) == len(pairs) <= MOST_PARAMETERS:
+        raise Refusal(Code.INVALID_REQUEST)
+    signature = values.pop(SIGNATURE, None)
     signed_text = "&".join(pair for pair in text.split("&") if pair.partition("=")[0] != SIGNATURE)
-    return _parameters(_pairs(text), signed_text)
+    return Parameters(values, signed_text, signature)
 
 
 def _from_json(body: bytes) -> Parameters:
     try:
-        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        pairs = [(name, _source_text(bytes(value))) for name, value in members.items()]
-    except (msgspec.DecodeError, RecursionError):
+        members = _JSON.decode(body.decode())
+        pairs = members if isinstance(members, tuple) else _no_parameters(members)
+        text = urlencode([(name, _scalar_text(value)) for name, value in pairs])
+    except (ValueError, RecursionError):
         raise Refusal(Code.INVALID_REQUEST) from None
-    signed = [(name, value) for name, value in pairs if name != SIGNATURE]
-    return _parameters(pairs, urlencode(signed))
+    return _from_urlencoded(text)
 
 
-def _source_text(value: bytes) -> str:
+def _scalar_text(value: object) -> str:
     """Give a string's content, or any other scalar as it was written."""
-    if value.startswith(b'"'):
-        return msgspec.json.decode(value, type=str)
-    if value.startswith((b"{", b"[")):
-        raise Refusal(Code.INVALID_REQUEST)
-    return value.decode()
+    match value:
+        case str():
+            return value
+        case None | bool():
+            return json.dumps(value)
+        case _:
+            return _no_parameters(value)
 
 
-def _parameters(pairs: Iterable[tuple[str, str]], signed_text: str) -> Parameters:
-    values: dict[str, str] = {}
-    for name, value in pairs:
-        if name in values:
-            raise Refusal(Code.INVALID_REQUEST)
-        values[name] = value
-    signature = values.pop(SIGNATURE, None)
-    return Parameters(values, signed_text, signature)
+def _no_parameters(found: object) -> NoReturn:
+    raise ValueError(found)
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=50)
-    except ValueError:
-        raise Refusal(Code.INVALID_REQUEST) from None
+# Objects become their pairs, so that none hides another; numbers stay the text that they are.
+_JSON = json.JSONDecoder(
+    object_pairs_hook=tuple, parse_float=str, parse_int=str, parse_constant=_no_parameters
+)
 
 
 def _utf8(body: bytes) -> str:

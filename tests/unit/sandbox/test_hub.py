@@ -36,7 +36,7 @@ def test_a_subscriber_that_falls_behind_is_cut_and_the_others_are_not(engine: En
     assert slow.frames.qsize() == 5
 
 
-def test_a_subscriber_for_whom_too_much_waits_is_cut_until_then_it_is_not(engine: Engine) -> None:
+def test_a_subscriber_is_cut_once_too_many_bytes_wait_for_it(engine: Engine) -> None:
     hub = build_hub(engine, queue_size=1000)
     subscriber = hub.join("127.0.0.1")
     for _ in range(3):

@@ -1,4 +1,6 @@
+import json
 from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 
@@ -60,8 +62,35 @@ def test_a_json_body_that_is_nested_too_deep_is_an_invalid_request() -> None:
         read_json('{"a": ' + "[" * 30_000 + "]" * 30_000 + "}")
 
 
+def test_a_scalar_of_a_json_body_is_its_text() -> None:
+    body = r'{"a": true, "b": false, "c": null, "d": -1, "e": "=&+", "f": ""}'
+    values = {"a": "true", "b": "false", "c": "null", "d": "-1", "e": "=&+", "f": ""}
+    assert read_json(body).values == values
+
+
 @pytest.mark.parametrize(
-    "body", ["[1]", "{", '{"a": {"b": 1}}', '{"a": [1]}', '"text"', '{"signature": {}}']
+    "body",
+    [
+        " ",
+        "5",
+        "null",
+        "[1]",
+        "[]",
+        '[["a", "b"]]',
+        "{",
+        "{} {}",
+        '"text"',
+        '"ab"',
+        '{"a": {"b": 1}}',
+        '{"a": {}}',
+        '{"a": [1]}',
+        '{"signature": {}}',
+        '{"a": NaN}',
+        '{"a": -Infinity}',
+        r'{"a": "\ud800"}',
+        r'{"\ud800": "a"}',
+        r'{"signature": "\ud800"}',
+    ],
 )
 def test_a_json_body_that_is_no_flat_object_is_an_invalid_request(body: str) -> None:
     with pytest.raises(Refusal, match="90001"):
@@ -73,10 +102,36 @@ def test_a_body_that_is_no_text_is_an_invalid_request() -> None:
         read(content_type="application/x-www-form-urlencoded", body=b"\xff=1")
 
 
-@pytest.mark.parametrize("query", ["a=1&a=2", "a=%ff", "signature=a&signature=b"])
-def test_a_query_that_can_be_read_in_two_ways_is_an_invalid_request(query: str) -> None:
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+
+
+def carried(pairs: list[tuple[str, str]]) -> list[tuple[str, str, bytes]]:
+    """The pairs in each of the places where they may stand."""
+    text = urlencode(pairs)
+    members = ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in pairs)
+    return [(text, "", b""), ("", FORM, text.encode()), ("", JSON, f"{{{members}}}".encode())]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *carried([("amount", "0.001"), ("amount", "0.002")]),
+        *carried([("a", "1"), ("a", "1")]),
+        *carried([("signature", "a"), ("signature", "b")]),
+        ("a=%ff", "", b""),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_an_invalid_request(place: tuple[str, str, bytes]) -> None:
     with pytest.raises(Refusal, match="90001"):
-        read(query)
+        read(*place)
+
+
+@pytest.mark.parametrize("carrier", range(3), ids=["query", "form", "json"])
+def test_a_request_has_at_most_50_parameters(carrier: int) -> None:
+    pairs = [(f"p{number}", "1") for number in range(51)]
+    assert len(read(*carried(pairs[:50])[carrier]).values) == 50
+    with pytest.raises(Refusal, match="90001"):
+        read(*carried(pairs)[carrier])
 
 
 @pytest.mark.parametrize(
