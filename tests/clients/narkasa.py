@@ -29,7 +29,7 @@ DAY_MS = 86_400_000
 HISTORY_ROWS = 5
 PENDING = {"11", "21"}
 
-# How old a request is, its window, and what is answered: without a window, one of 10 seconds holds.
+# How old a request is, its window, and what is answered; without a window it is 10 seconds.
 AGES = (
     (0, "", "00000"),
     (60_000, "", "20004"),

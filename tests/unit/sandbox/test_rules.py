@@ -1,4 +1,4 @@
-"""Of several faults, the one that is named first refuses."""
+"""Where the band of prices ends; and of several faults, the one that is named first refuses."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -32,6 +32,25 @@ def stop(target: Decimal, price: Decimal, quantity: Decimal) -> StopLimitOrder:
 
 def limit(price: Decimal, quantity: Decimal) -> LimitOrder:
     return LimitOrder("BTCUSDT", Side.BUY, price, quantity)
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.SELL, "125000"), (Side.BUY, "20000")])
+def test_a_price_may_be_250_percent_of_the_last_to_sell_and_40_to_buy(
+    side: Side, price: str
+) -> None:
+    check_priced(MARKET, LimitOrder("BTCUSDT", side, Decimal(price), GOOD), LAST)
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "code"),
+    [
+        (Side.SELL, "125000.01", Code.SELL_PRICE_TOO_HIGH),
+        (Side.BUY, "19999.99", Code.BUY_PRICE_TOO_LOW),
+    ],
+)
+def test_a_price_may_be_no_tick_beyond_the_band(side: Side, price: str, code: Code) -> None:
+    with pytest.raises(Refusal, match=code.value):
+        check_priced(MARKET, LimitOrder("BTCUSDT", side, Decimal(price), GOOD), LAST)
 
 
 @pytest.mark.parametrize(
