@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Decimal
 
 from gateway.sandbox.events import Order
-
-_DIGITS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +37,10 @@ def affordable(resting: Iterable[Order], total: Decimal, step: Decimal) -> Decim
     What is left of the total at their end counts at the price of the last one. Zero without any.
     """
     bought = reachable = Decimal(0)
-    # A large total has more of the smallest steps than the usual 28 digits can count.
-    with localcontext(prec=_DIGITS):
-        for maker in resting:
-            reachable = bought + total // (maker.price * step) * step
-            if reachable <= bought + maker.remaining:
-                break
-            bought += maker.remaining
-            total -= maker.price * maker.remaining
+    for maker in resting:
+        reachable = bought + total // (maker.price * step) * step
+        if reachable <= bought + maker.remaining:
+            break
+        bought += maker.remaining
+        total -= maker.price * maker.remaining
     return reachable

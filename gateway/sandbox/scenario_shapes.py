@@ -49,8 +49,9 @@ _Key: TypeAlias = Annotated[str, Field(min_length=1, max_length=256, repr=False)
 _AssetSymbol: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,10}$")]
 _MarketSymbol: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z0-9]{4,20}$")]
 _Country: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
-_Quantity: TypeAlias = Annotated[Decimal, Field(ge=0, max_digits=30, decimal_places=12)]
-_Positive: TypeAlias = Annotated[Decimal, Field(gt=0, max_digits=30, decimal_places=12)]
+# Within these bounds the sandbox reckons exactly; they are those of the parameters of requests.
+_Quantity: TypeAlias = Annotated[Decimal, Field(ge=0, lt=10**12, decimal_places=8)]
+_Positive: TypeAlias = Annotated[Decimal, Field(gt=0, lt=10**12, decimal_places=8)]
 _Percent: TypeAlias = Annotated[Decimal, Field(ge=0, lt=100, decimal_places=6)]
 _Precision: TypeAlias = Annotated[int, Field(ge=0, le=8)]
 _Seconds: TypeAlias = Annotated[Decimal, Field(ge=0, le=86_400, decimal_places=3)]

@@ -150,6 +150,7 @@ def _accounts(
         if shape.id in HOUSE_ACCOUNTS:
             faults.append(f"{place}.id: is the name of an account of the market maker")
         _check_assets(place, shape, assets, faults)
+        _check_steps(place, shape, assets, faults)
         accounts.append(_account(shape))
     return tuple(accounts)
 
@@ -189,6 +190,22 @@ def _check_assets(
         known = assets[one.asset].withdraw.channels if one.asset in assets else ()
         if one.asset in assets and one.channel not in {channel.name for channel in known}:
             faults.append(f"{place}.withdrawalAddresses[{row}].channel: no such channel")
+
+
+def _check_steps(
+    place: str, shape: AccountShape, assets: Mapping[str, Asset], faults: list[str]
+) -> None:
+    """Add a fault for each quantity that is finer than its asset."""
+    quantities = [(f"balances.{asset}", asset, value) for asset, value in shape.balances.items()]
+    quantities += [
+        (f"deposits[{row}].quantity", one.asset, one.quantity)
+        for row, one in enumerate(shape.deposits)
+    ]
+    faults.extend(
+        f"{place}.{where}: has more decimals than {asset}"
+        for where, asset, quantity in quantities
+        if asset in assets and quantity % assets[asset].step
+    )
 
 
 def _given(shape: Shape) -> dict[str, Any]:

@@ -1,8 +1,16 @@
 """What holds whatever several accounts do, with orders of every type, deposits and withdrawals."""
 
 from collections import defaultdict
-from dataclasses import replace
-from decimal import Decimal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from decimal import (
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    localcontext,
+)
 from random import Random
 
 import pytest
@@ -15,9 +23,9 @@ from gateway.sandbox.authentication import Authenticator
 from gateway.sandbox.codes import Code, Refusal
 from gateway.sandbox.endpoints import PublicEndpoint
 from gateway.sandbox.events import Event, Order, OrderChanged, OrderStatus, Side, Trade
+from gateway.sandbox.exact import DIGITS
 from gateway.sandbox.exchange import ENDPOINTS, Exchange
 from gateway.sandbox.hub import StreamHub
-from gateway.sandbox.markets import default_markets
 from gateway.sandbox.order_requests import (
     FastBuy,
     FastSell,
@@ -32,16 +40,9 @@ from gateway.sandbox.stream_protocol import Topic
 from tests.unit.sandbox.clients import NOW, Json, build_engine, build_venue, exact_json
 from tests.unit.sandbox.naive_market import NaiveMarket, Print, Row
 from tests.unit.sandbox.stream_view import UNTOLD, StreamView
+from tests.unit.sandbox.worlds import EXTREME, PLAIN, SYMBOL
 
-SYMBOL = "BTCUSDT"
-START = {"USDT": Decimal(30_000), "BTC": Decimal(1)}
 NAMES = ("ann", "bob", "cem")
-MARKET = replace(
-    default_markets()[SYMBOL],
-    opening_price=Decimal("53900.04"),
-    maker_fee_percent=Decimal("0.1"),
-    taker_fee_percent=Decimal("0.25"),
-)
 TOPICS = [
     *(Topic(type_, SYMBOL) for type_ in ("ticker", "depth", "orderBook", "trade")),
     Topic("candles", SYMBOL, "m1"),
@@ -49,20 +50,33 @@ TOPICS = [
 
 names = st.sampled_from(NAMES)
 sides = st.sampled_from(Side)
+assets = st.sampled_from(("USDT", "BTC"))
 # Few prices, so that orders meet; odd quantities, so that they fill in parts.
-prices = st.integers(5_390_000, 5_390_008).map(lambda cents: Decimal(cents) / 100)
-quantities = st.integers(200, 300_000).map(lambda millionths: Decimal(millionths) / 1_000_000)
-totals = st.integers(1_000, 1_600_000).map(lambda cents: Decimal(cents) / 100)
+ticks = st.integers(0, 8)
+lots = st.integers(200, 300_000)
+
+
+@pytest.fixture(autouse=True)
+def exact_arithmetic() -> Iterator[None]:
+    with localcontext(prec=DIGITS):
+        yield
+
+
+def unrounded() -> AbstractContextManager[Context]:
+    """Arithmetic that raises `Inexact` rather than round."""
+    return localcontext(prec=DIGITS, traps=[Inexact, DivisionByZero, InvalidOperation])
 
 
 class Trading(RuleBasedStateMachine):
     """Does the same to the sandbox's engine and to a naive market, and follows the streams."""
 
+    world = PLAIN
+
     def __init__(self) -> None:
         super().__init__()
-        accounts = [Account(name, (), START) for name in NAMES]
-        self.engine = build_engine(*accounts, markets={SYMBOL: MARKET})
-        self.naive = NaiveMarket(last=MARKET.opening_price)
+        accounts = [Account(name, (), self.world.start) for name in NAMES]
+        self.engine = build_engine(*accounts, markets={SYMBOL: self.world.market})
+        self.naive = NaiveMarket(last=self.world.market.opening_price)
         self.venue = build_venue(self.engine)
         self.moved: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.hub = StreamHub(Exchange(self.venue, Authenticator([])), queue_size=10_000)
@@ -74,32 +88,33 @@ class Trading(RuleBasedStateMachine):
             name: StreamView(self.ask("GET", "balance/wallet", name)["wallet"]) for name in NAMES
         }
 
-    @rule(name=names, side=sides, price=prices, quantity=quantities)
-    def limit(self, name: str, side: Side, price: Decimal, quantity: Decimal) -> None:
-        self.place(name, LimitOrder(SYMBOL, side, price, quantity))
+    @rule(name=names, side=sides, price=ticks, quantity=lots)
+    def limit(self, name: str, side: Side, price: int, quantity: int) -> None:
+        terms = self.world.price(price), self.world.quantity(quantity)
+        self.place(name, LimitOrder(SYMBOL, side, *terms))
 
-    @rule(name=names, side=sides, reached=prices, price=prices, quantity=quantities)
-    def stop(
-        self, name: str, side: Side, reached: Decimal, price: Decimal, quantity: Decimal
-    ) -> None:
-        self.place(name, StopLimitOrder(SYMBOL, side, reached, price, quantity))
+    @rule(name=names, side=sides, reached=ticks, price=ticks, quantity=lots)
+    def stop(self, name: str, side: Side, reached: int, price: int, quantity: int) -> None:
+        levels = self.world.price(reached), self.world.price(price)
+        self.place(name, StopLimitOrder(SYMBOL, side, *levels, self.world.quantity(quantity)))
 
-    @rule(name=names, side=sides, quantity=quantities)
-    def market(self, name: str, side: Side, quantity: Decimal) -> None:
-        self.place(name, MarketOrder(SYMBOL, side, quantity))
+    @rule(name=names, side=sides, quantity=lots)
+    def market(self, name: str, side: Side, quantity: int) -> None:
+        self.place(name, MarketOrder(SYMBOL, side, self.world.quantity(quantity)))
 
-    @rule(name=names, quantity=quantities)
-    def fast_sell(self, name: str, quantity: Decimal) -> None:
-        self.place(name, FastSell(SYMBOL, quantity))
+    @rule(name=names, quantity=lots)
+    def fast_sell(self, name: str, quantity: int) -> None:
+        self.place(name, FastSell(SYMBOL, self.world.quantity(quantity)))
 
-    @rule(name=names, total=totals)
-    def fast_buy(self, name: str, total: Decimal) -> None:
-        self.place(name, FastBuy(SYMBOL, total))
+    @rule(name=names, worth=lots)
+    def fast_buy(self, name: str, worth: int) -> None:
+        self.place(name, FastBuy(SYMBOL, self.world.total(worth)))
 
     @rule(name=names, position=st.integers(0, 5))
     def cancel(self, name: str, position: int) -> None:
         for order in self.engine.open_orders(name)[position : position + 1]:
-            self.engine.cancel(name, order.order_id)
+            with unrounded():
+                self.engine.cancel(name, order.order_id)
             self.naive.cancel(order.order_id)
             self.compare(self.publish())
 
@@ -109,14 +124,16 @@ class Trading(RuleBasedStateMachine):
             self.naive.cancel(order.order_id)
         self.compare(self.publish())
 
-    @rule(name=names, asset=st.sampled_from(list(START)), quantity=quantities)
-    def deposit(self, name: str, asset: str, quantity: Decimal) -> None:
+    @rule(name=names, asset=assets, count=lots)
+    def deposit(self, name: str, asset: str, count: int) -> None:
+        quantity = self.world.quantity(count)
         self.engine.ledger.deposit(name, asset, quantity)
         self.moved[name, asset] += quantity
         self.publish()
 
-    @rule(name=names, asset=st.sampled_from(list(START)), quantity=quantities)
-    def withdraw(self, name: str, asset: str, quantity: Decimal) -> None:
+    @rule(name=names, asset=assets, count=lots)
+    def withdraw(self, name: str, asset: str, count: int) -> None:
+        quantity = self.world.quantity(count)
         if quantity > self.engine.ledger.balance(name, asset).available:
             return
         self.engine.ledger.hold(name, asset, quantity)
@@ -127,10 +144,11 @@ class Trading(RuleBasedStateMachine):
     @invariant()
     def nothing_is_made_or_lost(self) -> None:
         ledger = self.engine.ledger
-        for asset, quantity in START.items():
-            total = sum(ledger.balance(name, asset).total for name in NAMES)
-            out = ledger.fees.get(asset, 0) + ledger.withdrawn.get(asset, 0)
-            assert total + out == quantity * len(NAMES) + ledger.deposited.get(asset, 0)
+        for asset, quantity in self.world.start.items():
+            with unrounded():
+                total = sum(ledger.balance(name, asset).total for name in NAMES)
+                out = ledger.fees.get(asset, 0) + ledger.withdrawn.get(asset, 0)
+                assert total + out == quantity * len(NAMES) + ledger.deposited.get(asset, 0)
 
     @invariant()
     def what_is_held_is_what_open_orders_may_cost(self) -> None:
@@ -141,7 +159,7 @@ class Trading(RuleBasedStateMachine):
                     held["USDT"] += order.price * order.remaining
                 else:
                     held["BTC"] += order.remaining
-            for asset in START:
+            for asset in self.world.start:
                 balance = self.engine.ledger.balance(name, asset)
                 assert balance.held == held[asset]
                 assert balance.available >= 0
@@ -162,7 +180,10 @@ class Trading(RuleBasedStateMachine):
     @invariant()
     def what_an_account_traded_and_moved_is_what_its_balances_became(self) -> None:
         for name in NAMES:
-            became = {asset: START[asset] + self.moved[name, asset] for asset in START}
+            became = {
+                asset: quantity + self.moved[name, asset]
+                for asset, quantity in self.world.start.items()
+            }
             for row in self.ask("GET", "market/user-trades", name)["trades"]:
                 sign = 1 if row["side"] == Side.BUY else -1
                 became["BTC"] += sign * row["amount"]
@@ -203,8 +224,10 @@ class Trading(RuleBasedStateMachine):
 
     def place(self, name: str, request: OrderRequest) -> None:
         """Place an order in both markets, or hold the engine's refusal against the naive one."""
+        offered = {row.order_id for row in self.naive.side(buys=False)}
         try:
-            order = self.engine.place(name, request, NOW)
+            with unrounded():
+                order = self.engine.place(name, request, NOW)
         except Refusal as refusal:
             self.check_refusal(name, request, refusal.code)
             assert self.publish() == []
@@ -216,7 +239,7 @@ class Trading(RuleBasedStateMachine):
             assert not self.naive.washes(row)
             self.naive.place(row)
         self.compare(self.publish())
-        self.check_spent(order)
+        self.check_spent(order, offered)
 
     def check_refusal(self, name: str, request: OrderRequest, code: Code) -> None:
         if isinstance(request, FastBuy):
@@ -235,10 +258,13 @@ class Trading(RuleBasedStateMachine):
             assert met == []
         else:
             assert code is Code.TOTAL_UNDER_LIMIT
-            assert sum((found.price or 0) * quantity for found, quantity in met) < MARKET.min_total
+            assert (
+                sum((found.price or 0) * quantity for found, quantity in met)
+                < self.world.market.min_total
+            )
 
     def check_refused_fast_buy(self, name: str, total: Decimal, code: Code) -> None:
-        sellers = self.naive.sellers_within(total, MARKET.quantity_step)
+        sellers = self.naive.sellers_within(total, self.world.market.quantity_step)
         if code is Code.FAST_ORDER_NOT_AVAILABLE:
             assert self.naive.side(buys=False) == []
         elif code is Code.WASH_TRADING:
@@ -248,16 +274,16 @@ class Trading(RuleBasedStateMachine):
             assert name not in sellers
             assert total > self.engine.ledger.balance(name, "USDT").available
 
-    def check_spent(self, order: Order) -> None:
-        """A fast buy keeps within its total; only a book without more to sell leaves a step."""
+    def check_spent(self, order: Order, offered: set[str]) -> None:
+        """A fast buy keeps within its total, and leaves a step only when it bought all offered."""
         if not order.total:
             return
         assert order.filled_total <= order.total
         if order.status is OrderStatus.FILLED:
             dearest = max(trade.price for trade in self.engine.user_trades(order.account_id))
-            assert order.total - order.filled_total < dearest * MARKET.quantity_step
+            assert order.total - order.filled_total < dearest * self.world.market.quantity_step
         else:
-            assert self.naive.side(buys=False) == []
+            assert offered.isdisjoint(row.order_id for row in self.naive.side(buys=False))
 
     def publish(self) -> list[Event]:
         """Tell the listeners what happened, let them learn from it, and return it."""
@@ -285,8 +311,16 @@ class Trading(RuleBasedStateMachine):
         assert set(self.naive.cancelled) <= set(cancelled)
         for trade in trades:
             assert trade.maker.account_id != trade.taker.account_id
-            check_fees(trade)
+            self.check_fees(trade)
         self.naive.forget()
+
+    def check_fees(self, trade: Trade) -> None:
+        """Each pays from what it receives: the buyer the base asset, the seller the quote asset."""
+        market = self.world.market
+        percents = market.maker_fee_percent, market.taker_fee_percent
+        seller, buyer = percents if trade.buyer_is_taker else percents[::-1]
+        assert trade.buyer_fee == trade.quantity * buyer / 100
+        assert trade.seller_fee == trade.price * trade.quantity * seller / 100
 
     def ask(self, method: str, path: str, name: str = "", **values: str) -> Json:
         """Ask an endpoint, for an account if it needs one."""
@@ -297,29 +331,28 @@ class Trading(RuleBasedStateMachine):
         return exact_json(encode(endpoint.answer(self.venue, name, parameters)))
 
 
-def check_fees(trade: Trade) -> None:
-    """Each pays from what it receives: the buyer the base asset, the seller the quote asset."""
-    maker_rate, taker_rate = Decimal("0.001"), Decimal("0.0025")
-    buyer_rate, seller_rate = (
-        (taker_rate, maker_rate) if trade.buyer_is_taker else (maker_rate, taker_rate)
-    )
-    assert trade.buyer_fee == trade.quantity * buyer_rate
-    assert trade.seller_fee == trade.price * trade.quantity * seller_rate
-
-
 def as_row(name: str, request: OrderRequest, order_id: str, quantity: Decimal) -> Row:
     price = request.price if isinstance(request, LimitOrder | StopLimitOrder) else None
     return Row(order_id, name, buys=request.side is Side.BUY, price=price, quantity=quantity)
 
 
+class ExtremeTrading(Trading):
+    """The same in a market of the most decimals, with the largest balances."""
+
+    world = EXTREME
+
+
 TestTrading = Trading.TestCase
 TestTrading.settings = settings(max_examples=100, stateful_step_count=40)
+TestExtremeTrading = ExtremeTrading.TestCase
+TestExtremeTrading.settings = settings(max_examples=50, stateful_step_count=40)
 
 
+@pytest.mark.parametrize("machine", [Trading, ExtremeTrading])
 @pytest.mark.parametrize("seed", range(4))
-def test_it_holds_through_a_long_history_too(seed: int) -> None:
+def test_it_holds_through_a_long_history_too(machine: type[Trading], seed: int) -> None:
     """Deep books and stops that set each other off, which short examples rarely reach."""
-    trading, rng = Trading(), Random(seed)
+    trading, rng = machine(), Random(seed)
     for _ in range(400):
         random_move(trading, rng)
         trading.nothing_is_made_or_lost()
@@ -332,20 +365,20 @@ def test_it_holds_through_a_long_history_too(seed: int) -> None:
 
 def random_move(trading: Trading, rng: Random) -> None:
     name, side = rng.choice(NAMES), rng.choice(list(Side))
-    quantity = Decimal(rng.randint(200, 20_000)) / 1_000_000
-    reached, price = (Decimal(rng.randint(5_390_000, 5_390_012)) / 100 for _ in range(2))
+    quantity, asset = rng.randint(200, 20_000), rng.choice(["USDT", "BTC"])
+    target, price = rng.randint(0, 12), rng.randint(0, 12)
     match rng.randrange(12):
         case 0 | 1 | 2 | 3:
             trading.limit(name, side, price, quantity)
         case 4 | 5 | 6:
-            trading.stop(name, side, reached, price, quantity)
+            trading.stop(name, side, target, price, quantity)
         case 7:
             trading.market(name, side, quantity)
         case 8:
-            trading.fast_buy(name, (quantity * price).quantize(Decimal("0.01")))
+            trading.fast_buy(name, quantity)
         case 9:
             trading.cancel(name, 0)
         case 10:
-            trading.deposit(name, rng.choice(list(START)), quantity)
+            trading.deposit(name, asset, quantity)
         case 11:
-            trading.withdraw(name, rng.choice(list(START)), quantity)
+            trading.withdraw(name, asset, quantity)

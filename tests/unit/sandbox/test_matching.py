@@ -1,10 +1,11 @@
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.sandbox.events import Order, OrderType, Side
+from gateway.sandbox.exact import DIGITS
 from gateway.sandbox.matching import affordable, meetings
 
 STEP = Decimal("0.01")
@@ -64,7 +65,8 @@ def test_a_total_buys_nothing_where_nobody_sells() -> None:
 def test_a_total_may_have_any_number_of_steps() -> None:
     resting = asks(("0.000000000001", "1"))
     step = Decimal("0.000000000001")
-    assert affordable(resting, Decimal(10) ** 12 - 1, step) == Decimal(10) ** 24 - 10**12
+    with localcontext(prec=DIGITS):
+        assert affordable(resting, Decimal(10) ** 12 - 1, step) == Decimal(10) ** 24 - 10**12
 
 
 cents = st.integers(1, 10**6).map(lambda number: Decimal(number) / 100)

@@ -51,7 +51,7 @@ accounts:
         permissions: [read, trade]
         addresses: [127.0.0.1, "10.0.0.0/8", "::1"]
       - {apiKey: other-key, apiSecret: other-secret}
-    balances: {USDT: 100000, BTC: 0.123456789012}
+    balances: {USDT: 100000, BTC: 0.12345678}
     registered: false
     verification: 1
     country: DE
@@ -69,7 +69,7 @@ accounts:
             KeyPair("the-key", "the-secret", permissions, networks),
             KeyPair("other-key", "other-secret"),
         ),
-        balances={"USDT": Decimal(100_000), "BTC": Decimal("0.123456789012")},
+        balances={"USDT": Decimal(100_000), "BTC": Decimal("0.12345678")},
         registered=False,
         verification=1,
         country="DE",
@@ -79,16 +79,16 @@ accounts:
 
 
 def test_no_number_passes_through_a_float(write: Write) -> None:
-    exact = "12345678901234567.123456789012"
+    exact = "123456789012.12345678"
     text = f"accounts: [{{id: demo, balances: {{HOT: {exact}, XRP: 1e3}}}}]"
     (account,) = load_scenario(write(text)).accounts
     assert account.balances == {"HOT": Decimal(exact), "XRP": Decimal(1000)}
 
 
 def test_json_is_a_scenario_too(write: Write) -> None:
-    text = '{"accounts": [{"id": "demo", "balances": {"BTC": 0.123456789012, "TRY": "1"}}]}'
+    text = '{"accounts": [{"id": "demo", "balances": {"BTC": 0.12345678, "TRY": "1"}}]}'
     (account,) = load_scenario(write(text)).accounts
-    assert account.balances == {"BTC": Decimal("0.123456789012"), "TRY": Decimal(1)}
+    assert account.balances == {"BTC": Decimal("0.12345678"), "TRY": Decimal(1)}
 
 
 def test_the_world_moves_as_it_is_told(write: Write) -> None:
@@ -217,7 +217,8 @@ accounts:
     withdrawalAddresses:
       - {asset: GBP, channel: BANK, name: n, address: a}
       - {asset: BTC, channel: SEPA, name: n, address: a}
-  - {id: demo}
+  - {id: demo, balances: {XRP: 0.0000001, TRY: 1.005, HOT: 1}}
+  - {id: saver, deposits: [{asset: TRY, quantity: 1.005}]}
 """
     assert faults(write(text)) == (
         "assets: the symbol ABC is there 2 times",
@@ -233,7 +234,39 @@ accounts:
         "accounts[1].deposits[0].asset: no such asset",
         "accounts[1].withdrawalAddresses[0].asset: no such asset",
         "accounts[1].withdrawalAddresses[1].channel: no such channel",
+        "accounts[2].balances.XRP: has more decimals than XRP",
+        "accounts[2].balances.TRY: has more decimals than TRY",
+        "accounts[3].deposits[0].quantity: has more decimals than TRY",
     )
+
+
+@pytest.mark.parametrize(
+    ("quantity", "fits"),
+    [
+        ("999999999999.99999999", True),
+        ("1000000000000", False),
+        ("1e30", False),
+        ("0.00000001", True),
+        ("0.000000001", False),
+    ],
+)
+def test_every_quantity_is_within_what_the_sandbox_reckons_exactly(
+    write: Write, quantity: str, *, fits: bool
+) -> None:
+    path = write(
+        f"""
+markets: [{{symbol: BTCTRY, pricePrecision: 8, openingPrice: {quantity}, minTotal: {quantity}}}]
+accounts: [{{id: demo, balances: {{BTC: {quantity}}}}}]
+"""
+    )
+    if fits:
+        assert load_scenario(path).accounts[0].balances == {"BTC": Decimal(quantity)}
+    else:
+        assert [fault.split(": ")[0] for fault in faults(path)] == [
+            "markets[0].openingPrice",
+            "markets[0].minTotal",
+            "accounts[0].balances.BTC",
+        ]
 
 
 @pytest.mark.parametrize(
