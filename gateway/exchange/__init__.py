@@ -6,12 +6,18 @@ Specified by the exchange's own API document; what it leaves out is decided wher
 from gateway.exchange.calls import PostForm, PreparedRequest, Retry, log_retry
 from gateway.exchange.client import ExchangeClient
 from gateway.exchange.clock import ExchangeClock
-from gateway.exchange.error_codes import CODES_TO_RECONCILE, ERROR_CODES, ExchangeCode
+from gateway.exchange.error_codes import (
+    CODES_FOR_THE_OPERATOR,
+    CODES_TO_RECONCILE,
+    ERROR_CODES,
+    ExchangeCode,
+)
 from gateway.exchange.feed import Feed, FeedCounters
 from gateway.exchange.feed_timing import FeedTiming
 from gateway.exchange.transport import Timeouts, Transport, open_transport
 
 __all__ = [
+    "CODES_FOR_THE_OPERATOR",
     "CODES_TO_RECONCILE",
     "ERROR_CODES",
     "ExchangeClient",

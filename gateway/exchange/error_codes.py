@@ -12,6 +12,9 @@ UNCLEAR_CODES = frozenset({"90000", "90001"})
 CODES_TO_RECONCILE = frozenset({"10041"})
 """'Wash trading cancelled' refuses an order, of which part may have traded before."""
 
+CODES_FOR_THE_OPERATOR = frozenset({"10010", "20000", "20001", "20002", "20011"})
+"""What no caller can mend: the account's API key, its rights, and where requests come from."""
+
 UNKNOWN_SYMBOL_CODES = frozenset({"10037", "20006"})
 
 
@@ -34,7 +37,7 @@ _CODES = (
         "10010",
         "ACCOUNT_NOT_REGISTERED",
         "Account not registered",
-        "check that the API key belongs to a registered account",
+        "whoever runs the gateway must check that the API key belongs to a registered account",
     ),
     ExchangeCode(
         "10026",
@@ -176,19 +179,19 @@ _CODES = (
         "20000",
         "AUTHORIZATION_REQUIRED",
         "Authorization required",
-        "check the account's API key in the keyring",
+        "whoever runs the gateway must check the account's API key",
     ),
     ExchangeCode(
         "20001",
         "INVALID_CREDENTIALS",
         "Invalid API key or secret",
-        "check the account's API key and secret in the keyring",
+        "whoever runs the gateway must check the account's API key and secret",
     ),
     ExchangeCode(
         "20002",
         "UNAUTHORIZED_IP",
         "Unauthorized IP",
-        "let the exchange know the gateway's outgoing address",
+        "whoever runs the gateway must let the exchange know its outgoing address",
     ),
     ExchangeCode(
         "20003",
@@ -219,7 +222,7 @@ _CODES = (
         "20007",
         "INVALID_PRICE",
         "Price must be float and higher than 0",
-        "give a price above 0, with no more decimals than the market's rules allow",
+        "give a price above 0, with at most the decimals of the market's pricePrecision",
     ),
     ExchangeCode(
         "20008",
@@ -231,7 +234,7 @@ _CODES = (
         "20009",
         "INVALID_QUANTITY",
         "Amount must be float and higher than 0",
-        "give a quantity above 0, with no more decimals than the market's rules allow",
+        "give a quantity above 0, with at most the decimals of the market's quantityPrecision",
     ),
     ExchangeCode(
         "20010",
@@ -243,7 +246,7 @@ _CODES = (
         "20011",
         "ACTION_NOT_ALLOWED",
         "API is not allowed to this action",
-        "allow the action for this API key on the exchange",
+        "whoever runs the gateway must allow the action for this API key on the exchange",
     ),
     ExchangeCode(
         "20012",

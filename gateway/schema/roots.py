@@ -43,7 +43,8 @@ from gateway.schema.placement_pages import MAX_PLACEMENTS, PlacementConnection
 from gateway.schema.requires import RequiresDirective, reads_account_argument, reads_market
 from gateway.schema.scalars import Timestamp
 from gateway.schema.viewer_types import Grant, Viewer
-from gateway.services.orders import Cancelled, rejection_of
+from gateway.services.order_outcomes import rejection_of
+from gateway.services.orders import Cancelled
 
 
 @strawberry.type(description="What can be read.")

@@ -17,11 +17,9 @@ from gateway.domain.account import TradingState
 from gateway.domain.errors import (
     BadUserInput,
     ExchangeFailure,
-    Forbidden,
     GatewayError,
-    JournalUnavailable,
-    NotSent,
-    Refused,
+    NotLookedUp,
+    NotRecorded,
     Unclear,
     UnknownAccount,
 )
@@ -33,12 +31,13 @@ from gateway.domain.orders import (
     PlacementPage,
     PlacementState,
     PlaceOrder,
-    Rejection,
 )
-from gateway.exchange import CODES_TO_RECONCILE, ExchangeClient, PreparedRequest
+from gateway.exchange import ExchangeClient, PreparedRequest
 from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.market_data import MarketData, MarketView
+from gateway.services.order_logs import cancel_ended, order_ended, order_refused
+from gateway.services.order_outcomes import evidence_of, state_after
 from gateway.services.recent_placements import RecentPlacements
 from gateway.services.single_flight import SingleFlight
 from gateway.store.journal import OrderJournal, new_placement_id
@@ -111,7 +110,7 @@ class Orders:
         """Place the order, or return what became of it before.
 
         Raises `BadUserInput`, `UnknownAccount`, `Forbidden`, `UnknownSymbol`, `SourceUnavailable`
-        (no market list) and `JournalUnavailable`: then nothing was sent. What the exchange said
+        (no market list) and `NotRecorded`: then nothing was sent. What the exchange said
         is in the placement that is returned, and so is that nobody knows what it did.
         """
         _check(command)
@@ -122,10 +121,15 @@ class Orders:
         return placement
 
     async def placement(self, principal: Principal, placement_id: str) -> Placement | None:
-        """A placement of the principal's own; None if it has none of that id."""
+        """A placement of the principal's own; None if it has none of that id.
+
+        Raises `NotLookedUp`, and `UnknownAccount` once the principal may not know of its account.
+        """
         placement = await self._journal.get(placement_id)
         if placement is None or placement.principal != principal.id:
             return None
+        if placement.command.account not in self._accounts.visible(principal):
+            raise UnknownAccount(placement.command.account)
         return await self._settled(placement)
 
     async def placements(
@@ -140,11 +144,13 @@ class Orders:
     ) -> PlacementPage:
         """The principal's own newest placements in an account; of one id, or in one state.
 
-        Raises `UnknownAccount`, `BadUserInput` for an `after` that is no cursor, and
-        `JournalUnavailable`. An id that no order can have finds nothing.
+        Raises `UnknownAccount`, `BadUserInput` for an id that no order can have and for an `after`
+        that is no cursor, and `NotLookedUp`.
         """
         if account not in self._accounts.visible(principal):
             raise UnknownAccount(account)
+        if client_order_id is not None:
+            _check_id(client_order_id)
         page = await self._journal.page(
             principal.id,
             account,
@@ -186,9 +192,13 @@ class Orders:
         Raises `BadUserInput`, `UnknownAccount`, `Forbidden`, `NotSent`, and `Refused` (10075: it
         is not open any more). Callers at once share one request.
         """
-        self._accounts.require(principal, Action.ORDERS_CANCEL, account)
+        try:
+            self._accounts.require(principal, Action.ORDERS_CANCEL, account)
+        except GatewayError as refusal:
+            cancel_ended(principal, account, order_id, refusal)
+            raise
         return await self._cancelling.join(
-            (account, order_id), lambda: self._cancel(account, order_id)
+            (account, order_id), lambda: self._cancel(principal, account, order_id)
         )
 
     async def aclose(self, within_s: float) -> None:
@@ -212,12 +222,27 @@ class Orders:
         self, principal: Principal, command: PlaceOrder, error: GatewayError
     ) -> Placement:
         """What keeps an order from being sent now does not hide that it was sent before."""
-        if isinstance(error, JournalUnavailable):
+        try:
+            standing = await self._standing(principal, command, error)
+        except GatewayError as refusal:
+            order_refused(principal, command, refusal)
+            raise
+        return await self._settled(standing)
+
+    async def _standing(
+        self, principal: Principal, command: PlaceOrder, error: GatewayError
+    ) -> Placement:
+        if isinstance(error, NotRecorded):
             raise error
-        standing = await self._journal.find(principal.id, command.account, command.client_order_id)
+        try:
+            standing = await self._journal.find(
+                principal.id, command.account, command.client_order_id
+            )
+        except NotLookedUp as away:
+            raise NotRecorded from away
         if standing is None:
             raise error
-        return await self._settled(standing)
+        return standing
 
     async def _place(self, principal: Principal, command: PlaceOrder) -> Placement:
         rule = self._accounts.require(principal, Action.ORDERS_PLACE, command.account)
@@ -232,7 +257,7 @@ class Orders:
         self._accounts.order_answered(command.account)
         self._recent.add(placement)
         self._metrics.orders.labels(placement.state.value).inc()
-        _report(placement)
+        order_ended(placement)
         return await self._journal.finish(placement)
 
     def _intent(
@@ -271,12 +296,12 @@ class Orders:
         )
 
     def _failed(self, placement: Placement, failure: ExchangeFailure) -> Placement:
-        state, rejection = _outcome(failure)
+        state, rejection = state_after(failure)
         return replace(
             placement,
             state=state,
             rejection=rejection,
-            evidence=_evidence(failure),
+            evidence=evidence_of(failure),
             updated_at=self._now(),
         )
 
@@ -292,77 +317,38 @@ class Orders:
         )
         return await self._journal.finish(lost)
 
-    async def _cancel(self, account: str, order_id: str) -> Cancelled | CancelUnknown:
-        prepared = await self._exchange.prepare_cancel(self._accounts.signer(account), order_id)
-        outcome: Cancelled | CancelUnknown
+    async def _cancel(
+        self, principal: Principal, account: str, order_id: str
+    ) -> Cancelled | CancelUnknown:
         try:
-            outcome = Cancelled(order_id, await self._exchange.cancel(prepared, order_id))
-        except Unclear:
-            outcome = CancelUnknown(order_id, prepared.signed_at + prepared.window)
-        except ExchangeFailure as failure:
+            outcome, unclear = await self._send_cancel(account, order_id)
+        except GatewayError as failure:
             self._metrics.cancels.labels(type(failure).__name__).inc()
+            cancel_ended(principal, account, order_id, failure)
             raise
-        finally:
-            self._accounts.order_answered(account)
         self._metrics.cancels.labels(type(outcome).__name__).inc()
+        cancel_ended(principal, account, order_id, unclear)
         return outcome
 
-
-def _report(placement: Placement) -> None:
-    log = _log.warning if placement.state is PlacementState.UNKNOWN else _log.info
-    log(
-        "order.sent",
-        placement=placement.id,
-        principal=placement.principal,
-        type=placement.command.type.value,
-        state=placement.state.value,
-        evidence=placement.evidence,
-    )
-
-
-def rejection_of(error: GatewayError) -> Rejection:
-    """What a caller is told when this request put nothing on the exchange."""
-    match error:
-        case Refused():
-            return Rejection(
-                code=error.name,
-                message=str(error),
-                exchange_code=error.exchange_code,
-                retryable=error.retry,
-            )
-        case Forbidden(rule=rule):
-            return Rejection(code=error.code, message=str(error), rule=rule)
-        case NotSent():
-            message = f"{error}; nothing was sent: try again, under a new clientOrderId"
-            return Rejection(code=error.code, message=message, retryable=True)
-        case _:
-            return Rejection(code=error.code, message=str(error), retryable=error.retryable)
+    async def _send_cancel(
+        self, account: str, order_id: str
+    ) -> tuple[Cancelled | CancelUnknown, Unclear | None]:
+        prepared = await self._exchange.prepare_cancel(self._accounts.signer(account), order_id)
+        try:
+            return Cancelled(order_id, await self._exchange.cancel(prepared, order_id)), None
+        except Unclear as unclear:
+            return CancelUnknown(order_id, prepared.signed_at + prepared.window), unclear
+        finally:
+            self._accounts.order_answered(account)
 
 
-def _outcome(failure: ExchangeFailure) -> tuple[PlacementState, Rejection | None]:
-    match failure:
-        case Refused():
-            return PlacementState.REJECTED, rejection_of(failure)
-        case NotSent():
-            return PlacementState.NOT_SENT, rejection_of(failure)
-        case _:
-            return PlacementState.UNKNOWN, None
-
-
-def _evidence(failure: ExchangeFailure) -> str | None:
-    """What is known beyond the failure's plain meaning."""
-    match failure:
-        case Refused(exchange_code=code) if code in CODES_TO_RECONCILE:
-            return f"{failure.meaning}: part of it may have traded; look at fills and open orders"
-        case Refused() | NotSent():
-            return None
-        case _:
-            return str(failure)
+def _check_id(client_order_id: str) -> None:
+    if not _CLIENT_ORDER_ID.fullmatch(client_order_id):
+        raise BadUserInput("clientOrderId", "expected 1 to 64 of A-Z a-z 0-9 . _ -")
 
 
 def _check(command: PlaceOrder) -> None:
-    if not _CLIENT_ORDER_ID.fullmatch(command.client_order_id):
-        raise BadUserInput("clientOrderId", "expected 1 to 64 of A-Z a-z 0-9 . _ -")
+    _check_id(command.client_order_id)
     for name, value in command.spec.terms().items():
         if value <= Decimal(0):
             raise BadUserInput(f"{_SPECS[command.type]}.{_TERMS[name]}", "must be above zero")

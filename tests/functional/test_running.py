@@ -230,7 +230,7 @@ def test_an_order_can_be_found_in_the_log_by_its_trace_id(service: Service, trad
     placement = response.json()["data"]["placeOrder"]["placement"]["id"]
     lines = [json.loads(line) for line in service.log.read_text().splitlines()]
     (line,) = [line for line in lines if line.get("placement") == placement]
-    assert line["event"] == "order.sent"
+    assert line["event"] == "order.ended"
     assert line["trace_id"] == response.headers["x-trace-id"]
 
 

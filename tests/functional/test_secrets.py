@@ -159,7 +159,7 @@ def test_no_log_answer_metric_or_record_shows_a_secret_whatever_fails(scene: Sce
     secrets = held() | tokens() | scene.tap.signatures() | {PASSWORD, WRONG_TOKEN}
     assert leaks(places, secrets) == []
     everything = b"".join(places.values())
-    for proof in (b"order.sent", b"corrupt_record", b"Traceback", b"gateway_orders_total"):
+    for proof in (b"order.ended", b"corrupt_record", b"Traceback", b"gateway_orders_total"):
         assert proof in everything, "or the search is of nothing"
     assert any(b"order-html-502" in places[name] for name in places if "appendonly" in name)
 

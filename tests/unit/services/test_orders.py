@@ -11,7 +11,7 @@ from gateway.domain.errors import (
     BadUserInput,
     Forbidden,
     GatewayError,
-    JournalUnavailable,
+    NotRecorded,
     NotSent,
     Refused,
     Unclear,
@@ -252,9 +252,16 @@ async def test_an_order_that_is_given_up_at_the_stop_stays_sending(valkey: Valke
 
 async def test_with_the_journal_away_nothing_is_sent() -> None:
     async with desk_of("redis://127.0.0.1:1", patience_s=0.5) as desk:
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(NotRecorded):
             await desk.orders.place(APP, command())
         assert "place" not in desk.exchange.asked
+
+
+async def test_whether_an_order_was_sent_before_cannot_be_told_with_the_journal_away() -> None:
+    async with desk_of("redis://127.0.0.1:1", patience_s=0.5) as desk:
+        desk.exchange.answers["prepare order"] = NOT_SENT
+        with pytest.raises(NotRecorded):
+            await desk.orders.place(APP, command())
 
 
 async def test_an_outcome_is_told_although_the_journal_went_away_after_the_order_left(

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.access.policy import Action
 from gateway.domain.account import TradingState
-from gateway.domain.errors import BadUserInput, JournalUnavailable, UnknownAccount
+from gateway.domain.errors import BadUserInput, NotRecorded, UnknownAccount
 from gateway.domain.orders import Placement, PlacementPage, PlacementState
 from tests.unit.services.examples import APP, command, policy
 from tests.unit.services.test_orders import OTHER, REFUSED, Desk, desk_of
@@ -57,7 +57,24 @@ async def test_a_caller_lists_the_placements_of_its_own_the_newest_first(
         await desk.journal.begin(replace(placed[0], id="demo.other", principal=OTHER.id))
         assert await listed(desk) == placed[::-1]
         assert await listed(desk, client_order_id="c-1") == [placed[1]]
-        assert await listed(desk, client_order_id="no such id") == []
+        assert await listed(desk, client_order_id="no-such-id") == []
+
+
+async def test_an_id_that_no_order_can_have_is_the_caller_s_fault(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        with pytest.raises(BadUserInput) as refused:
+            await listed(desk, client_order_id="a b")
+    assert refused.value.field == "clientOrderId"
+
+
+async def test_a_placement_of_an_account_that_was_taken_away_is_not_told_to_be_none(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        placed = await desk.orders.place(APP, command())
+    async with desk_of(valkey.url, policy(Action.MARKET_READ)) as desk:
+        with pytest.raises(UnknownAccount):
+            await desk.orders.placement(APP, placed.id)
 
 
 async def test_placements_can_be_those_of_one_state(valkey: ValkeyServer) -> None:
@@ -130,7 +147,7 @@ async def test_without_a_journal_only_cancels_are_sent(own_valkey: ValkeyServer)
         assert await desk.orders.trading_state("demo") is TradingState.ACTIVE
         await asyncio.to_thread(own_valkey.stop)
         assert await desk.orders.trading_state("demo") is TradingState.CANCEL_ONLY
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(NotRecorded):
             await desk.orders.place(APP, command())
         await desk.orders.cancel(APP, "demo", "o-1")
         assert desk.exchange.asked.count("cancel") == 1

@@ -1,0 +1,87 @@
+"""Log lines on orders and cancels: one for each, whose it was and what became of it.
+
+A line is a warning when somebody must look: nobody knows what the exchange did, or only whoever
+runs the gateway can mend what it refused.
+"""
+
+import structlog
+
+from gateway.access.policy import Principal
+from gateway.domain.errors import GatewayError, JournalUnavailable, Refused, Unclear
+from gateway.domain.orders import Placement, PlacementState, PlaceOrder
+from gateway.exchange import CODES_FOR_THE_OPERATOR
+from gateway.services.order_outcomes import rejection_of
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST = 64
+"""How much of a text that nothing has checked yet is shown."""
+
+
+def order_ended(placement: Placement) -> None:
+    """Say what became of an order that was recorded."""
+    command, rejection = placement.command, placement.rejection
+    code = rejection and rejection.exchange_code
+    look = placement.state is PlacementState.UNKNOWN or code in CODES_FOR_THE_OPERATOR
+    (_log.warning if look else _log.info)(
+        "order.ended",
+        placement=placement.id,
+        principal=placement.principal,
+        account=command.account,
+        client_order_id=command.client_order_id,
+        symbol=command.symbol,
+        side=command.side.value,
+        type=command.type.value,
+        state=placement.state.value,
+        code=rejection and rejection.code,
+        exchange_code=code,
+        evidence=placement.evidence,
+    )
+
+
+def order_refused(principal: Principal, command: PlaceOrder, error: GatewayError) -> None:
+    """Say why an order was neither recorded nor sent."""
+    rejection = rejection_of(error)
+    (_log.warning if isinstance(error, JournalUnavailable) else _log.info)(
+        "order.refused",
+        principal=principal.id,
+        account=command.account[:_LONGEST],
+        client_order_id=command.client_order_id,
+        symbol=command.symbol[:_LONGEST],
+        side=command.side.value,
+        type=command.type.value,
+        code=rejection.code,
+        exchange_code=rejection.exchange_code,
+    )
+
+
+def cancel_ended(
+    principal: Principal, account: str, order_id: str, failure: GatewayError | None
+) -> None:
+    """Say what became of a cancel; without a `failure` the exchange carried it out."""
+    unclear = isinstance(failure, Unclear)
+    rejection = None if failure is None or unclear else rejection_of(failure)
+    code = rejection and rejection.exchange_code
+    look = unclear or code in CODES_FOR_THE_OPERATOR
+    (_log.warning if look else _log.info)(
+        "cancel.ended",
+        principal=principal.id,
+        account=account[:_LONGEST],
+        order_id=order_id[:_LONGEST],
+        state=_state_after(failure),
+        code=rejection and rejection.code,
+        exchange_code=code,
+        evidence=str(failure) if unclear else None,
+    )
+
+
+def _state_after(failure: GatewayError | None) -> str:
+    match failure:
+        case None:
+            return "CANCELLED"
+        case Unclear():
+            return "UNKNOWN"
+        case Refused():
+            return "REJECTED"
+        case _:
+            return "NOT_SENT"

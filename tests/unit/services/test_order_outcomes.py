@@ -1,0 +1,58 @@
+import pytest
+
+from gateway.domain.errors import (
+    ExchangeFailure,
+    Forbidden,
+    GatewayError,
+    NotRecorded,
+    NotSent,
+    Refused,
+    Unclear,
+)
+from gateway.domain.orders import PlacementState, Rejection
+from gateway.services.order_outcomes import evidence_of, rejection_of, state_after
+
+S = PlacementState
+REFUSED = Refused("e", "10031", "INSUFFICIENT_BALANCE", "too little", "lower it", retry=False)
+WASH_TRADING = Refused("e", "10041", "WASH_TRADING_CANCELLED", "own", "look", retry=False)
+NOT_SENT = NotSent("e", "connect")
+UNCLEAR = Unclear("e", "timeout")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (REFUSED, ("INSUFFICIENT_BALANCE", "10031", False, None)),
+        (NOT_SENT, ("EXCHANGE_UNAVAILABLE", None, True, None)),
+        (Forbidden("orders:place", "rule-7"), ("FORBIDDEN", None, False, "rule-7")),
+        (NotRecorded(), ("JOURNAL_UNAVAILABLE", None, True, None)),
+    ],
+)
+def test_a_caller_is_told_the_code_of_what_kept_the_request(
+    error: GatewayError, told: tuple[object, ...]
+) -> None:
+    found = rejection_of(error)
+    assert (found.code, found.exchange_code, found.retryable, found.rule) == told
+
+
+def test_only_an_order_that_was_recorded_as_not_sent_needs_another_id() -> None:
+    assert rejection_of(NOT_SENT).message.endswith("nothing was sent: try again")
+    _, rejection = state_after(NOT_SENT)
+    assert isinstance(rejection, Rejection)
+    assert rejection.message.endswith("try again, under a new clientOrderId")
+
+
+@pytest.mark.parametrize(
+    ("failure", "state", "evident"),
+    [
+        (REFUSED, S.REJECTED, False),
+        (WASH_TRADING, S.REJECTED, True),
+        (NOT_SENT, S.NOT_SENT, False),
+        (UNCLEAR, S.UNKNOWN, True),
+    ],
+)
+def test_what_is_not_plain_leaves_evidence(
+    failure: ExchangeFailure, state: PlacementState, *, evident: bool
+) -> None:
+    assert state_after(failure)[0] is state
+    assert (evidence_of(failure) is not None) == evident
