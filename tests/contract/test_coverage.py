@@ -1,10 +1,16 @@
-"""docs/coverage.md has a row for all that the exchange's document has, and each cell is true.
+"""docs/coverage.md has a row for all that the exchange's document has, each with its cells.
 
-That the places in the code exist, `tests/contract/test_docs.py` sees to.
+Of every request it is seen that the named method of the client asks for it and the named handler of
+the sandbox answers it, of every topic that the named frame tells of it, of every code its names. Of
+enumerations, of commands on a stream, of the schema and of tests it is seen only that what is named
+exists (`tests/contract/test_docs.py` does for places in the code): that it is the right one is for
+the reader.
 """
 
+import ast
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +48,14 @@ ROWS_OF_CODES = {
 }
 SANDBOX_NAMES = {code.value: code.name for code in Code}
 HEADINGS = {heading.title: heading for headings in SECTIONS.values() for heading in headings}
+OF_TOPICS = {"Market Data Streams", "User Data Streams"}
+POSTS = re.compile(r"\b(?:signed_post|_of_asset|prepare)\(")
+# A mutation is signed by one method and sent by another.
+SENT_BY = {
+    "prepare_order": ["place"],
+    "prepare_cancel": ["cancel"],
+    "prepare_withdrawal": ["withdraw"],
+}
 REQUESTS = [row for row in ROWS if re.match(r"`(?:GET|POST) ", row["as written there"])]
 
 
@@ -94,6 +108,39 @@ def test_every_cell_of_the_schema_names_what_is_in_it_or_says_why_there_is_nothi
         assert [place for place in places if not in_the_schema(place)] == []
 
 
+def function(place: str) -> str:
+    """The text of the function or method that a cell names."""
+    path, _, name = place.strip("`").partition(":")
+    text = (ROOT / path).read_text(encoding="utf-8")
+    named = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name == name.rpartition(".")[2]
+    ]
+    return "".join(ast.get_source_segment(text, node) or "" for node in named)
+
+
+def test_the_client_asks_for_every_request_by_the_methods_that_are_named() -> None:
+    for row in REQUESTS:
+        signs, *sends = row["client"].split(" ")
+        method, path = row["as written there"].strip("`'").split(" v3/api/")
+        is_order = row["heading"].startswith("New ")
+        assert ("order_path(" if is_order else f'"{path}"') in function(signs), row
+        assert bool(POSTS.search(function(signs))) == (method == "POST"), row
+        names = [place.strip("`").rpartition(".")[2] for place in (signs, *sends)]
+        assert names[1:] == SENT_BY.get(names[0], []), row
+
+
+def made_of(answer: Callable[..., object]) -> str:
+    """The name of a handler; for one that a function makes of a reader of parameters, that one's.
+
+    `_limit.<locals>.<lambda>` is `_limit`'s.
+    """
+    read = inspect.getclosurevars(answer).nonlocals.get("read", answer)
+    return str(read.__qualname__).partition(".")[0]
+
+
 def test_the_sandbox_answers_every_request_by_the_handler_that_is_named() -> None:
     answered = set()
     for row in REQUESTS:
@@ -101,10 +148,19 @@ def test_the_sandbox_answers_every_request_by_the_handler_that_is_named() -> Non
         endpoint = ENDPOINTS[method, path.rstrip("'")]
         module, _, name = row["sandbox"].strip("`").partition(":")
         assert endpoint.answer.__module__ == module.removesuffix(".py").replace("/", ".")
-        made_by_it = "<locals>" in endpoint.answer.__qualname__
-        assert made_by_it or endpoint.answer.__name__ == name
+        assert made_of(endpoint.answer) == name, row
         answered.add((method, path.rstrip("'")))
     assert answered == set(ENDPOINTS)
+
+
+def test_the_sandbox_tells_of_every_topic_by_the_frame_that_is_named() -> None:
+    rows = [row for section, row in tables() if section in OF_TOPICS]
+    # A command on a stream is written in capitals, an enumeration without quotes.
+    told = [row for row in rows if re.fullmatch(r"`[a-z]\w+`", row["as written there"])]
+    assert len(told) == 9
+    for row in told:
+        topic = row["as written there"].strip("`")
+        assert f'"type": "{topic}"' in function(row["sandbox"]), row
 
 
 @pytest.mark.parametrize("code", CODES)
