@@ -29,6 +29,14 @@ class Outcome(StrEnum):
     EXECUTE_LATE = "execute-late"
 
 
+class FaultMethod(StrEnum):
+    """The verbs of the document's endpoints; one path may answer to both."""
+
+    GET = "GET"
+    POST = "POST"
+
+
+_BODILESS = (204, 304)
 _EXECUTING = frozenset({Outcome.DROP_AFTER, Outcome.CODE_AFTER, Outcome.TRUNCATED})
 # What says more about an outcome, and the outcomes that listen to it.
 _BELONGS_TO = MappingProxyType(
@@ -49,6 +57,7 @@ class Fault(
 ):
     """What shall happen to requests to ``endpoint`` (a path as in the document, or ``*``).
 
+    method: only requests with this verb.
     account: only requests with a key of this account. probability: of hitting a request that fits.
     count: how many requests are hit; all until it is taken back when None.
     delay_ms, reply_delay_ms: pauses before executing and before replying; alone, or with an
@@ -59,10 +68,12 @@ class Fault(
     status, media_type, body: what reply answers. ``<filler>`` in the body becomes ``filler``
     letters x.
 
-    Raises ValueError for a member that does not belong to the outcome.
+    Raises ValueError for a member that does not belong to the outcome, and for a body that HTTP
+    does not let the status have.
     """
 
     endpoint: str = EVERY_ENDPOINT
+    method: FaultMethod | None = None
     account: str | None = None
     probability: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1
     count: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -73,7 +84,7 @@ class Fault(
     late_ms: _Milliseconds = 0
     code: Annotated[str, msgspec.Meta(pattern="^[0-9]{5}$")] | None = None
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] = 200
-    media_type: str | None = None
+    media_type: Annotated[str, msgspec.Meta(pattern=r"^[!-~][ -~]*\Z")] | None = None
     body: str = ""
     filler: _Bytes = 0
 
@@ -84,15 +95,21 @@ class Fault(
                 raise ValueError(f"{name} belongs to {', '.join(outcomes)}")
         if self.filler and FILLER not in self.body:
             raise ValueError(f"the body says {FILLER} where the filler goes")
+        if self.body and self.status in _BODILESS:
+            raise ValueError(f"status {self.status} has no body")
 
     @property
     def executes_first(self) -> bool:
         """Whether the request is executed before its reply goes wrong."""
         return self.executes or self.outcome in _EXECUTING
 
-    def fits(self, endpoint: str, account: str | None) -> bool:
+    def fits_endpoint(self, method: str, endpoint: str) -> bool:
+        """Whether it is about requests to such an endpoint."""
+        return self.endpoint in (endpoint, EVERY_ENDPOINT) and self.method in (method, None)
+
+    def fits(self, method: str, endpoint: str, account: str | None) -> bool:
         """Whether it is about such a request."""
-        return self.endpoint in (endpoint, EVERY_ENDPOINT) and self.account in (None, account)
+        return self.fits_endpoint(method, endpoint) and self.account in (None, account)
 
 
 _DEFAULTS = dict(
@@ -126,10 +143,10 @@ class Faults:
         """Behave again."""
         self._faults.clear()
 
-    def take(self, endpoint: str, account: str | None) -> Fault:
+    def take(self, method: str, endpoint: str, account: str | None) -> Fault:
         """The oldest fault that hits a request of this account, which uses it up once."""
         for number, fault in self._faults.items():
-            if fault.fits(endpoint, account) and self._hits(fault):
+            if fault.fits(method, endpoint, account) and self._hits(fault):
                 self._use_up(number, fault)
                 return fault
         return NO_FAULT

@@ -48,7 +48,7 @@ class RestEdge:
         request = Request(scope, receive)
         raw = await _read(request)
         received = self._note(raw)
-        fault = self._faults.take(raw.path, received.account)
+        fault = self._faults.take(raw.method, raw.path, received.account)
         received.fault = fault.outcome
         await asyncio.sleep(fault.delay_ms / 1000)
         reply = self._reply(raw, fault, received)

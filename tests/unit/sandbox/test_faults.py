@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sandbox.faults import NO_FAULT, Fault, Faults, Outcome
+from gateway.sandbox.faults import NO_FAULT, Fault, FaultMethod, Faults, Outcome
 
 PING = "v3/api/ping"
 OUTAGE = Fault(PING, outcome=Outcome.HTML_502, count=2)
@@ -16,11 +16,11 @@ def faults() -> Faults:
 
 
 def outcomes(faults: Faults, *requests: tuple[str, str | None]) -> list[Outcome | None]:
-    return [faults.take(*request).outcome for request in requests]
+    return [faults.take("GET", *request).outcome for request in requests]
 
 
 def test_without_a_fault_nothing_goes_wrong(faults: Faults) -> None:
-    assert faults.take(PING, None) == NO_FAULT
+    assert faults.take("GET", PING, None) == NO_FAULT
 
 
 def test_a_fault_hits_its_endpoint_as_often_as_it_counts(faults: Faults) -> None:
@@ -31,9 +31,9 @@ def test_a_fault_hits_its_endpoint_as_often_as_it_counts(faults: Faults) -> None
 
 def test_a_fault_without_a_count_lasts_until_it_is_cleared(faults: Faults) -> None:
     faults.add(SLOW)
-    assert [faults.take("anything", None) for _ in range(5)] == [SLOW] * 5
+    assert [faults.take("GET", "anything", None) for _ in range(5)] == [SLOW] * 5
     faults.clear()
-    assert faults.take("anything", None) == NO_FAULT
+    assert faults.take("GET", "anything", None) == NO_FAULT
 
 
 def test_the_oldest_fault_that_fits_comes_first(faults: Faults) -> None:
@@ -46,6 +46,12 @@ def test_a_fault_of_an_account_leaves_the_others_alone(faults: Faults) -> None:
     faults.add(Fault(account="ann", outcome=Outcome.DROP_BEFORE))
     asked = (PING, None), (PING, "bob"), (PING, "ann")
     assert outcomes(faults, *asked) == [None, None, Outcome.DROP_BEFORE]
+
+
+def test_a_fault_of_a_verb_leaves_the_other_alone(faults: Faults) -> None:
+    faults.add(Fault(method=FaultMethod.POST, outcome=Outcome.DROP_BEFORE))
+    assert faults.take("GET", PING, None) == NO_FAULT
+    assert faults.take("POST", PING, None).outcome is Outcome.DROP_BEFORE
 
 
 def test_a_fault_is_taken_back_by_its_number_and_the_others_stay(faults: Faults) -> None:
@@ -84,8 +90,10 @@ def test_a_miss_by_chance_uses_nothing_up_and_lets_the_next_fault_hit() -> None:
         {"outcome": Outcome.HTML_502, "body": "{}"},
         {"outcome": Outcome.TRUNCATED, "media_type": "text/html"},
         {"outcome": Outcome.REPLY, "body": "{}", "filler": 5},
+        {"outcome": Outcome.REPLY, "body": "{}", "status": 204},
+        {"outcome": Outcome.REPLY, "body": "{}", "status": 304},
     ],
 )
 def test_what_an_outcome_would_not_heed_is_refused(members: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"belongs to|where the filler goes"):
+    with pytest.raises(ValueError, match=r"belongs to|where the filler goes|has no body"):
         Fault(**members)
