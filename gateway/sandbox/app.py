@@ -9,11 +9,11 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from gateway.sandbox.authentication import Authenticator
-from gateway.sandbox.background import Work, make_market, move_transfers, working
+from gateway.sandbox.background import Work, make_market, move_transfers, renew_tickers, working
 from gateway.sandbox.bodies import BODY_FAULTS
 from gateway.sandbox.clock import AdjustableClock
 from gateway.sandbox.config import SandboxConfig
-from gateway.sandbox.control import Control
+from gateway.sandbox.control import CONTROL_FAULTS, Control
 from gateway.sandbox.endpoints import Clock, Venue
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.exact import ExactArithmetic
@@ -75,7 +75,10 @@ def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
         routes.insert(0, control.mount())
 
     def start() -> dict[str, Work]:
-        work = {"moving transfers": move_transfers(treasury.transfers, clock, publish)}
+        work = {
+            "moving transfers": move_transfers(treasury.transfers, clock, publish),
+            "renewing tickers": renew_tickers(hub.publish_tickers),
+        }
         if config.market_maker:
             maker = MarketMaker(engine, Random(f"{config.seed}/maker"))
             work["market making"] = make_market(maker, clock, publish, config.tick_seconds)
@@ -84,7 +87,7 @@ def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
     return Starlette(
         routes=routes,
         lifespan=working(start),
-        exception_handlers=BODY_FAULTS,
+        exception_handlers={**BODY_FAULTS, **CONTROL_FAULTS},
         middleware=[Middleware(ExactArithmetic)],
     )
 

@@ -1,13 +1,16 @@
 """The control endpoint: faults on demand and the truth. For tests; only a loopback listener has it.
 
 Every answer is JSON; what cannot be done answers 400 and ``error``. docs/sandbox-control.md is its
-reference.
+reference. It has no authentication, so it takes nothing from a web page, whose browser may be on
+this machine.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal, TypeVar
+from types import MappingProxyType
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -17,9 +20,11 @@ from starlette.routing import Mount, Route
 from gateway.sandbox.bodies import read_body
 from gateway.sandbox.clock import AdjustableClock
 from gateway.sandbox.codes import Refusal
+from gateway.sandbox.config import is_loopback
 from gateway.sandbox.endpoints import Venue
 from gateway.sandbox.exchange import ENDPOINTS
-from gateway.sandbox.faults import EVERY_ENDPOINT, Fault, Faults
+from gateway.sandbox.faults import Fault, FaultMethod, Faults, Outcome
+from gateway.sandbox.faulty_replies import JSON
 from gateway.sandbox.hub import Audience, StreamHub
 from gateway.sandbox.record import Record
 from gateway.sandbox.replies import Body, encode
@@ -29,7 +34,7 @@ from gateway.sandbox.truth import Truth
 
 _Wanted = TypeVar("_Wanted")
 _DAY_MS = 86_400_000
-_PATHS = frozenset(path for _, path in ENDPOINTS) | {EVERY_ENDPOINT}
+_MOST = Decimal(10) ** 12
 
 
 class Impossible(ValueError):
@@ -72,13 +77,23 @@ class _Deposit(msgspec.Struct, forbid_unknown_fields=True):
     quantity: Decimal
 
     def __post_init__(self) -> None:
-        if not (self.quantity.is_finite() and self.quantity > 0):
-            raise ValueError("a deposit is of a quantity above 0")
+        if not (self.quantity.is_finite() and 0 < self.quantity < _MOST):
+            raise ValueError(f"a deposit is of a quantity above 0 and below {_MOST:f}")
+
+
+class _EndName(StrEnum):
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
 
 
 class _WithdrawalEnd(msgspec.Struct, forbid_unknown_fields=True):
     id: str
-    ending: Literal["rejected", "cancelled"]
+    ending: _EndName
+
+
+_CHOICES: Mapping[str, type[StrEnum]] = MappingProxyType(
+    {"$.outcome": Outcome, "$.action": _Action, "$.ending": _EndName, "$.method": FaultMethod}
+)
 
 
 class _ClockSetting(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -135,8 +150,10 @@ class Control:
 
     async def _add_fault(self, request: Request) -> Body:
         fault = await _decode(request, Fault)
-        if fault.endpoint not in _PATHS:
-            raise Impossible(f"no endpoint {fault.endpoint}")
+        if not any(fault.fits_endpoint(*endpoint) for endpoint in ENDPOINTS):
+            raise Impossible(
+                f"no endpoint {' '.join(filter(None, (fault.method, fault.endpoint)))}"
+            )
         self._check_account(fault.account)
         return {"number": self._faults.add(fault)}
 
@@ -191,8 +208,8 @@ class Control:
         self._check_account(order.account)
         try:
             asset = self._treasury.asset(order.asset)
-        except Refusal as refusal:
-            raise Impossible(str(refusal)) from refusal
+        except Refusal:
+            raise Impossible(f"no asset {order.asset}") from None
         if order.quantity % asset.step:
             raise Impossible(f"{asset.symbol} goes in steps of {asset.step}")
         transfers = self._treasury.transfers
@@ -202,7 +219,7 @@ class Control:
     async def _end_withdrawal(self, request: Request) -> Body:
         order = await _decode(request, _WithdrawalEnd)
         try:
-            ended = self._treasury.transfers.end(order.id, Ending[order.ending.upper()])
+            ended = self._treasury.transfers.end(order.id, Ending[order.ending.name])
         except NotUnderWay as mistake:
             raise Impossible(str(mistake)) from mistake
         self._publish()
@@ -246,20 +263,56 @@ class Control:
 
 def _route(method: str, path: str, answer: Callable[[Request], Awaitable[Body]]) -> Route:
     async def endpoint(request: Request) -> Response:
-        try:
-            return _json(await answer(request))
-        except Impossible as impossible:
-            return _json({"error": str(impossible)}, status=400)
+        _check_caller(request)
+        return _json(await answer(request))
 
     return Route(path, endpoint, methods=[method])
 
 
+def _check_caller(request: Request) -> None:
+    """Refuse what a browser may send for a web page, by its origin or by a name that it made up."""
+    headers = request.headers
+    if "origin" in headers or not _is_this_machine(headers.get("host", "")):
+        raise Impossible("web pages are not obeyed: no Origin, and a Host that is this machine")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+
+
 async def _decode(request: Request, shape: type[_Wanted]) -> _Wanted:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != JSON:
+        raise Impossible(f"orders are of Content-Type {JSON}")
     try:
         return msgspec.json.decode(await read_body(request), type=shape)
     except msgspec.DecodeError as error:
-        raise Impossible(str(error)) from None
+        raise Impossible(_explained(error)) from None
+
+
+def _explained(error: msgspec.DecodeError) -> str:
+    """What is wrong, and where it is a choice, what there is to choose from."""
+    text = str(error)
+    for place, choices in _CHOICES.items():
+        if text.startswith("Invalid enum value") and text.endswith(f"`{place}`"):
+            return f"{text}: one of {', '.join(choices)}"
+    return text
 
 
 def _json(body: Body, status: int = 200) -> Response:
-    return Response(encode(body), status_code=status, media_type="application/json")
+    return Response(encode(body), status_code=status, media_type=JSON)
+
+
+async def _refuse(_request: Request, impossible: Exception) -> Response:
+    return _json({"error": str(impossible)}, status=400)
+
+
+async def _refuse_unknown(request: Request, _error: Exception) -> Response:
+    return _json({"error": f"there is no {request.method} {request.url.path}"}, status=400)
+
+
+CONTROL_FAULTS = {Impossible: _refuse, 404: _refuse_unknown, 405: _refuse_unknown}
+"""What an application answers when the control endpoint cannot do what it is asked for."""

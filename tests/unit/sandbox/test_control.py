@@ -23,6 +23,26 @@ async def test_without_being_asked_for_there_is_no_control() -> None:
         assert (await client.get(f"{quiet.url}/control/truth")).status_code == 404
 
 
+async def test_a_fault_of_one_verb_leaves_the_other_alone(
+    http: httpx.AsyncClient, ann: Trader
+) -> None:
+    fault = {"endpoint": "v3/api/balance/wallet", "method": "GET", "outcome": "code-before"}
+    (await http.post("/control/faults", json={**fault, "count": 1})).raise_for_status()
+    assert await ann.call("POST", "balance/wallet") == {"code": "00000"}
+    assert (await ann.call("GET", "balance/wallet"))["code"] == "90000"
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_a_status_without_a_body_may_be_answered(
+    http: httpx.AsyncClient, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    fault = {"outcome": "reply", "status": status, "count": 1}
+    (await http.post("/control/faults", json=fault)).raise_for_status()
+    assert (await http.get("/v3/api/ping")).status_code == status
+    assert (await http.get("/v3/api/ping")).status_code == 200
+    assert not caplog.records
+
+
 async def test_faults_are_listed_as_they_stand_and_taken_back(http: httpx.AsyncClient) -> None:
     fault = {"endpoint": "v3/api/time", "outcome": "html-502", "count": 2}
     number = (await http.post("/control/faults", json=fault)).json()["number"]
@@ -48,6 +68,14 @@ async def test_faults_are_listed_as_they_stand_and_taken_back(http: httpx.AsyncC
         {"code": "10031"},
         {"outcome": "code-before", "code": "1003"},
         {"endpoint": "v3/api/nope"},
+        {"endpoint": "v3/api/ping", "method": "POST"},
+        {"method": "PUT"},
+        {"outcome": "reply", "mediaType": "text/ü"},
+        {"outcome": "reply", "mediaType": "text/plain\r\nX: y"},
+        {"outcome": "reply", "mediaType": "text/plain\n"},
+        {"outcome": "reply", "mediaType": ""},
+        {"outcome": "reply", "status": 204, "body": "{}"},
+        {"outcome": "reply", "status": 304, "body": "{}"},
         {"account": "cem"},
         [],
         {"endpoint": None},
@@ -75,7 +103,12 @@ async def test_a_fault_that_cannot_be_is_refused(
         ("clock", {}),
         ("cancel-all", {"account": "cem"}),
         ("cancel-all", {"account": "ann", "symbol": "NOPE"}),
+        ("deposits", {"account": "cem", "asset": "XRP", "quantity": 1}),
         ("deposits", {"account": "ann", "asset": "NOPE", "quantity": 1}),
+        *(
+            ("deposits", {"account": "ann", "asset": "XRP", "quantity": quantity})
+            for quantity in ("1E+12", "1000000000000", "1E+19", "1E+30", 1e300, "Infinity", "-1")
+        ),
         ("deposits", {"account": "ann", "asset": "XRP", "quantity": 0}),
         ("deposits", {"account": "ann", "asset": "XRP", "quantity": "NaN"}),
         ("deposits", {"account": "ann", "asset": "XRP", "quantity": "1e-30"}),
@@ -89,6 +122,71 @@ async def test_an_order_that_cannot_be_carried_out_is_refused(
     reply = await still_http.post(f"/control/{path}", json=order)
     assert reply.status_code == 400
     assert "error" in reply.json()
+
+
+@pytest.mark.parametrize(
+    ("path", "order", "reason"),
+    [
+        ("faults", {"outcome": "nope"}, "execute-late"),
+        ("faults", {"method": "nope"}, "one of GET, POST"),
+        ("streams", {"action": "nope"}, "one of cut, mute, unmute"),
+        ("withdrawals", {"id": "x", "ending": "nope"}, "one of rejected, cancelled"),
+        ("deposits", {"account": "ann", "asset": "NOPE", "quantity": 1}, "no asset NOPE"),
+    ],
+)
+async def test_a_refusal_says_what_there_is_to_choose_from(
+    still_http: httpx.AsyncClient, path: str, order: object, reason: str
+) -> None:
+    assert reason in (await still_http.post(f"/control/{path}", json=order)).json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "nope"), ("PUT", "faults"), ("OPTIONS", "faults"), ("DELETE", "faults/x")],
+)
+async def test_an_address_that_is_not_there_is_refused_like_anything_else(
+    still_http: httpx.AsyncClient, method: str, path: str
+) -> None:
+    reply = await still_http.request(method, f"/control/{path}")
+    assert reply.status_code == 400
+    assert reply.json() == {"error": f"there is no {method} /control/{path}"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost:8001"},
+        {"Origin": "null"},
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:8001"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "10.0.0.1"},
+        {"Host": ""},
+        {"Host": "["},
+        {"Host": "evil_.example"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": ""},
+    ],
+)
+async def test_a_web_page_is_not_obeyed(
+    still_http: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    kind = {"Content-Type": "application/json"}
+    order = b'{"skewMs": 5}'
+    reply = await still_http.post("/control/clock", content=order, headers=kind | headers)
+    assert reply.status_code == 400
+    assert (await asked(still_http, "clock"))["skewMs"] == 0
+    if "Content-Type" not in headers:
+        assert (await still_http.get("/control/truth", headers=headers)).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8001", "[::1]:8001"])
+async def test_this_machine_is_obeyed_by_any_of_its_names(
+    still_http: httpx.AsyncClient, host: str
+) -> None:
+    assert (await still_http.get("/control/clock", headers={"Host": host})).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["truth", "requests"])
