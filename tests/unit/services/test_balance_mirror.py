@@ -99,6 +99,15 @@ def test_a_wallet_asked_for_before_a_frame_arrived_does_not_override_it() -> Non
     assert set(mirror.balances()) == {balance("BTC", 3, 2), balance("TRY", 8, 0)}
 
 
+def test_a_wallet_asked_for_between_two_parts_does_not_override_either() -> None:
+    mirror = mirror_of(balance("BTC", 5, 0))
+    mirror.apply(available("BTC", 3))
+    begun = mirror.mark()
+    mirror.apply(held("BTC", 2))
+    mirror.reconcile([balance("BTC", 5, 0)], begun)
+    assert mirror.balances() == (balance("BTC", 3, 2),)
+
+
 def test_a_wallet_asked_for_after_a_frame_overrides_it() -> None:
     mirror = mirror_of(balance("BTC", 5, 0))
     mirror.apply(available("BTC", 3))

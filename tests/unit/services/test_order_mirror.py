@@ -80,6 +80,7 @@ def test_an_order_that_a_lagging_list_lacked_reopens_by_a_frame_that_fills_it() 
     assert mirror.apply(order()) is None
     filling = order(filled=3, status=PARTLY)
     assert mirror.apply(filling) == filling
+    assert mirror.apply(order(filled=2, status=PARTLY)) is None
     assert mirror.open_orders() == (filling,)
     assert mirror.apply(order(filled=3, status=CANCELLED)) is not None
     assert mirror.apply(order(filled=4, status=PARTLY)) is None
