@@ -23,6 +23,7 @@ from gateway.schema.documents import Documents
 from gateway.schema.execution import Execution
 from gateway.schema.limits import DocumentLimits
 from gateway.schema.operation_groups import OperationGroups
+from gateway.services.account_stream import AccountStream
 from gateway.services.accounts import Accounts
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.loops import Loop, kept_up
@@ -285,32 +286,48 @@ def _edges(
 def _checks(
     given: Given, upstream: Upstream, stores: Stores, exchange: ExchangeStatus
 ) -> dict[str, Check]:
-    def unusable() -> str | None:
-        missing = set(given.policy().accounts).difference(given.keyring.accounts)
-        return f"no credentials for {', '.join(sorted(missing))}" if missing else None
-
-    def refused() -> str | None:
-        streams = upstream.account_streams.items()
-        names = [account for account, stream in streams if stream.login_refused]
-        return f"the exchange refuses the stream of {', '.join(names)}" if names else None
-
     feed = upstream.feed
-    for account, stream in upstream.account_streams.items():
-        gauge = given.metrics.feed_login_refused.labels(account)
-        gauge.set_function(partial(getattr, stream, "login_refused"))
     given.metrics.policy_refused.set_function(lambda: given.policy_file.problem is not None)
     given.metrics.exchange_answers.set_function(lambda: exchange.problem is None)
     given.metrics.feed_connected.labels("public").set_function(lambda: feed.state.connected)
     return {
         "policy": lambda: given.policy_file.problem,
-        "accounts": unusable,
-        "logins": refused,
+        **_account_checks(given, upstream.account_streams),
         "cache": lambda: None if stores.cache.available else "the cache Redis is away",
         "journal": lambda: stores.journal.problem,
         "exchange": lambda: exchange.problem,
         "feed": lambda: None if feed.state.connected else "the exchange's stream is not connected",
         "clock": lambda: None if upstream.clock.now() else "the exchange's time is not known",
     }
+
+
+def _account_checks(given: Given, streams: dict[str, AccountStream]) -> dict[str, Check]:
+    def unusable() -> str | None:
+        missing = set(given.policy().accounts).difference(given.keyring.accounts)
+        return f"no credentials for {', '.join(sorted(missing))}" if missing else None
+
+    def refused() -> str | None:
+        names = [account for account, stream in streams.items() if stream.login_refused]
+        return f"the exchange refuses the stream of {', '.join(names)}" if names else None
+
+    def unread() -> str | None:
+        problems = [
+            f"{account} cannot be read: {stream.problem}"
+            for account, stream in streams.items()
+            if stream.problem
+        ]
+        return "; ".join(problems) or None
+
+    for account, stream in streams.items():
+        login = given.metrics.feed_login_refused.labels(account)
+        login.set_function(partial(getattr, stream, "login_refused"))
+        reading = given.metrics.account_unread.labels(account)
+        reading.set_function(partial(_is_unread, stream))
+    return {"accounts": unusable, "logins": refused, "streams": unread}
+
+
+def _is_unread(stream: AccountStream) -> bool:
+    return stream.problem is not None
 
 
 def _loops(

@@ -194,6 +194,9 @@ class Metrics:
         self.feed_login_refused = self._gauge(
             "feed_login_refused", "1 while the exchange refuses an account's stream", "account"
         )
+        self.account_unread = self._gauge(
+            "account_unread", "1 while an account is followed that cannot be read", "account"
+        )
         self.feed_connected = self._gauge("feed_connected", "1 while a stream is connected", "feed")
 
     def _of_subscribers(self) -> None:

@@ -20,7 +20,7 @@ from gateway.exchange import (
     open_transport,
 )
 from gateway.observability import Metrics
-from gateway.services.account_stream import AccountStream
+from gateway.services.account_stream import AccountStream, AccountTiming
 from gateway.settings import Settings
 
 
@@ -70,7 +70,7 @@ async def open_upstream(
                 exchange=exchange,
                 sign=keyring.signer(account),
                 queue_size=settings.stream_queue,
-                linger_s=settings.feed_linger_s,
+                timing=AccountTiming(linger_s=settings.feed_linger_s),
             )
             for account in keyring.accounts
         }

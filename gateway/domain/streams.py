@@ -75,7 +75,12 @@ class Withheld:
     symbol: str
 
 
-FeedEvent = Update | Started | Broken | Withheld
+@dataclass(frozen=True, slots=True)
+class LoginRefused:
+    """The exchange refused the login of an account's stream; it is tried again after a while."""
+
+
+FeedEvent = Update | Started | Broken | Withheld | LoginRefused
 """What a feed tells, in order."""
 
 

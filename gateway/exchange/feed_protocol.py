@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 from gateway.domain.market import Ticker
 from gateway.domain.signing import LoginFrame
-from gateway.domain.streams import Broken, FeedEvent, Started, Topic, TopicKind, Withheld
+from gateway.domain.streams import (
+    Broken,
+    FeedEvent,
+    LoginRefused,
+    Started,
+    Topic,
+    TopicKind,
+    Withheld,
+)
 from gateway.exchange.feed_subscriptions import ACCOUNT, Phase, Subscriptions
 from gateway.exchange.feed_timing import FeedTiming, Instant
 from gateway.exchange.stream_mapping import (
@@ -247,7 +255,8 @@ class FeedProtocol:
             case Method.USER_STREAMS if frame.succeeded:
                 self._topics.confirm(ACCOUNT)
             case Method.USER_STREAMS:
-                self._failed(self._in_flight(Phase.REQUESTED, ACCOUNT), at)
+                self._failed(refused := self._in_flight(Phase.REQUESTED, ACCOUNT), at)
+                return [*(LoginRefused() for _ in refused), *self._reconcile(at)]
             case Method.SUBSCRIBE if frame.succeeded:
                 self._topics.confirm(_topic(frame.name))
             case Method.SUBSCRIBE:

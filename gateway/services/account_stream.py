@@ -3,16 +3,32 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import suppress
-from itertools import chain, repeat
+from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeAlias, TypeVar
 
 import structlog
 
 from gateway.domain.account import Balance, BalanceChange
-from gateway.domain.errors import ExchangeFailure, SourceUnavailable
+from gateway.domain.errors import (
+    ExchangeFailure,
+    GatewayError,
+    Refused,
+    SourceUnavailable,
+    StreamRefused,
+)
 from gateway.domain.orders import Order
 from gateway.domain.signing import Sign
-from gateway.domain.streams import Broken, FeedEvent, Gap, Started, Topic, TopicKind, Update
+from gateway.domain.streams import (
+    Broken,
+    FeedEvent,
+    Gap,
+    LoginRefused,
+    Started,
+    Topic,
+    TopicKind,
+    Update,
+)
 from gateway.exchange import ExchangeClient, Feed
 from gateway.services.account_mirror import AccountMirror
 from gateway.services.mailbox import Mailbox
@@ -20,11 +36,26 @@ from gateway.services.mailbox import Mailbox
 _log = structlog.get_logger(__name__)
 
 ACCOUNT = Topic(TopicKind.ACCOUNT)
-_START_WITHIN_S = 10.0
-_REREAD_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 T = TypeVar("T", Order, Balance)
 _Mailboxes: TypeAlias = set[Mailbox[tuple[T | Gap, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountTiming:
+    """All in seconds. The account's connection is held for `linger_s` after its last subscriber.
+
+    `settle_s`: how long frames that belong together may lie apart: so long one part of a balance
+    waits for the other, and a wallet for the frames before it. `fills_every_s`: between two
+    readings of the fills. `start_within_s`: a subscriber who got nothing by then is told why.
+    `reread_pauses`: before each reading of what stands; the last one again and again.
+    """
+
+    linger_s: float
+    settle_s: float = 0.05
+    fills_every_s: float = 1.0
+    start_within_s: float = 10.0
+    reread_pauses: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 
 class AccountStream:
@@ -32,10 +63,10 @@ class AccountStream:
 
     After a break there is a `Gap`, then all that stands again, and the orders that vanished
     meanwhile. What stands is known when open orders, wallet and fills have all been read since
-    the stream began. The account's connection is held while somebody listens, and for `linger_s`
-    after. `settle_s` is how long frames that belong together may lie apart: so long one part of a
-    balance waits for the other, and a wallet for the frames before it. While somebody listens,
-    fills that are outdated are read again, once in `fills_every_s` at the most.
+    the stream began. Where the exchange refuses that, the subscriptions end: at once when it
+    refuses the login, and when it refuses a reading after each of the pauses. While somebody
+    listens, fills that are outdated are read again. No subscription tells them yet: what an account
+    that trades costs is one 'Get User Trades' in `fills_every_s`.
     """
 
     def __init__(
@@ -46,20 +77,18 @@ class AccountStream:
         exchange: ExchangeClient,
         sign: Sign,
         queue_size: int,
-        linger_s: float,
-        settle_s: float = 0.05,
-        fills_every_s: float = 1.0,
+        timing: AccountTiming,
     ) -> None:
         self._account = account
         self._feed = feed
         self._exchange = exchange
         self._sign = sign
         self._queue_size = queue_size
-        self._linger_s = linger_s
-        self._settle_s = settle_s
-        self._fills_every_s = fills_every_s
+        self._timing = timing
         self._mirror = AccountMirror()
-        self._whole = asyncio.Event()
+        self._whole = False
+        self._denied = False
+        self._unread: ExchangeFailure | None = None
         self._ended: list[Order] = []
         self._followers_of_orders: _Mailboxes[Order] = set()
         self._followers_of_balances: _Mailboxes[Balance] = set()
@@ -72,6 +101,11 @@ class AccountStream:
     def login_refused(self) -> bool:
         """True while the exchange does not let the account be followed."""
         return self._feed.login_refused
+
+    @property
+    def problem(self) -> str | None:
+        """Why the account cannot be read, though it is followed; None when nothing is wrong."""
+        return None if self._unread is None else str(self._unread)
 
     @property
     def mirror(self) -> AccountMirror:
@@ -97,16 +131,22 @@ class AccountStream:
                 self._begin(self._settle_later(change.asset, self._mirror.balances.mark()))
                 self._reread_fills_soon()
             case Started():
+                self._login_accepted()
                 self._rereading = self._begin(self._reread())
             case Broken(since=since, reason=reason):
                 self._break(Gap(since, reason))
+            case LoginRefused():
+                self._login_refused()
 
     def orders(self) -> AsyncIterator[Order | Gap]:
-        """Yield the open orders, then every change; raises `SourceUnavailable` without a stream."""
+        """Yield the open orders, then every change.
+
+        Raises `SourceUnavailable`, `StreamRefused` or an `ExchangeFailure` when they are not known.
+        """
         return self._follow(self._followers_of_orders, self._mirror.orders.open_orders)
 
     def balances(self) -> AsyncIterator[Balance | Gap]:
-        """Yield all balances, then every change; raises `SourceUnavailable` without a stream."""
+        """Yield all balances, then every change; raises what `orders` raises."""
         return self._follow(self._followers_of_balances, self._mirror.balances.balances)
 
     async def _follow(
@@ -117,11 +157,15 @@ class AccountStream:
         self._listeners += 1
         try:
             followers.add(mailbox)
-            if self._whole.is_set():
+            if self._whole:
                 mailbox.put(standing())
                 self._reread_fills_soon()
-            await self._until_whole()
-            async for told in mailbox:
+            elif self._denied:
+                mailbox.fail(StreamRefused(self._account))
+            events = aiter(mailbox)
+            for event in await self._first(events):
+                yield event
+            async for told in events:
                 for event in told:
                     yield event
         finally:
@@ -130,17 +174,36 @@ class AccountStream:
             if not self._listeners:
                 self._begin(self._leave_later())
 
-    async def _until_whole(self) -> None:
+    async def _first(self, events: AsyncIterator[tuple[T | Gap, ...]]) -> tuple[T | Gap, ...]:
         try:
-            async with asyncio.timeout(_START_WITHIN_S):
-                await self._whole.wait()
+            async with asyncio.timeout(self._timing.start_within_s):
+                return await anext(events)
         except TimeoutError:
-            raise SourceUnavailable(f"the stream of account {self._account}") from None
+            away = SourceUnavailable(f"the stream of account {self._account}")
+            raise self._unread or away from None
+
+    def _login_accepted(self) -> None:
+        if self._denied:
+            _log.info("account.login_accepted", account=self._account)
+        self._denied = False
+
+    def _login_refused(self) -> None:
+        if not self._denied:
+            _log.error("account.login_refused", account=self._account)
+        self._denied = True
+        self._end(StreamRefused(self._account))
+
+    def _end(self, reason: GatewayError) -> None:
+        """End every subscription: a reason that lasts is better told than waited for."""
+        for orders in self._followers_of_orders:
+            orders.fail(reason)
+        for balances in self._followers_of_balances:
+            balances.fail(reason)
 
     def _tell(self, news: Iterable[Order | Balance]) -> None:
         """Until all is known, news is part of it, and told with it; but an order that ended."""
         for value in news:
-            if self._whole.is_set():
+            if self._whole:
                 self._tell_at_once(value)
             elif isinstance(value, Order) and value.status.terminal:
                 self._ended.append(value)
@@ -160,27 +223,36 @@ class AccountStream:
     def _break(self, gap: Gap) -> None:
         self._stop_rereading()
         self._mirror.fills.outdate()
-        if self._whole.is_set():
-            self._whole.clear()
+        if self._whole:
+            self._whole = False
             _deliver(self._followers_of_orders, gap)
             _deliver(self._followers_of_balances, gap)
 
     def _stop_rereading(self) -> None:
         """What was asked for before a break must not stand for what came after it."""
+        self._unread = None
         if self._rereading is not None:
             self._rereading.cancel()
 
     async def _reread(self) -> None:
         """Read until all came: without it the account's subscribers wait for ever."""
-        for pause in chain(_REREAD_PAUSES_S, repeat(_REREAD_PAUSES_S[-1])):
-            await asyncio.sleep(pause)
+        pauses = self._timing.reread_pauses
+        for attempt in count():
+            await asyncio.sleep(pauses[min(attempt, len(pauses) - 1)])
             try:
                 await self._take_all()
             except* ExchangeFailure as failed:
-                problems = [str(failure) for failure in failed.exceptions]
-                _log.warning("account.not_read", account=self._account, problems=problems)
+                self._not_read(failed.exceptions, last=attempt + 1 >= len(pauses))
             else:
                 return
+
+    def _not_read(self, failures: Iterable[Exception], *, last: bool) -> None:
+        """Outages end by themselves, and subscribers stay; a refusal stands until somebody acts."""
+        told = [each for each in failures if isinstance(each, ExchangeFailure)]
+        self._unread = next((each for each in told if isinstance(each, Refused)), told[0])
+        _log.warning("account.not_read", account=self._account, problem=str(self._unread))
+        if last and isinstance(self._unread, Refused):
+            self._end(self._unread)
 
     async def _take_all(self) -> None:
         """Read all that stands, and take it when what it may be ahead of has had time to come."""
@@ -191,7 +263,7 @@ class AccountStream:
             orders = reads.create_task(exchange.open_orders(sign))
             wallet = reads.create_task(exchange.balances(sign))
             fills = reads.create_task(exchange.fills(sign))
-        await asyncio.sleep(self._settle_s)
+        await asyncio.sleep(self._timing.settle_s)
         mirror.balances.reconcile(wallet.result(), balances_begun)
         mirror.fills.take(fills.result(), fills_begun)
         self._become_whole(mirror.orders.reconcile(orders.result(), orders_begun))
@@ -200,11 +272,11 @@ class AccountStream:
         self._ended += (order for order in changed if order.status.terminal)
         self._tell_of_orders(*self._mirror.orders.open_orders())
         _deliver(self._followers_of_balances, *self._mirror.balances.balances())
-        self._whole.set()
+        self._whole, self._unread = True, None
         self._reread_fills_soon()
 
     async def _settle_later(self, asset: str, mark: int) -> None:
-        await asyncio.sleep(self._settle_s)
+        await asyncio.sleep(self._timing.settle_s)
         self._tell(self._mirror.balances.settle(asset, mark))
 
     def _reread_fills_soon(self) -> None:
@@ -213,24 +285,24 @@ class AccountStream:
             self._rereading_fills = self._begin(self._reread_fills())
 
     def _fills_wanted(self) -> bool:
-        return bool(self._listeners) and self._whole.is_set() and not self._mirror.fills.current
+        return bool(self._listeners) and self._whole and not self._mirror.fills.current
 
     async def _reread_fills(self) -> None:
         """What outdates them while they are on their way is for the next time."""
         while self._fills_wanted():
-            await asyncio.sleep(self._fills_every_s)
+            await asyncio.sleep(self._timing.fills_every_s)
             begun = self._mirror.fills.mark()
             with suppress(ExchangeFailure):
                 self._mirror.fills.take(await self._exchange.fills(self._sign), begun)
 
     async def _leave_later(self) -> None:
-        await asyncio.sleep(self._linger_s)
+        await asyncio.sleep(self._timing.linger_s)
         if not self._listeners:
             self._stop_rereading()
             self._feed.unwant(ACCOUNT)
             self._mirror.orders.forget_open()
             self._mirror.fills.outdate()
-            self._whole.clear()
+            self._whole = False
             self._ended.clear()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -85,12 +85,16 @@ class Socket:
         assert "errors" not in message["payload"], message
         return message["payload"]["data"]
 
-    def error_code(self, stream: str = "1") -> str:
-        """The code of the error that ends `stream`, past what came before it."""
+    def error(self, stream: str = "1") -> Json:
+        """The error that ends `stream`, past what came before it."""
         while (message := self.receive())["type"] == "next":
             assert message["id"] == stream
         assert (message["type"], message["id"]) == ("error", stream), message
-        return str(message["payload"][0]["extensions"]["code"])
+        return message["payload"][0]
+
+    def error_code(self, stream: str = "1") -> str:
+        """The code of the error that ends `stream`, past what came before it."""
+        return str(self.error(stream)["extensions"]["code"])
 
     def closed(self) -> int | None:
         """The code with which the gateway closes, past what came before it."""

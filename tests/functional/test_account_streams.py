@@ -1,14 +1,17 @@
 """An account's balances as they are followed: all of them first, then each change, none untrue."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from gateway.cli.operations import operation
 from tests.functional.callers import Caller, Json, Socket, open_socket
-from tests.functional.exchange import Exchange
+from tests.functional.conftest import FreshService
+from tests.functional.exchange import COUNTERPARTY, OUTSIDER, QUIET, Exchange
 from tests.functional.ordering import accepted, cancel
 from tests.functional.service import Service
 
@@ -95,6 +98,38 @@ def test_after_a_break_a_gap_and_then_all_balances_as_they_are(
         free, held = parts(shown["TRY"])
         assert parts(socket.next()["balances"]) == (free - HELD, held + HELD)
         cancel(trader, order["orderId"])
+
+
+def test_a_reading_that_the_exchange_goes_on_refusing_ends_the_stream_with_the_reason(
+    service: Service, exchange: Exchange
+) -> None:
+    with watching(service) as (socket, _):
+        with exchange.fault("market/user-trades", outcome="code-before", code="10038"):
+            cut(exchange)
+            assert socket.next()["balances"]["__typename"] == "Gap"
+            failure = socket.error()
+            assert failure["extensions"]["code"] == "EXCHANGE_REFUSED"
+            assert failure["extensions"]["exchangeCode"] == "10038"
+            assert service.problems() == {"streams": f"demo cannot be read: {failure['message']}"}
+            assert service.metric("gateway_account_unread", account="demo") == 1
+        socket.subscribe(WATCH, account="demo")
+        all_of(socket, exchange)
+        assert service.readiness() == "ready"
+
+
+def test_who_follows_an_account_whose_login_is_refused_is_told_so_at_once(
+    fresh_service: FreshService,
+) -> None:
+    service = fresh_service(replace(QUIET, accounts=(OUTSIDER, COUNTERPARTY)))
+    with open_socket(service.ws_url, service.caller().token) as socket:
+        for stream, field in (("first", "balances"), ("later", "orders")):
+            socket.subscribe(operation(f"watch-{field}"), stream, account="demo")
+            failure = socket.error(stream)
+            assert failure["extensions"] == {"code": "EXCHANGE_UNAVAILABLE", "retryable": True}
+            assert "refuses the gateway's login" in failure["message"]
+    lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    (line,) = [line for line in lines if line["event"] == "account.login_refused"]
+    assert (line["account"], line["level"]) == ("demo", "error")
 
 
 def test_a_deposit_that_is_completed_is_told(service: Service, exchange: Exchange) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gateway.domain.market import Trade
-from gateway.domain.streams import Broken, Started, TopicKind, Update
+from gateway.domain.streams import Broken, LoginRefused, Started, TopicKind, Update
 from gateway.exchange.feed_timing import FeedTiming
 from tests.unit.exchange.feed_by_hand import (
     ACCOUNT,
@@ -155,12 +155,14 @@ def test_the_account_is_bound_by_the_login_frame_and_its_acknowledgement() -> No
     assert bench.receive(ack(ACCOUNT)) == [Started(ACCOUNT, bench.at.wall)]
 
 
-def test_a_refused_login_is_counted_and_waits_longer_than_a_topic() -> None:
+def test_a_refused_login_is_told_and_counted_and_waits_longer_than_a_topic() -> None:
     bench = Bench()
     bench.protocol.want(ACCOUNT)
     bench.protocol.connected(bench.at)
     bench.sent()
-    bench.receive('{"method":"USER_STREAMS","status":"failed","message":"Unauthorized Access"}')
+    refusal = '{"method":"USER_STREAMS","status":"failed","message":"Unauthorized Access"}'
+    assert bench.receive(refusal) == [LoginRefused()]
+    assert bench.receive(refusal) == []
     assert bench.refused == {TopicKind.ACCOUNT: 1}
     bench.after(FeedTiming().retry_base)
     assert bench.sent() == []

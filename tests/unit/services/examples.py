@@ -30,7 +30,16 @@ from gateway.domain.market import (
 )
 from gateway.domain.orders import Order, OrderSpec, OrderStatus, OrderType, PlaceOrder
 from gateway.domain.signing import SignedText
-from gateway.domain.streams import Broken, FeedEvent, FeedState, Started, Topic, Update, Withheld
+from gateway.domain.streams import (
+    Broken,
+    FeedEvent,
+    FeedState,
+    LoginRefused,
+    Started,
+    Topic,
+    Update,
+    Withheld,
+)
 from gateway.exchange import ExchangeClient, Feed
 from gateway.exchange.calls import PreparedRequest
 from gateway.settings import Lifetime
@@ -332,6 +341,9 @@ class StandInFeed:
 
     def tell(self, topic: Topic, value: Any, time: int = 1_000_000) -> None:  # noqa: ANN401
         self.receive(Update(topic, value, time))
+
+    def refuse_login(self) -> None:
+        self.receive(LoginRefused())
 
     def withhold(self, topic: Topic, symbol: str) -> None:
         self.receive(Withheld(topic, symbol))
