@@ -5,12 +5,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.sandbox.events import Event, Order, OrderChanged, Trade
+from gateway.sandbox.exchange import ENDPOINTS
+
+LONGEST_TEXT = 256
+UNKNOWN_PATHS = "unknown"
+_PATHS = frozenset(path for _, path in ENDPOINTS)
 
 
 @dataclass(slots=True)
 class Received:
     """A request as it came, without the API key and the signature, and what became of it.
 
+    path, parameters: no name and no value of more than LONGEST_TEXT characters.
     account: whose API key it names, whether or not it was signed with it. time: epoch ms.
     fault: the outcome of the fault that hit it. executed: the code that executing it gave, None
     unless (or until) it is executed. status, answered: the HTTP status that was sent and the code
@@ -31,6 +37,7 @@ class Received:
 class Record:
     """The latest ``limit`` requests, client orders and trades; with 0 it keeps nothing.
 
+    ``counts`` is of requests by path; all paths that the document does not know are one.
     ``dropped`` counts what had to make room, by kind.
     """
 
@@ -47,7 +54,7 @@ class Record:
         """Keep a request; what becomes of it is written into it."""
         if not self._limit:
             return
-        self.counts[request.path] += 1
+        self.counts[request.path if request.path in _PATHS else UNKNOWN_PATHS] += 1
         self.requests.append(request)
         if len(self.requests) > self._limit:
             self.requests.popleft()

@@ -14,7 +14,7 @@ from gateway.sandbox.exchange import ENDPOINTS, Exchange
 from gateway.sandbox.faults import Fault, Faults, Outcome
 from gateway.sandbox.faulty_replies import JSON, Reply, coded, faulty_reply
 from gateway.sandbox.parameters import RawRequest, read_parameters
-from gateway.sandbox.record import Received, Record
+from gateway.sandbox.record import LONGEST_TEXT, Received, Record
 from gateway.sandbox.replies import encode
 
 _API_KEY_NAMES = frozenset({"apikey", "x-apnk-apikey"})
@@ -65,8 +65,8 @@ class RestEdge:
     def _note(self, raw: RawRequest) -> Received:
         received = Received(
             method=raw.method,
-            path=raw.path,
-            parameters=_without_credentials(raw),
+            path=raw.path[:LONGEST_TEXT],
+            parameters=_recordable(raw),
             account=self._owners.get(raw.api_key or ""),
             time=self._clock(),
         )
@@ -110,12 +110,17 @@ async def _read(request: Request) -> RawRequest:
     )
 
 
-def _without_credentials(raw: RawRequest) -> dict[str, str]:
+def _recordable(raw: RawRequest) -> dict[str, str]:
+    """The parameters without credentials, and without more of each than is worth keeping."""
     try:
         values = read_parameters(raw).values
     except Refusal:
-        values = {}
-    return {name: value for name, value in values.items() if name.lower() not in _API_KEY_NAMES}
+        return {}
+    return {
+        name[:LONGEST_TEXT]: value[:LONGEST_TEXT]
+        for name, value in values.items()
+        if name.lower() not in _API_KEY_NAMES
+    }
 
 
 async def _deliver(reply: Reply, request: Request, send: Send, *, whole: bool) -> None:

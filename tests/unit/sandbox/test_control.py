@@ -224,6 +224,16 @@ async def test_received_requests_are_counted_and_shown_without_credentials(
     assert emptied == {"counts": {}, "requests": [], "dropped": 0}
 
 
+async def test_of_a_received_request_no_text_is_kept_that_is_too_long(
+    http: httpx.AsyncClient,
+) -> None:
+    await http.get("/" + "p" * 5_000)
+    await http.get("/v3/api/ping", params={"n" * 5_000: "v" * 5_000})
+    unknown, ping = (await asked(http, "requests"))["requests"]
+    assert unknown["path"] == "p" * 256
+    assert ping["parameters"] == {"n" * 256: "v" * 256}
+
+
 async def test_what_became_of_each_request_is_told_apart_from_what_was_answered(
     http: httpx.AsyncClient, ann: Trader
 ) -> None:

@@ -37,6 +37,14 @@ def test_the_oldest_goes_when_the_limit_is_reached_and_is_counted(engine: Engine
     assert record.dropped["requests"] == 0
 
 
+def test_paths_that_are_not_known_are_counted_as_one() -> None:
+    record = Record([], 10)
+    for path in ("v3/api/ping", "one", "another"):
+        record.note_request(Received("GET", path, {}, account=None, time=0))
+    assert record.counts == {"v3/api/ping": 1, "unknown": 2}
+    assert [request.path for request in record.requests] == ["v3/api/ping", "one", "another"]
+
+
 def test_trades_beyond_the_limit_are_counted(engine: Engine) -> None:
     record = Record([], 2)
     for _ in range(3):
