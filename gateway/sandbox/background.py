@@ -1,4 +1,4 @@
-"""What an exchange does by itself as long as it runs: the market maker trades, transfers go on."""
+"""What an exchange does by itself as long as it runs: market making, transfers, 24h statistics."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ from gateway.sandbox.market_maker import MarketMaker
 from gateway.sandbox.transfers import Transfers
 
 _TRANSFER_TICK_SECONDS = 0.05
+_TICKER_TICK_SECONDS = 1
 
 Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]
 Work: TypeAlias = Coroutine[None, None, None]
@@ -37,6 +38,13 @@ async def move_transfers(transfers: Transfers, clock: Clock, publish: Callable[[
         transfers.advance(clock())
         publish()
         await asyncio.sleep(_TRANSFER_TICK_SECONDS)
+
+
+async def renew_tickers(publish_tickers: Callable[[], None]) -> None:
+    """Tell for ever what statistics become as the time goes by."""
+    while True:
+        publish_tickers()
+        await asyncio.sleep(_TICKER_TICK_SECONDS)
 
 
 def working(start: Callable[[], Mapping[str, Work]]) -> Lifespan:

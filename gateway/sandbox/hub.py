@@ -80,6 +80,7 @@ class StreamHub:
         self._exchange = exchange
         self._queue_size = queue_size
         self._tops: dict[str, tuple[Level | None, Level | None]] = {}
+        self._tickers: dict[str, Body] = {}
         self.subscribers: set[Subscriber] = set()
         self.muted: dict[Audience, None] = {}
 
@@ -143,17 +144,20 @@ class StreamHub:
         for symbol in changed:
             self._publish_market(symbol, traded=symbol in traded)
 
+    def publish_tickers(self) -> None:
+        """Tell the statistics that the time alone has changed since they were told."""
+        for symbol in self._tickers:
+            self._publish_ticker(symbol)
+
     def _publish_market(self, symbol: str, *, traded: bool) -> None:
         book = self._exchange.engine.books[symbol]
         if self._listeners(topic := Topic("depth", symbol)):
             self._to_topic(topic, frames.order_book(symbol, book))
-        top_moved = self._top_moved(symbol, book)
-        if top_moved:
+        if self._top_moved(symbol, book):
             self._to_topic(Topic("orderBook", symbol), frames.top_of_book(symbol, book))
         if traded:
             self._publish_candles(symbol)
-        if traded or top_moved:
-            self._publish_tickers(symbol)
+        self._publish_ticker(symbol)
 
     def _top_moved(self, symbol: str, book: Book) -> bool:
         top = book.bids.best(), book.asks.best()
@@ -167,12 +171,17 @@ class StreamHub:
             body = frames.candle(symbol, interval, series[interval].candles[-1])
             self._to_topic(Topic("candles", symbol, interval), body)
 
-    def _publish_tickers(self, symbol: str) -> None:
+    def _publish_ticker(self, symbol: str) -> None:
+        """Tell a market's statistics unless they are those that were told last."""
         every, one = Topic("allTickers"), Topic("ticker", symbol)
-        if self._listeners(every) or self._listeners(one):
-            body = self._exchange.ticker_body(self._exchange.engine.markets[symbol])
+        if not (self._listeners(every) or self._listeners(one)):
+            return
+        body = self._exchange.ticker_body(self._exchange.engine.markets[symbol])
+        frame = frames.ticker(body)
+        if frame != self._tickers.get(symbol):
+            self._tickers[symbol] = frame
             self._to_topic(every, frames.all_tickers(body))
-            self._to_topic(one, frames.ticker(body))
+            self._to_topic(one, frame)
 
     def _listeners(self, topic: Topic) -> list[Subscriber]:
         return [one for one in self.subscribers if topic in one.protocol.topics]

@@ -1,5 +1,6 @@
 """Clients of the sandbox, written from the exchange's document alone, and engines to try."""
 
+import asyncio
 import hashlib
 import hmac
 import itertools
@@ -15,7 +16,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection
 
 from gateway.sandbox import Account, KeyPair, SandboxConfig
-from gateway.sandbox.endpoints import Venue
+from gateway.sandbox.endpoints import Clock, Venue
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Order, Side
 from gateway.sandbox.ledger import Ledger
@@ -94,7 +95,8 @@ async def ask(connection: ClientConnection, message: object) -> Json:
 
 
 async def next_frame(connection: ClientConnection) -> Json:
-    return exact_json(await connection.recv())
+    """The next frame; TimeoutError where none comes, long before the test itself is given up."""
+    return exact_json(await asyncio.wait_for(connection.recv(), timeout=10))
 
 
 async def subscribe(connection: ClientConnection, *topics: Mapping[str, str]) -> None:
@@ -114,10 +116,10 @@ def build_engine(*accounts: Account, markets: Mapping[str, Market] | None = None
     )
 
 
-def build_venue(engine: Engine) -> Venue:
-    """The engine with what its endpoints need besides, at a time that stands still."""
+def build_venue(engine: Engine, clock: Clock = lambda: NOW) -> Venue:
+    """The engine with what its endpoints need besides, at a time that stands still by default."""
     treasury = Treasury(SandboxConfig(), engine.ledger, lambda: "id", NOW)
-    return Venue(engine, lambda: NOW, treasury)
+    return Venue(engine, clock, treasury)
 
 
 def place(

@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from gateway.sandbox.assets import default_assets
-from gateway.sandbox.background import make_market, move_transfers, working
+from gateway.sandbox.background import make_market, move_transfers, renew_tickers, working
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.ledger import Ledger
 from gateway.sandbox.market_maker import HOUSE_ACCOUNTS, HOUSE_BALANCE, MarketMaker
@@ -74,6 +74,12 @@ async def test_the_market_maker_quotes_before_anybody_is_told_and_goes_on(engine
     async with working(lambda: {"maker": make_market(maker, lambda: NOW, publish, 0)})(Starlette()):
         await published.until(3)
     assert quoted[0]
+
+
+async def test_statistics_are_renewed_as_long_as_it_runs() -> None:
+    published = Publications()
+    async with working(lambda: {"tickers": renew_tickers(published.publish)})(Starlette()):
+        await published.until(2)
 
 
 async def test_work_that_fails_is_logged_and_the_other_work_goes_on(

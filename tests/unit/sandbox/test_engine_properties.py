@@ -37,6 +37,7 @@ from gateway.sandbox.order_requests import (
 from gateway.sandbox.parameters import Parameters
 from gateway.sandbox.replies import encode
 from gateway.sandbox.stream_protocol import Topic
+from gateway.sandbox.tape import MINUTE_MS
 from tests.unit.sandbox.clients import NOW, Json, build_engine, build_venue, exact_json
 from tests.unit.sandbox.naive_market import NaiveMarket, Print, Row
 from tests.unit.sandbox.stream_view import UNTOLD, StreamView
@@ -77,7 +78,8 @@ class Trading(RuleBasedStateMachine):
         accounts = [Account(name, (), self.world.start) for name in NAMES]
         self.engine = build_engine(*accounts, markets={SYMBOL: self.world.market})
         self.naive = NaiveMarket(last=self.world.market.opening_price)
-        self.venue = build_venue(self.engine)
+        self.now = NOW
+        self.venue = build_venue(self.engine, lambda: self.now)
         self.moved: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.hub = StreamHub(Exchange(self.venue, Authenticator([])), queue_size=10_000)
         self.listeners = {name: self.hub.join("127.0.0.1") for name in NAMES}
@@ -139,6 +141,12 @@ class Trading(RuleBasedStateMachine):
         self.engine.ledger.hold(name, asset, quantity)
         self.engine.ledger.withdraw(name, asset, quantity)
         self.moved[name, asset] -= quantity
+        self.publish()
+
+    @rule(minutes=st.integers(1, 1500))
+    def wait(self, minutes: int) -> None:
+        self.now += minutes * MINUTE_MS
+        self.hub.publish_tickers()
         self.publish()
 
     @invariant()
@@ -227,7 +235,7 @@ class Trading(RuleBasedStateMachine):
         offered = {row.order_id for row in self.naive.side(buys=False)}
         try:
             with unrounded():
-                order = self.engine.place(name, request, NOW)
+                order = self.engine.place(name, request, self.now)
         except Refusal as refusal:
             self.check_refusal(name, request, refusal.code)
             assert self.publish() == []
@@ -367,7 +375,7 @@ def random_move(trading: Trading, rng: Random) -> None:
     name, side = rng.choice(NAMES), rng.choice(list(Side))
     quantity, asset = rng.randint(200, 20_000), rng.choice(["USDT", "BTC"])
     target, price = rng.randint(0, 12), rng.randint(0, 12)
-    match rng.randrange(12):
+    match rng.randrange(13):
         case 0 | 1 | 2 | 3:
             trading.limit(name, side, price, quantity)
         case 4 | 5 | 6:
@@ -382,3 +390,5 @@ def random_move(trading: Trading, rng: Random) -> None:
             trading.deposit(name, asset, quantity)
         case 11:
             trading.withdraw(name, asset, quantity)
+        case 12:
+            trading.wait(rng.randint(1, 1500))

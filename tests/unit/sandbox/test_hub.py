@@ -1,19 +1,18 @@
 from gateway.sandbox.authentication import Authenticator
-from gateway.sandbox.config import SandboxConfig
-from gateway.sandbox.endpoints import Venue
+from gateway.sandbox.endpoints import Clock
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.events import Side
 from gateway.sandbox.exchange import Exchange
-from gateway.sandbox.hub import EVERYBODY, MOST_WAITING, StreamHub
-from gateway.sandbox.treasury import Treasury
-from tests.unit.sandbox.clients import NOW, place
+from gateway.sandbox.hub import EVERYBODY, MOST_WAITING, StreamHub, Subscriber
+from gateway.sandbox.tape import DAY_MS
+from tests.unit.sandbox.clients import NOW, Json, build_venue, exact_json, place
 
+TICKERS = '{"method": "SUBSCRIBE", "params": [{"type": "allTickers"}]}'
 SUBSCRIBE = '{"method": "SUBSCRIBE", "params": [{"type": "depth", "symbol": "BTCUSDT"}]}'
 
 
-def build_hub(engine: Engine, queue_size: int) -> StreamHub:
-    treasury = Treasury(SandboxConfig(), engine.ledger, lambda: "id", NOW)
-    return StreamHub(Exchange(Venue(engine, lambda: NOW, treasury), Authenticator([])), queue_size)
+def build_hub(engine: Engine, queue_size: int, clock: Clock = lambda: NOW) -> StreamHub:
+    return StreamHub(Exchange(build_venue(engine, clock), Authenticator([])), queue_size)
 
 
 def move(engine: Engine, hub: StreamHub, times: int) -> None:
@@ -58,3 +57,26 @@ def test_one_operation_sends_one_depth_frame_however_often_the_book_changed(
         place(engine, "ann", Side.BUY, price, "0.001")
     hub.publish(engine.take_events())
     assert subscriber.frames.qsize() == 2
+
+
+def test_statistics_that_the_time_changes_are_told_once(engine: Engine) -> None:
+    now = NOW
+    hub = build_hub(engine, queue_size=50, clock=lambda: now)
+    subscriber = hub.join("127.0.0.1")
+    hub.receive(subscriber, TICKERS)
+    place(engine, "ann", Side.SELL, "50000", "1")
+    place(engine, "bob", Side.BUY, "50000", "1")
+    hub.publish(engine.take_events())
+    hub.publish_tickers()
+    told = taken(subscriber)[-1]
+    assert (told["tradeCount"], told["volume"]) == (1, 50_000)
+    now += DAY_MS
+    hub.publish_tickers()
+    hub.publish_tickers()
+    (frame,) = taken(subscriber)
+    assert (frame["tradeCount"], frame["volume"], frame["last"]) == (0, 0, 50_000)
+
+
+def taken(subscriber: Subscriber) -> list[Json]:
+    """The frames that wait for a subscriber, who then has them."""
+    return [exact_json(subscriber.frames.get_nowait()) for _ in range(subscriber.frames.qsize())]
