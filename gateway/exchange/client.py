@@ -113,8 +113,10 @@ class ExchangeClient:
         start: int | None = None,
         end: int | None = None,
     ) -> CandleSeries:
-        """Read candles between `start` and `end` (ms) ('Get Symbol Candlestick Data')."""
-        bounds = (("startDate", start), ("endDate", end))
+        """Read the candles that open from `start` to `end` (ms) ('Get Symbol Candlestick Data')."""
+        # The exchange may say that a candle opens some ms after its interval began.
+        until = None if end is None else end + interval.milliseconds - 1
+        bounds = (("startDate", start), ("endDate", until))
         return await self._of_market(
             "market/candles",
             symbol,

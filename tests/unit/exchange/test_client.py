@@ -24,7 +24,8 @@ from tests.unit.exchange.peer import Answer, both, close, reply
 pytestmark = pytest.mark.anyio
 
 TIME = reply(json.dumps({"code": "00000", "data": NOW}))
-CANDLES = "startDate=0&endDate=9&interval=m5"
+# To the end of the interval that opens last.
+CANDLES = "startDate=0&endDate=899999&interval=m5"
 SIGNED = sign(STAMPS).text
 READS: dict[str, tuple[Call, str, str]] = {
     "ping": (lambda client: client.ping(), "ping", "GET ping"),
@@ -38,7 +39,7 @@ READS: dict[str, tuple[Call, str, str]] = {
     "ticker": (lambda client: client.ticker("BTCTRY"), "24h", "GET market/24h?symbol=BTCTRY"),
     "rules": (lambda client: client.rules("BTCTRY"), "info", "GET market/info?symbol=BTCTRY"),
     "candles": (
-        lambda client: client.candles("BTCTRY", CandleInterval.M5, 0, 9),
+        lambda client: client.candles("BTCTRY", CandleInterval.M5, 0, 600_000),
         "candles",
         f"GET market/candles?symbol=BTCTRY&{CANDLES}",
     ),
