@@ -44,9 +44,14 @@ def _candles(venue: Venue, parameters: Parameters) -> Body:
     start, end = parameters.integer("startDate"), parameters.integer("endDate")
     rows = [
         replies.rest_candle(candle, INTERVALS_MS[interval])
-        for candle in tape.candles(interval, start, end)
+        for candle in tape.series[interval].candles
+        if _lies_within(replies.rest_open_time(candle), start, end)
     ]
     return success(candles=rows)
+
+
+def _lies_within(time: int, start: int | None, end: int | None) -> bool:
+    return (start is None or start <= time) and (end is None or time <= end)
 
 
 def _top_of_book(venue: Venue, parameters: Parameters) -> Body:

@@ -114,9 +114,14 @@ def candle_prices(candle: Candle) -> Body:
     }
 
 
+def rest_open_time(candle: Candle) -> int:
+    """The ``openTime`` by which REST shows a candle, and finds it."""
+    return candle.open_time + REST_CANDLE_OFFSET_MS
+
+
 def rest_candle(candle: Candle, interval_ms: int) -> Body:
     """A row of "Get Symbol Candlestick Data"."""
-    open_time = candle.open_time + REST_CANDLE_OFFSET_MS
+    open_time = rest_open_time(candle)
     return {**candle_prices(candle), "openTime": open_time, "closetime": open_time + interval_ms}
 
 

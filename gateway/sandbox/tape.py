@@ -114,15 +114,6 @@ class Tape:
             series.absorb(piece)
         self._statistics = None
 
-    def candles(self, interval: str, start: int | None, end: int | None) -> list[Candle]:
-        """The kept candles that open between ``start`` and ``end`` (epoch ms, both inclusive)."""
-        return [
-            candle
-            for candle in self.series[interval].candles
-            if (start is None or candle.open_time >= start)
-            and (end is None or candle.open_time <= end)
-        ]
-
     def statistics(self, now: int) -> Statistics:
         """The 24 hours until ``now``, to the minute."""
         minute = now // MINUTE_MS

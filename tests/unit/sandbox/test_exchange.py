@@ -135,9 +135,22 @@ async def test_candles_are_of_a_minute_unless_asked_for_otherwise(
     await bob.limit("buy", "50000", "0.5")
     (candle,) = (await get(http, "market/candles", symbol="BTCUSDT"))["candles"]
     assert candle["closetime"] - candle["openTime"] == 60_000
-    later = str(candle["openTime"] + 1)
-    assert (await get(http, "market/candles", symbol="BTCUSDT", startDate=later))["candles"] == []
-    assert (await get(http, "market/candles", symbol="BTCUSDT", endDate="1"))["candles"] == []
+
+
+async def test_a_candle_is_found_by_the_time_at_which_it_says_that_it_opens(
+    http: httpx.AsyncClient, ann: Trader, bob: Trader
+) -> None:
+    async def asked(**bounds: object) -> Json:
+        texts = {name: str(value) for name, value in bounds.items()}
+        return (await get(http, "market/candles", symbol="BTCUSDT", **texts))["candles"]
+
+    await ann.limit("sell", "50000", "0.5")
+    await bob.limit("buy", "50000", "0.5")
+    (candle,) = await asked()
+    opened = candle["openTime"]
+    assert await asked(startDate=opened, endDate=opened) == [candle]
+    assert await asked(startDate=opened + 1) == []
+    assert await asked(endDate=opened - 1) == []
 
 
 @pytest.mark.parametrize("wrong", [{"interval": "m2"}, {"startDate": "x"}, {"endDate": "1.5"}])

@@ -25,7 +25,7 @@ def tape() -> Tape:
 def test_every_interval_has_whole_candles_without_a_gap_until_now(
     tape: Tape, interval: str
 ) -> None:
-    candles = tape.candles(interval, None, None)
+    candles = list(tape.series[interval].candles)
     step = INTERVALS_MS[interval]
     opened = [candle.open_time for candle in candles]
     assert opened == list(range(opened[0], NOW - NOW % MINUTE_MS, step))
@@ -39,12 +39,12 @@ def test_every_interval_has_whole_candles_without_a_gap_until_now(
 
 @pytest.mark.parametrize("interval", INTERVALS_MS)
 def test_each_candle_opens_where_the_one_before_closed(tape: Tape, interval: str) -> None:
-    candles = tape.candles(interval, None, None)
+    candles = list(tape.series[interval].candles)
     assert [c.open for c in candles[1:]] == [c.close for c in candles[:-1]]
 
 
 def test_the_past_ends_at_the_opening_price(tape: Tape) -> None:
-    assert tape.candles("m1", None, None)[-1].close == MARKET.opening_price
+    assert tape.series["m1"].candles[-1].close == MARKET.opening_price
 
 
 def test_the_statistics_cover_a_whole_day(tape: Tape) -> None:
@@ -54,5 +54,5 @@ def test_the_statistics_cover_a_whole_day(tape: Tape) -> None:
 
 
 def test_the_same_seed_gives_the_same_past(tape: Tape) -> None:
-    assert invented(1).candles("m1", None, None) == tape.candles("m1", None, None)
-    assert invented(2).candles("m1", None, None) != tape.candles("m1", None, None)
+    assert invented(1).series["m1"].candles == tape.series["m1"].candles
+    assert invented(2).series["m1"].candles != tape.series["m1"].candles

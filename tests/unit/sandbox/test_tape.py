@@ -53,7 +53,7 @@ def test_a_trade_changes_the_statistics_at_once() -> None:
 def test_a_candle_takes_in_the_trades_of_its_interval() -> None:
     prices = (54_500, 54_700, 54_400, 54_600)
     made = tape(*(trade(price, "2", MIDNIGHT + 300_000 + n) for n, price in enumerate(prices)))
-    (candle,) = made.candles("m5", None, None)
+    (candle,) = made.series["m5"].candles
     assert candle.open_time == MIDNIGHT + 300_000
     assert [candle.open, candle.high, candle.low, candle.close] == list(
         map(Decimal, (54_500, 54_700, 54_400, 54_600))
@@ -69,13 +69,6 @@ def test_the_next_interval_opens_a_candle_in_the_short_series_only() -> None:
     assert set(counts.values()) == {1}
 
 
-def test_candles_are_chosen_by_their_opening_both_ends_included() -> None:
-    made = tape(*(trade(1, "1", MIDNIGHT + n * MINUTE_MS) for n in range(4)))
-    chosen = made.candles("m1", MIDNIGHT + MINUTE_MS, MIDNIGHT + 2 * MINUTE_MS)
-    opened = [(candle.open_time - MIDNIGHT) // MINUTE_MS for candle in chosen]
-    assert opened == [1, 2]
-
-
 def test_the_newest_trade_comes_first() -> None:
     made = tape(trade(1, "1", MIDNIGHT), trade(2, "1", MIDNIGHT))
     assert [one.price for one in made.trades] == [2, 1]
@@ -83,6 +76,6 @@ def test_the_newest_trade_comes_first() -> None:
 
 def test_trades_after_the_clock_was_set_back_count_to_the_last_candle() -> None:
     late, early = trade(54_500, "1", MIDNIGHT + MINUTE_MS), trade(54_600, "2", MIDNIGHT)
-    (candle,) = tape(late, early).candles("m1", None, None)
+    (candle,) = tape(late, early).series["m1"].candles
     assert (candle.open_time, candle.last_time) == (MIDNIGHT + MINUTE_MS, MIDNIGHT + MINUTE_MS)
     assert (candle.close, candle.volume) == (Decimal(54_600), Decimal(3))
