@@ -249,8 +249,10 @@ class AccountStream:
     def _not_read(self, failures: Iterable[Exception], *, last: bool) -> None:
         """Outages end by themselves, and subscribers stay; a refusal stands until somebody acts."""
         told = [each for each in failures if isinstance(each, ExchangeFailure)]
+        before = self.problem
         self._unread = next((each for each in told if isinstance(each, Refused)), told[0])
-        _log.warning("account.not_read", account=self._account, problem=str(self._unread))
+        if self.problem != before:
+            _log.warning("account.not_read", account=self._account, problem=self.problem)
         if last and isinstance(self._unread, Refused):
             self._end(self._unread)
 
@@ -272,6 +274,8 @@ class AccountStream:
         self._ended += (order for order in changed if order.status.terminal)
         self._tell_of_orders(*self._mirror.orders.open_orders())
         _deliver(self._followers_of_balances, *self._mirror.balances.balances())
+        if self._unread is not None:
+            _log.info("account.read", account=self._account)
         self._whole, self._unread = True, None
         self._reread_fills_soon()
 
