@@ -14,9 +14,8 @@ _LONGEST_TEXT = 256
 
 
 def _wallet(venue: Venue, account_id: str, _parameters: Parameters) -> Body:
-    assets = venue.treasury.assets
-    rows = replies.wallet(venue.engine.ledger.balances(account_id))
-    return success(wallet=[{**row, "maxLength": assets[row["symbol"]].precision} for row in rows])
+    balances = venue.engine.ledger.balances(account_id)
+    return success(wallet=replies.wallet(balances, venue.treasury.assets))
 
 
 def _authentication_test(_venue: Venue, _account_id: str, _parameters: Parameters) -> Body:

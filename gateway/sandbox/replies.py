@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from gateway.sandbox.assets import Asset
 from gateway.sandbox.book import Book, Level
 from gateway.sandbox.codes import Code
 from gateway.sandbox.events import Balance, Order, OrderType, Side, Trade
@@ -222,7 +223,7 @@ def user_trade(trade: Trade, account_id: str, market: Market) -> Body:
     }
 
 
-def wallet(balances: Mapping[str, Balance]) -> list[Body]:
+def wallet(balances: Mapping[str, Balance], assets: Mapping[str, Asset]) -> list[Body]:
     """The rows of "Get User Wallet"; ``maxLength`` is the live exchange's addition."""
     return [
         {
@@ -230,7 +231,7 @@ def wallet(balances: Mapping[str, Balance]) -> list[Body]:
             "total": plain(balance.total),
             "available": plain(balance.available),
             "reserved": plain(balance.held),
-            "maxLength": 2 if asset == "TRY" else 8,
+            "maxLength": assets[asset].precision,
         }
         for asset, balance in balances.items()
     ]

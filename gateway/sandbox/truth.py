@@ -15,6 +15,7 @@ class Truth:
 
     def __init__(self, venue: Venue, record: Record, accounts: Iterable[str]) -> None:
         self._engine = venue.engine
+        self._assets = venue.treasury.assets
         self._transfers = venue.treasury.transfers
         self._record = record
         self.accounts = tuple(accounts)
@@ -39,7 +40,7 @@ class Truth:
                 _trade_row(trade) for trade in self._record.trades if _concerns(trade, asked)
             ],
             "openOrders": [_order_row(order) for order in resting],
-            "balances": {one: wallet(ledger.balances(one)) for one in asked},
+            "balances": {one: wallet(ledger.balances(one), self._assets) for one in asked},
             "deposits": [
                 _transfer_row(one) for each in asked for one in self._transfers.deposits(each)
             ],

@@ -294,6 +294,15 @@ async def test_the_truth_holds_orders_trades_and_balances(
     assert truth["dropped"] == {"requests": 0, "orders": 0, "trades": 0}
 
 
+async def test_the_truth_shows_a_wallet_as_its_owner_sees_it(
+    http: httpx.AsyncClient, ann: Trader
+) -> None:
+    truth = await asked(http, "truth", account="ann")
+    wallet = (await ann.call("GET", "balance/wallet"))["wallet"]
+    assert truth["balances"] == {"ann": wallet}
+    assert {row["symbol"]: row["maxLength"] for row in wallet}["XRP"] == 6
+
+
 async def test_the_truth_about_one_account_leaves_the_others_out(
     http: httpx.AsyncClient, ann: Trader, bob: Trader
 ) -> None:
