@@ -7,9 +7,11 @@ A deposit enters the ledger when it is completed.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import IntEnum
-from typing import TypeVar
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 from gateway.sandbox.assets import Asset
 from gateway.sandbox.ledger import Ledger
@@ -106,20 +108,35 @@ class Withdrawal:
         return _BANK_PATH if self.asset.fiat else _NETWORK_PATH
 
 
+class _Month(NamedTuple):
+    """What an account withdraws of an asset is added up by month, and therein by channel."""
+
+    account_id: str
+    asset: str
+    first_day: date
+
+
 _Transfer = TypeVar("_Transfer", Deposit, Withdrawal)
 
 
 class Transfers:
-    """All deposits and withdrawals over one ledger; each state but the last lasts ``step_ms``."""
+    """Deposits and withdrawals over one ledger; each state but the last lasts ``step_ms``.
 
-    def __init__(self, ledger: Ledger, step_ms: int, new_id: Callable[[], str]) -> None:
+    The latest ``kept`` of either kind are shown, and all that are under way.
+    """
+
+    def __init__(
+        self, ledger: Ledger, step_ms: int, new_id: Callable[[], str], kept: int = 20_000
+    ) -> None:
         self._ledger = ledger
         self._step_ms = step_ms
         self._new_id = new_id
+        self._kept = kept
         self._expected: list[Deposit] = []
         self._deposits: dict[str, Deposit] = {}
         self._withdrawals: dict[str, Withdrawal] = {}
         self._under_way: dict[str, None] = {}
+        self._monthly: dict[_Month, dict[str, Decimal]] = {}
 
     def deposits(self, account_id: str) -> list[Deposit]:
         """The account's deposits, newest first."""
@@ -144,6 +161,8 @@ class Transfers:
         self._ledger.hold(withdrawal.account_id, withdrawal.asset.symbol, withdrawal.total)
         self._withdrawals[withdrawal.transfer_id] = withdrawal
         self._under_way[withdrawal.transfer_id] = None
+        self._count(withdrawal, withdrawal.quantity)
+        self._make_room(self._withdrawals)
 
     def end(self, transfer_id: str, ending: Ending) -> Withdrawal:
         """Reject or cancel a withdrawal under way, and free what it holds. Raises NotUnderWay."""
@@ -152,6 +171,7 @@ class Transfers:
             raise NotUnderWay(transfer_id)
         del self._under_way[transfer_id]
         self._ledger.release(withdrawal.account_id, withdrawal.asset.symbol, withdrawal.total)
+        self._count(withdrawal, -withdrawal.quantity)
         ended = replace(withdrawal, ending=ending)
         self._withdrawals[transfer_id] = ended
         return ended
@@ -167,22 +187,27 @@ class Transfers:
             else:
                 self._advance_withdrawal(self._withdrawals[transfer_id], now)
 
-    def withdrawn(self, account_id: str, asset: Asset, since: int, channel: str | None) -> Decimal:
-        """What an account has withdrawn since a time, over one channel or (None) over all.
+    def withdrawn(self, account_id: str, asset: Asset, now: int, channel: str | None) -> Decimal:
+        """What an account has withdrawn in this month, over one channel or (None) over all.
 
-        Without fees; what is under way counts, what was rejected or cancelled does not.
+        Without fees; what is under way counts, what was rejected or cancelled does not. Months are
+        of the calendar, UTC.
         """
-        return sum(
-            (
-                one.quantity
-                for one in self.withdrawals(account_id)
-                if one.asset.symbol == asset.symbol
-                and one.time >= since
-                and one.ending is None
-                and channel in (None, one.channel)
-            ),
-            Decimal(0),
-        )
+        by_channel = self._monthly.get(_Month(account_id, asset.symbol, _first_day(now)), {})
+        if channel is None:
+            return sum(by_channel.values(), Decimal(0))
+        return by_channel.get(channel, Decimal(0))
+
+    def _count(self, withdrawal: Withdrawal, quantity: Decimal) -> None:
+        first_day = _first_day(withdrawal.time)
+        month = _Month(withdrawal.account_id, withdrawal.asset.symbol, first_day)
+        by_channel = self._monthly.setdefault(month, {})
+        by_channel[withdrawal.channel] = by_channel.get(withdrawal.channel, Decimal(0)) + quantity
+
+    def _make_room(self, shown: dict[str, _Transfer]) -> None:
+        ended = (transfer_id for transfer_id in shown if transfer_id not in self._under_way)
+        for transfer_id in list(islice(ended, max(0, len(shown) - self._kept))):
+            del shown[transfer_id]
 
     def _new_deposit(self, account_id: str, asset: Asset, quantity: Decimal, time: int) -> Deposit:
         return Deposit(
@@ -197,6 +222,7 @@ class Transfers:
     def _begin(self, deposit: Deposit) -> None:
         self._deposits[deposit.transfer_id] = deposit
         self._under_way[deposit.transfer_id] = None
+        self._make_room(self._deposits)
 
     def _advance_deposit(self, deposit: Deposit, now: int) -> None:
         moved = self._deposits[deposit.transfer_id] = self._moved(deposit, now)
@@ -220,3 +246,7 @@ class Transfers:
 
     def _new_txid(self) -> str:
         return self._new_id()[:_TXID_DIGITS]
+
+
+def _first_day(now: int) -> date:
+    return datetime.fromtimestamp(now // 1000, UTC).date().replace(day=1)

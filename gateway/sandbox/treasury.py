@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from gateway.sandbox.assets import Asset, WithdrawalChannel
@@ -118,9 +117,7 @@ class Treasury:
         def exceeds(limit: Decimal | None, channel_name: str | None) -> bool:
             if limit is None:
                 return False
-            withdrawn = self.transfers.withdrawn(
-                account.account_id, order.asset, _month_of(now), channel_name
-            )
+            withdrawn = self.transfers.withdrawn(account.account_id, order.asset, now, channel_name)
             return withdrawn + order.quantity > limit
 
         rules = order.asset.withdraw
@@ -145,10 +142,3 @@ def _channel(channels: Iterable[WithdrawalChannel], name: str) -> WithdrawalChan
         if channel.name == name and channel.enabled:
             return channel
     raise Refusal(Code.INVALID_CHANNEL)
-
-
-def _month_of(now: int) -> int:
-    """When the calendar month of a time began, UTC, in epoch ms."""
-    moment = datetime.fromtimestamp(now // 1000, UTC)
-    start = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return int(start.timestamp()) * 1000

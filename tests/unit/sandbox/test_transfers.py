@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 
@@ -186,10 +187,11 @@ def test_each_account_sees_its_own_newest_first(transfers: Transfers) -> None:
     assert (transfers.withdrawals("bob"), transfers.deposits("ann")) == ([], [])
 
 
-def test_what_was_withdrawn_counts_by_asset_channel_and_time_unless_it_came_back(
+def test_what_was_withdrawn_counts_by_asset_channel_and_month_unless_it_came_back(
     transfers: Transfers,
 ) -> None:
-    transfers.withdraw(withdrawal("old", time=NOW - 1))
+    for name, time in (("old", "2019-12-31T23:59:59.999"), ("later", "2020-02-01T00:00")):
+        transfers.withdraw(withdrawal(name, time=at(time)))
     transfers.withdraw(withdrawal("other asset", asset=TRY))
     transfers.withdraw(replace(withdrawal("other channel"), channel="side"))
     transfers.withdraw(withdrawal("rejected"))
@@ -200,7 +202,34 @@ def test_what_was_withdrawn_counts_by_asset_channel_and_time_unless_it_came_back
 
     assert (withdrawn(None), withdrawn("main"), withdrawn("side")) == ("2", "0", "2")
     transfers.withdraw(replace(withdrawal("counts"), quantity=Decimal(1)))
-    assert (withdrawn(None), withdrawn("main")) == ("3", "1")
+    at_first = replace(withdrawal("at first", time=at("2020-01-01")), fee=Decimal(0))
+    transfers.withdraw(replace(at_first, quantity=Decimal(1)))
+    assert (withdrawn(None), withdrawn("main")) == ("4", "2")
+
+
+def at(time: str) -> int:
+    """A time of UTC, in epoch ms."""
+    return int(datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def test_the_oldest_that_ended_go_when_there_are_too_many_and_count_all_the_same(
+    ledger: Ledger,
+) -> None:
+    transfers = Transfers(ledger, STEP_MS, ids(), kept=2)
+    for name in ("first", "second", "third"):
+        transfers.withdraw(replace(withdrawal(name), quantity=Decimal(1)))
+        transfers.deposit("ann", BTC, Decimal(1), NOW)
+    assert len(transfers.withdrawals("ann")) == len(transfers.deposits("ann")) == 3
+    transfers.end("second", Ending.CANCELLED)
+    transfers.withdraw(replace(withdrawal("fourth"), quantity=Decimal(1)))
+    assert [one.transfer_id for one in transfers.withdrawals("ann")] == ["fourth", "third", "first"]
+    transfers.advance(NOW + 60_000)
+    for name in ("fifth", "sixth"):
+        transfers.withdraw(replace(withdrawal(name), quantity=Decimal(1)))
+        transfers.deposit("ann", BTC, Decimal(1), NOW)
+    assert [one.transfer_id for one in transfers.withdrawals("ann")] == ["sixth", "fifth"]
+    assert len(transfers.deposits("ann")) == 2
+    assert transfers.withdrawn("ann", BTC, NOW, "main") == 5
 
 
 def test_a_deposit_needs_no_confirmation_where_the_asset_asks_for_none() -> None:
