@@ -19,6 +19,7 @@ from tests.functional.service import Service
 from tests.processes import eventually
 
 METRICS = {
+    "gateway_account_unread",
     "gateway_answers",
     "gateway_cache_failures",
     "gateway_cache_reads",
