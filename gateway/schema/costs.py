@@ -1,7 +1,7 @@
 """What the answer to a GraphQL document may cost: how many values it has at the most.
 
 A list counts as many times as it may have members. Most lengths are known only at run time, so
-each list of the schema has a bound here; an argument that asks for less is believed when it is
+each list of the schema has a bound here; arguments that ask for less are believed when they are
 written out in the document.
 """
 
@@ -24,9 +24,12 @@ from graphql import (
     SelectionNode,
     SelectionSetNode,
     StringValueNode,
+    ValueNode,
     get_named_type,
+    value_from_ast,
 )
 
+from gateway.domain.market import CandleInterval
 from gateway.schema.market_types import MAX_LEVELS, MAX_TRADES
 from gateway.schema.placement_pages import MAX_PLACEMENTS
 from gateway.services.market_data import MAX_CANDLES
@@ -63,8 +66,6 @@ _COUNTED_BY = {
     "Subscription.orderBook": "depth",
 }
 """The argument that bounds a list, or the lists inside an object."""
-
-_UNBOUNDED_CANDLES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +135,14 @@ def _asked(name: str, node: FieldNode, field: GraphQLField) -> int | None:
     """How many members the field's arguments ask for; None if the document does not say."""
     given = {argument.name.value: argument.value for argument in node.arguments or ()}
     if name == "Market.candles":
-        bounds = (given.get("from"), given.get("to"))
-        bounded = any(not isinstance(bound, NullValueNode | None) for bound in bounds)
-        return None if bounded else _UNBOUNDED_CANDLES
-    argument = _COUNTED_BY.get(name, "")
+        return _window(given, field)
+    if name == "Query.placements" and not isinstance(given.get("state"), NullValueNode | None):
+        return None  # those in other states are read too, to be left out
+    return _counted(given, field, _COUNTED_BY.get(name, ""))
+
+
+def _counted(given: dict[str, ValueNode], field: GraphQLField, argument: str) -> int | None:
+    """How many the argument of this name asks for; None if there is none, or a variable."""
     match given.get(argument):
         case IntValueNode(value=value):
             return max(1, int(value))
@@ -148,6 +153,20 @@ def _asked(name: str, node: FieldNode, field: GraphQLField) -> int | None:
         case None if argument:
             default = field.args[argument].default_value
             return default if isinstance(default, int) else None
+        case _:
+            return None
+
+
+def _window(given: dict[str, ValueNode], field: GraphQLField) -> int | None:
+    """How many candles a window holds; None unless it is written out."""
+    written = (
+        value_from_ast(given.get(name), field.args[name].type)
+        for name in ("interval", "from", "to")
+    )
+    match tuple(written):
+        case (CandleInterval() as interval, int(start), int(end)):
+            window = interval.floor(end) - interval.floor(start)
+            return max(1, window // interval.milliseconds + 1)
         case _:
             return None
 

@@ -90,6 +90,12 @@ class Ticker(Sourced):
         )
 
 
+_PERCENT = (
+    "in percent of what is received: the exchange's commissionPercentage is taken to be true, the "
+    "only value that its document shows."
+)
+
+
 @strawberry.type(description="What an order in a market must obey.")
 class MarketRules(Sourced):
     """What an order in a market must obey."""
@@ -99,8 +105,8 @@ class MarketRules(Sourced):
     total_precision: int = described("Decimals of a total.")
     min_total: Decimal = described("Least price times quantity, in the quote asset.")
     min_quantity: Decimal = described("Least quantity, in the base asset.")
-    maker_fee_percent: Decimal = described("Fee of an order that rests, in percent of the receipt.")
-    taker_fee_percent: Decimal = described("Fee of an order that takes, in percent of the receipt.")
+    maker_fee_percent: Decimal = described(f"Fee of an order that rests, {_PERCENT}")
+    taker_fee_percent: Decimal = described(f"Fee of an order that takes, {_PERCENT}")
     enabled: bool = described("False when the market is closed.")
     order_enabled: bool = described("False when no order can be placed.")
     cancel_enabled: bool = described("False when no order can be cancelled.")
@@ -338,7 +344,12 @@ class Market:
         return OrderBook.of(await info.context.markets.order_book(self.symbol), levels)
 
     @strawberry.field(
-        description="Candles that open from 'from' to 'to', both snapped to the interval."
+        description=(
+            "Candles that open from 'from' to 'to', both snapped to the interval: 1000 at most. "
+            "Without both the exchange decides how many, perhaps more than 1000. Toward the cost "
+            "of a document they count as 1000, unless interval, 'from' and 'to' are all written "
+            "out in it."
+        )
     )
     async def candles(
         self,

@@ -11,6 +11,10 @@ from tests.unit.schema.examples import LIMITS, SCHEMA
 OPERATIONS = Path(__file__).parents[3] / "graphql" / "operations"
 CANDLES = "candles { openTime closeTime open high low close volume }"
 FROM = 'from: "2026-01-01T00:00:00Z"'
+HOURS = 'from: "2026-01-01T06:10:00Z", to: "2026-01-01T08:00:00Z"'
+BACKWARDS = 'from: "2026-01-01T08:00:00Z", to: "2026-01-01T06:00:00Z"'
+DECADE = 'from: "2026-01-01T00:00:00Z", to: "2036-01-01T00:00:00Z"'
+OF_ONE_STATE = '{ placements(account: "a", first: 1, state: $s) { edges { cursor } } }'
 EVERY_MARKET = """{ markets { symbol name baseAsset quoteAsset
   ticker { last bid ask open high low change changePercent baseVolume quoteVolume asOf stale }
   rules { pricePrecision quantityPrecision totalPrecision minTotal minQuantity orderEnabled stale }
@@ -60,8 +64,14 @@ def market(selection: str) -> str:
         (market("orderBook(depth: null) { bids { price } }"), 202),
         ("query ($d: Int = 1) " + market("orderBook(depth: $d) { bids { price } }"), 202),
         (market("trades(first: 10) { trades { price } }"), 22),
-        (market("candles(interval: M1) { candles { open } }"), 1002),
-        (market("candles(interval: M1, from: null, to: null) { candles { open } }"), 1002),
+        (market("candles(interval: M1) { candles { open } }"), 2002),
+        (market("candles(interval: M1, from: null, to: null) { candles { open } }"), 2002),
+        (market(f"candles(interval: M30, {HOURS}) {{ candles {{ open }} }}"), 12),
+        (market(f"candles(interval: H4, {HOURS}) {{ candles {{ open }} }}"), 6),
+        (market(f"candles(interval: H1, {BACKWARDS}) {{ candles {{ open }} }}"), 4),
+        (market(f"candles(interval: M1, {DECADE}) {{ candles {{ open }} }}"), 2002),
+        ("query ($i: CandleInterval!) "
+         + market(f"candles(interval: $i, {HOURS}) {{ candles {{ open }} }}"), 2002),
         (market(f"candles(interval: M1, {FROM}) {{ candles {{ open }} }}"), 2002),
         ("query ($t: Timestamp) " + market("candles(interval: M1, to: $t) { candles { open } }"),
          2002),
@@ -70,9 +80,12 @@ def market(selection: str) -> str:
         ('{ placements(account: "a") { edges { cursor } } }', 101),
         ('{ placements(account: "a", first: 5) { edges { cursor node { id } } } }', 21),
         ('{ placements(account: "a", first: null) { edges { cursor } } }', 201),
+        ('{ placements(account: "a", first: 1, state: UNKNOWN) { edges { cursor } } }', 201),
+        (f"query ($s: PlacementState) {OF_ONE_STATE}", 201),
+        ('{ placements(account: "a", first: 1, state: null) { edges { cursor } } }', 3),
         ('{ account(id: "a") { fills { price } } }', 1001),
     ],
-    ids=range(26),
+    ids=range(34),
 )  # fmt: skip
 def test_a_list_counts_as_many_times_as_it_may_have_members(text: str, expected: int) -> None:
     assert cost(SCHEMA, parse(text)) == expected
