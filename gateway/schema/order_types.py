@@ -17,7 +17,10 @@ from gateway.schema.scalars import Timestamp
 strawberry.enum(OrderType, description="The exchange's order types.")
 strawberry.enum(
     OrderStatus,
-    description="Where an order stands. CLOSED_UNKNOWN: gone, filled or cancelled nobody can tell.",
+    description=(
+        "Where an order stands. CLOSED_UNKNOWN: gone from the exchange's list, and nobody can tell "
+        "filled from cancelled; it is told again if it shows up after all."
+    ),
 )
 strawberry.enum(StopDirection, description="On which side of the last price the stop price lies.")
 strawberry.enum(PlacementState, description="What became of an order intent.")
@@ -40,10 +43,18 @@ class Order:
     filled_quantity: Decimal | None = described("How much of the quantity is filled.")
     filled_total: Decimal | None = described("How much of the total is filled.")
     stop_price: Decimal | None = described("The last price that brings it into the book.")
-    stop_direction: StopDirection | None = described("From which side that price must be reached.")
+    stop_direction: StopDirection | None = described(
+        "From which side that price must be reached; in openOrders the exchange does not say."
+    )
     time: Timestamp = described("When it was placed.")
 
-    @strawberry.field(description="The journal's record, when you placed it through this gateway.")
+    @strawberry.field(
+        description=(
+            "The journal's record, when you placed it through this gateway. It is found by the "
+            "orderId of placeOrder's answer, and market and fast orders get none there: what the "
+            "exchange tells of one later has no placement."
+        )
+    )
     async def placement(self, info: Info) -> "Placement | None":
         """Look the order up in the journal; one without an id can only be at hand."""
         if self.placed is not None:
@@ -157,6 +168,10 @@ class Placement:
     symbol: str = described("The market.")
     side: OrderSide = described("Which way it goes.")
     type: OrderType = described("The order's type.")
+    price: Decimal | None = described("The price as ordered, in the quote asset, if it has one.")
+    quantity: Decimal | None = described("The quantity as ordered, in the base asset, if any.")
+    stop_price: Decimal | None = described("The stop price as ordered, if it has one.")
+    quote_total: Decimal | None = described("What to spend as ordered, in the quote asset, if any.")
     evidence: str | None = described("What is known of an unclear outcome.")
     resolve_by: Timestamp | None = described("By when an unclear outcome will be clear, if ever.")
     new_id_safe: bool = described(
@@ -179,7 +194,7 @@ class Placement:
     @classmethod
     def of(cls, placement: domain.Placement) -> "Placement":
         """Show a placement."""
-        command = placement.command
+        command, terms = placement.command, placement.command.spec
         return cls(
             placed=placement,
             id=strawberry.ID(placement.id),
@@ -191,6 +206,10 @@ class Placement:
             symbol=command.symbol,
             side=command.side,
             type=command.type,
+            price=terms.price,
+            quantity=terms.quantity,
+            stop_price=terms.stop_price,
+            quote_total=terms.quote_total,
             evidence=placement.evidence,
             resolve_by=None,
             new_id_safe=placement.new_id_safe,

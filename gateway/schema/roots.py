@@ -60,7 +60,10 @@ class Query:
         return Exchange.of(await info.context.services.exchange.read())
 
     @strawberry.field(
-        description="All markets, or those named, or those priced in one asset.",
+        description=(
+            "All markets, or those named, or those priced in one asset: one in which some market "
+            "is priced."
+        ),
         extensions=[reads_market()],
     )
     async def markets(
@@ -68,7 +71,9 @@ class Query:
     ) -> list[Market]:
         """List markets."""
         chosen = await _chosen(info, symbols)
-        chosen = [market for market in chosen if quote_asset in (None, market.quote_asset)]
+        if quote_asset is not None:
+            await _require_quote(info, quote_asset)
+            chosen = [market for market in chosen if market.quote_asset == quote_asset]
         await info.context.markets.prepare_tickers([market.symbol for market in chosen])
         return [Market.of(market) for market in chosen]
 
@@ -98,7 +103,12 @@ class Query:
             raise UnknownAccount(id)
         return Account(id=id)
 
-    @strawberry.field(description="An order intent of the caller's own; null if there is none.")
+    @strawberry.field(
+        description=(
+            "An order intent of the caller's own; null if there is none, with an UNKNOWN_ACCOUNT "
+            "error once the caller may not know of its account."
+        )
+    )
     async def placement(self, info: Info, id: strawberry.ID) -> Placement | None:  # noqa: A002  # contract
         """Find one placement."""
         found = await info.context.services.orders.placement(info.context.principal, id)
@@ -249,7 +259,8 @@ class Subscription:
     @strawberry.subscription(
         description=(
             "Every balance, then each change; never conflated: a Gap says that something may be "
-            "missing, and all balances follow it."
+            "missing, and all balances follow it. At the start and at a Gap, drop what you had: "
+            "nothing marks the end of what stands, and an account that holds nothing tells nothing."
         ),
         extensions=[reads_account_argument()],
     )
@@ -261,7 +272,9 @@ class Subscription:
     @strawberry.subscription(
         description=(
             "The open orders, then each change; never conflated: a Gap says that something may "
-            "be missing, and all open orders follow it."
+            "be missing, and all open orders follow it. At the start and at a Gap, drop what you "
+            "had: nothing marks the end of what stands, and an account without open orders tells "
+            "nothing."
         ),
         extensions=[reads_account_argument()],
     )
@@ -269,6 +282,13 @@ class Subscription:
         """Follow an account's orders."""
         async for event in info.context.services.accounts.follow_orders(account):
             yield Gap.of(event) if isinstance(event, DomainGap) else Order.of(event, account)
+
+
+async def _require_quote(info: Info, asset: str) -> None:
+    """Raise `BadUserInput` when no market is priced in the asset: it is a typing mistake."""
+    if all(market.quote_asset != asset for market in await info.context.markets.markets()):
+        problem = f"no market is priced in {asset[:32]!r}; 'markets' lists them"
+        raise BadUserInput("quoteAsset", problem)
 
 
 async def _chosen(info: Info, symbols: list[str] | None) -> list[domain.Market]:

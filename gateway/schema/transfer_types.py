@@ -114,6 +114,9 @@ _WITHDRAWAL_STATES = (
 )
 
 
+_INFORMATION = "What the exchange says of it in words; its document does not explain them."
+
+
 @strawberry.type(description="Something paid in.")
 class Deposit:
     """A deposit."""
@@ -128,6 +131,7 @@ class Deposit:
     required_confirmations: int | None = described("How often it must have.")
     txid: str | None = described("The network's id of the transaction, once there is one.")
     explorer: str | None = described("Where the transaction can be seen.")
+    information: str | None = described(_INFORMATION)
 
     @classmethod
     def of(cls, deposit: domain.Deposit) -> "Deposit":
@@ -143,6 +147,7 @@ class Deposit:
             required_confirmations=deposit.required_confirmations,
             txid=deposit.txid,
             explorer=deposit.explorer,
+            information=deposit.information,
         )
 
 
@@ -158,6 +163,7 @@ class Withdrawal:
     state_code: int = described("The exchange's number behind state.")
     txid: str | None = described("The network's id of the transaction, once there is one.")
     explorer: str | None = described("Where the transaction can be seen.")
+    information: str | None = described(_INFORMATION)
 
     @classmethod
     def of(cls, withdrawal: domain.Withdrawal) -> "Withdrawal":
@@ -171,4 +177,5 @@ class Withdrawal:
             state_code=withdrawal.state_code,
             txid=withdrawal.txid,
             explorer=withdrawal.explorer,
+            information=withdrawal.information,
         )

@@ -16,7 +16,9 @@ class Grant:
     id: strawberry.ID = described("The grant's name in the policy.")
     account: strawberry.ID | None = described("The account that it concerns; null for market data.")
     actions: list[str] = described("What it allows.")
-    symbols: list[str] | None = described("The markets that it is limited to; null for all.")
+    symbols: list[str] | None = described(
+        "The markets that it is limited to; null for all. No grant can be limited so yet."
+    )
 
     @classmethod
     def of(cls, grant: PolicyGrant) -> "Grant":
@@ -46,4 +48,4 @@ class Viewer:
     principal: strawberry.ID = described("The caller's name in the policy.")
     kind: str = described("app or person.")
     grants: list[Grant] = described("What the policy allows.")
-    limits: list[LimitState] = described("The caller's limits.")
+    limits: list[LimitState] = described("The caller's limits; there are none yet.")

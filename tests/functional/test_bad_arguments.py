@@ -66,9 +66,7 @@ ARGUMENTS = {
 }
 # These choose among what there is: what matches nothing is no error.
 NOTHING_MATCHES: dict[str, Json] = {
-    "Query.markets(quoteAsset)": {"markets": []},
     "Query.placement(id)": {"placement": None},
-    "Query.placements(clientOrderId)": {"placements": {"edges": []}},
 }
 UNKNOWN = {
     "symbol": {"code": "UNKNOWN_SYMBOL"},

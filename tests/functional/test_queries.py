@@ -189,7 +189,12 @@ def test_markets_can_be_chosen_by_quote_asset(trader: Caller) -> None:
     markets = trader.answer(query, q="USDT")["markets"]
     assert len(markets) == 7
     assert {market["quoteAsset"] for market in markets} == {"USDT"}
-    assert trader.answer(query, q="EUR")["markets"] == []
+    error = trader.error(query, q="usdt")
+    assert (error["extensions"]["code"], error["extensions"]["field"]) == (
+        "BAD_USER_INPUT", "quoteAsset",
+    )  # fmt: skip
+    both = '{ markets(symbols: ["BTCUSDT"], quoteAsset: "TRY") { symbol } }'
+    assert trader.answer(both)["markets"] == []
 
 
 def test_an_unknown_symbol_among_markets_is_an_error(trader: Caller) -> None:

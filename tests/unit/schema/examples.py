@@ -19,7 +19,7 @@ from gateway.schema.documents import Documents
 from gateway.schema.execution import Execution
 from gateway.schema.limits import DocumentLimits
 from gateway.schema.operation_groups import OperationGroups
-from gateway.services.account_stream import AccountStream
+from gateway.services.account_stream import AccountStream, AccountTiming
 from gateway.services.accounts import Accounts
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.market_data import MarketData
@@ -148,7 +148,7 @@ async def desk_of(
         exchange=client,
         sign=sign,
         queue_size=100,
-        linger_s=60,
+        timing=AccountTiming(linger_s=60),
     )
     account_feed.receive = stream.receive
     metrics = Metrics()

@@ -144,14 +144,24 @@ async def test_an_asset_that_the_exchange_does_not_know_is_bad_input(field: str)
 
 async def test_deposits_are_shown_with_the_exchange_s_own_number_of_their_state() -> None:
     deposit = Deposit(
-        "5", "BTC", D("0.5"), 1_000, TransferState.UNKNOWN, 3, 1, 6, "f00d", "https://x.example"
+        "5",
+        "BTC",
+        D("0.5"),
+        1_000,
+        TransferState.UNKNOWN,
+        3,
+        1,
+        6,
+        "f00d",
+        "https://x.example",
+        "on its way",
     )
     async with desk_of() as desk:
         desk.exchange.answers["deposits"] = (deposit,)
         shown = await asked(
             desk,
             "deposits { id asset quantity time state stateCode confirmations "
-            "requiredConfirmations txid explorer }",
+            "requiredConfirmations txid explorer information }",
         )
     assert shown == [
         {
@@ -165,6 +175,7 @@ async def test_deposits_are_shown_with_the_exchange_s_own_number_of_their_state(
             "requiredConfirmations": 6,
             "txid": "f00d",
             "explorer": "https://x.example",
+            "information": "on its way",
         }
     ]
 
@@ -174,7 +185,7 @@ async def test_withdrawals_are_shown_with_what_is_not_known_yet_as_null() -> Non
     async with desk_of() as desk:
         desk.exchange.answers["withdrawals"] = (withdrawal,)
         shown = await asked(
-            desk, "withdrawals { id asset quantity time state stateCode txid explorer }"
+            desk, "withdrawals { id asset quantity time state stateCode txid explorer information }"
         )
     assert shown == [
         {
@@ -186,6 +197,7 @@ async def test_withdrawals_are_shown_with_what_is_not_known_yet_as_null() -> Non
             "stateCode": 21,
             "txid": None,
             "explorer": None,
+            "information": None,
         }
     ]
 

@@ -1,15 +1,17 @@
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from gateway.domain.errors import BadUserInput
-from gateway.domain.orders import Placement, PlacementPage
+from gateway.domain.orders import OrderSpec, OrderType, Placement, PlacementPage, PlacementState
 from tests.unit.schema.examples import EVERYTHING, Desk, Journal, codes, desk_of
 from tests.unit.store.examples import placement
 
 pytestmark = pytest.mark.anyio
 
+D = Decimal
 PAGE = """query($clientOrderId: String, $state: PlacementState, $first: Int = 50, $after: String) {
   placements(
     account: "demo", clientOrderId: $clientOrderId, state: $state, first: $first, after: $after
@@ -60,6 +62,36 @@ async def test_a_page_shows_its_placements_with_their_cursors_and_where_it_ends(
         "endCursor": "z",
     }
     assert journal.asked == [("app", "demo", "c", 2, "w")]
+
+
+@pytest.mark.parametrize(
+    ("spec", "shown"),
+    [
+        (OrderSpec(price=D("1.50"), quantity=D(2)), ["1.50", "2", None, None]),
+        (OrderSpec(type=OrderType.MARKET, quantity=D(2)), [None, "2", None, None]),
+        (
+            OrderSpec(type=OrderType.STOP_LIMIT, stop_price=D(3), price=D(4), quantity=D(2)),
+            ["4", "2", "3", None],
+        ),
+        (OrderSpec(type=OrderType.FAST, quote_total=D(5)), [None, None, None, "5"]),
+    ],
+    ids=lambda given: getattr(given, "type", None),
+)
+async def test_a_placement_shows_its_terms_whatever_became_of_it(
+    spec: OrderSpec, shown: list[str | None]
+) -> None:
+    placed = placement()
+    unknown = replace(
+        placed, state=PlacementState.UNKNOWN, command=replace(placed.command, spec=spec)
+    )
+    journal = PagedJournal(PlacementPage((("x", unknown),), None, has_next=False))
+    terms = "price quantity stopPrice quoteTotal"
+    async with desk_of(EVERYTHING, journal) as desk:
+        response = await desk.run(
+            f'{{ placements(account: "demo") {{ edges {{ node {{ {terms} }} }} }} }}'
+        )
+    (edge,) = response["data"]["placements"]["edges"]
+    assert list(edge["node"].values()) == shown
 
 
 async def test_without_placements_a_page_is_empty_and_has_no_cursors() -> None:
