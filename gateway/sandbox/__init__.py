@@ -11,6 +11,7 @@ from gateway.sandbox.config import (
     ExpectedDeposit,
     KeyPair,
     SandboxConfig,
+    StreamOrderIds,
     WithdrawalAddress,
 )
 from gateway.sandbox.markets import default_markets
@@ -27,6 +28,7 @@ __all__ = [
     "Permission",
     "RunningSandbox",
     "SandboxConfig",
+    "StreamOrderIds",
     "WithdrawalAddress",
     "default_assets",
     "default_markets",

@@ -44,7 +44,7 @@ def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
     treasury = Treasury(config, engine.ledger, _ids(config.seed, "transfers", now), now)
     venue = Venue(engine, clock, treasury)
     exchange = Exchange(venue, Authenticator(config.accounts))
-    hub = StreamHub(exchange, config.stream_queue)
+    hub = StreamHub(exchange, config.stream_queue, config.stream_order_ids)
     account_ids = [account.account_id for account in config.accounts]
     record = Record(account_ids, RECORD_LIMIT if config.control else 0)
     faults = Faults(Random(f"{config.seed}/faults"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TypeAlias
 
@@ -13,6 +14,13 @@ from gateway.sandbox.permissions import Permission
 Network: TypeAlias = IPv4Network | IPv6Network
 
 DEFAULT_TRANSFER_STEP_MS = 2_000
+
+
+class StreamOrderIds(StrEnum):
+    """The ids of orders on the stream: those of REST, or 64 digits of their own."""
+
+    SAME = "same"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ class SandboxConfig:
     markets, assets: by symbol; every market is of two of the assets.
     transfer_step_ms: how long a deposit or withdrawal stays in each state.
     registered_addresses_only: whether a withdrawal must go to an address of the account's list.
+    stream_order_ids: whether an order's id on the stream is the one on REST.
     stream_queue: frames that may wait for one slow stream before it is cut.
     """
 
@@ -92,6 +101,7 @@ class SandboxConfig:
     assets: Mapping[str, Asset] = field(default_factory=default_assets)
     transfer_step_ms: int = DEFAULT_TRANSFER_STEP_MS
     registered_addresses_only: bool = True
+    stream_order_ids: StreamOrderIds = StreamOrderIds.SAME
     stream_queue: int = 1000
 
     def __post_init__(self) -> None:

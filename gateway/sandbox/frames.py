@@ -1,6 +1,9 @@
 """The document's stream frames, made of the engine's values. Pure."""
 
+import hashlib
+
 from gateway.sandbox.book import Book
+from gateway.sandbox.config import StreamOrderIds
 from gateway.sandbox.events import BalanceChanged, Order, Trade
 from gateway.sandbox.replies import Body, candle_prices, depth, open_order, plain
 from gateway.sandbox.tape import Candle
@@ -61,9 +64,11 @@ def trade(event: Trade) -> Body:
     }
 
 
-def order(event: Order) -> Body:
+def order(event: Order, ids: StreamOrderIds = StreamOrderIds.SAME) -> Body:
     """A frame of "User Order Update Messages"."""
     row = {"status": event.status.value, **open_order(event), "stopType": int(event.stop_type)}
+    if ids is StreamOrderIds.OTHER:
+        row["orderId"] = hashlib.sha256(event.order_id.encode()).hexdigest()
     return {"type": "orderUpdate", "order": row}
 
 

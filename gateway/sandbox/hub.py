@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.sandbox import frames, replies
 from gateway.sandbox.book import Book, Level
+from gateway.sandbox.config import StreamOrderIds
 from gateway.sandbox.events import BalanceChanged, BookChanged, Event, OrderChanged, Trade
 from gateway.sandbox.exchange import Exchange
 from gateway.sandbox.replies import Body
@@ -76,9 +77,15 @@ class StreamHub:
     nothing at all, not even replies.
     """
 
-    def __init__(self, exchange: Exchange, queue_size: int) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        queue_size: int,
+        order_ids: StreamOrderIds = StreamOrderIds.SAME,
+    ) -> None:
         self._exchange = exchange
         self._queue_size = queue_size
+        self._order_ids = order_ids
         self._tops: dict[str, tuple[Level | None, Level | None]] = {}
         self._tickers: dict[str, Body] = {}
         self.subscribers: set[Subscriber] = set()
@@ -136,7 +143,9 @@ class StreamHub:
                     traded.add(event.symbol)
                     self._to_topic(Topic("trade", event.symbol), frames.trade(event))
                 case OrderChanged(streamed=True):
-                    self._to_account(event.order.account_id, [frames.order(event.order)])
+                    self._to_account(
+                        event.order.account_id, [frames.order(event.order, self._order_ids)]
+                    )
                 case BalanceChanged():
                     self._to_account(event.account_id, frames.balance(event))
                 case BookChanged():

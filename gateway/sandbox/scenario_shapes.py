@@ -11,7 +11,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic.alias_generators import to_camel
 
-from gateway.sandbox.config import Network
+from gateway.sandbox.config import Network, StreamOrderIds
 from gateway.sandbox.permissions import Permission
 
 
@@ -190,6 +190,7 @@ class ScenarioShape(Shape):
     seed: int = 0
     market_maker: Annotated[MarketMakerShape, BeforeValidator(_switch)] = MarketMakerShape()
     history: bool = True
+    stream_order_ids: StreamOrderIds = StreamOrderIds.SAME
     transfers: TransfersShape = TransfersShape()
     assets: tuple[AssetShape, ...] = ()
     markets: tuple[MarketShape, ...] = ()

@@ -50,6 +50,7 @@ def build_config(shape: ScenarioShape, faults: list[str]) -> SandboxConfig:
         market_maker=shape.market_maker.enabled,
         tick_seconds=float(shape.market_maker.tick_seconds),
         history=shape.history,
+        stream_order_ids=shape.stream_order_ids,
         markets=markets,
         assets=assets,
         transfer_step_ms=_milliseconds(shape.transfers.step_seconds),

@@ -1,10 +1,12 @@
 """Order updates have one shape, whatever the order's type."""
 
+import re
+from dataclasses import replace
 from decimal import Decimal
 
-from gateway.sandbox import frames
+from gateway.sandbox import StreamOrderIds, frames
 from gateway.sandbox.engine import Engine
-from gateway.sandbox.events import OrderChanged, Side
+from gateway.sandbox.events import OrderChanged, OrderStatus, Side
 from gateway.sandbox.order_requests import MarketOrder, OrderRequest, StopLimitOrder
 from gateway.sandbox.replies import Body
 from tests.unit.sandbox.clients import NOW, place
@@ -36,6 +38,17 @@ def test_a_stop_tells_its_target_and_which_way_it_lies(engine: Engine) -> None:
             "time": NOW,
         },
     }
+
+
+def test_an_order_may_have_an_id_of_its_own_on_the_stream_and_keeps_it(engine: Engine) -> None:
+    order = place(engine, "ann", Side.SELL, "50000", "2")
+    other = place(engine, "ann", Side.SELL, "50000", "2")
+    shown = [
+        frames.order(one, StreamOrderIds.OTHER)["order"]["orderId"]
+        for one in (order, replace(order, status=OrderStatus.CANCELLED), other)
+    ]
+    assert shown[0] == shown[1] != shown[2]
+    assert all(re.fullmatch("[0-9a-f]{64}", one) for one in shown)
 
 
 def test_an_order_without_a_price_of_its_own_tells_zero_and_its_id(engine: Engine) -> None:

@@ -12,6 +12,7 @@ from gateway.sandbox import (
     KeyPair,
     Permission,
     SandboxConfig,
+    StreamOrderIds,
     WithdrawalAddress,
     default_assets,
     default_markets,
@@ -95,11 +96,13 @@ def test_the_world_moves_as_it_is_told(write: Write) -> None:
     text = """
 seed: 7
 history: false
+streamOrderIds: other
 marketMaker: {tickSeconds: 0.05}
 transfers: {stepSeconds: 0.25, registeredAddressesOnly: no}
 """
     config = load_scenario(write(text))
     assert (config.seed, config.history) == (7, False)
+    assert config.stream_order_ids is StreamOrderIds.OTHER
     assert (config.market_maker, config.tick_seconds) == (True, 0.05)
     assert (config.transfer_step_ms, config.registered_addresses_only) == (250, False)
 
