@@ -1,13 +1,14 @@
 """Whatever is asked: an answer or coded errors, never a fault of the gateway's own.
 
 Schemathesis makes the documents out of the published schema: valid ones, and ones that break it in
-one place; the same ones each time.
+one place; the same ones each time. It knows no subscriptions, so it is shown those as queries.
 """
 
 import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,21 @@ from schemathesis import Case, CheckContext, GenerationMode, Response
 from schemathesis.graphql import nodes
 from schemathesis.specs.openapi.checks import negative_data_rejection, response_schema_conformance
 
+from tests.functional.callers import Json, Socket, open_socket
 from tests.functional.conftest import running_service
+from tests.functional.exchange import QUIET
 from tests.functional.service import Service
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = schemathesis.graphql.from_path(ROOT / "graphql" / "schema.graphql")
+SDL = (ROOT / "graphql" / "schema.graphql").read_text(encoding="utf-8")
+SCHEMA = schemathesis.graphql.from_file(SDL)
 OPERATIONS = [(root, field) for root in SCHEMA for field in SCHEMA[root]]
+STREAMS = schemathesis.graphql.from_file(
+    SDL.replace("type Query {", "type Unasked {").replace("type Subscription {", "type Query {")
+)["Query"]
 ERRORS = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 DOCUMENTED = set(re.findall(r"^\| `([A-Z_]+)` \|", ERRORS, re.MULTILINE))
-EXAMPLES = 80
+EXAMPLES = 120
 
 # Values that lead past the first check, and any text at all.
 IDS = ("vault", "fuzz", "0" * 72)
@@ -38,8 +45,9 @@ NO_DECIMALS = ("1E5", "NaN", "-Infinity", "1" * 37, " 1", "", "1,5")
 MOMENTS = ("2026-01-31T12:00:00.000Z", "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "now")
 
 MADE_UP = {
-    "ID": st.just("demo") | st.sampled_from(IDS) | st.text(),
-    "String": st.sampled_from((*NAMES, CURSOR)) | st.text(),
+    # Mapped, so that the one that leads furthest counts as half of the choice, not as a third.
+    "ID": st.just("demo") | (st.sampled_from(IDS) | st.text()).map(str),
+    "String": st.one_of(st.sampled_from(NAMES), st.just(CURSOR), st.text()),
     "Decimal": st.one_of(
         st.decimals(min_value=-1, max_value=100_000, places=3).map("{:f}".format),
         st.sampled_from(NO_DECIMALS),
@@ -49,6 +57,8 @@ MADE_UP = {
 }
 for scalar, texts in MADE_UP.items():
     schemathesis.graphql.scalar(scalar, texts.map(nodes.String))
+COUNTS = st.integers(0, 101) | st.integers(-(2**31), 2**31 - 1)
+schemathesis.graphql.scalar("Int", COUNTS.map(nodes.Int))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +88,11 @@ def coded(_context: CheckContext, response: Response, _case: Case[Any]) -> None:
     assert set(codes(response)) <= DOCUMENTED - {"INTERNAL"}
 
 
-@pytest.mark.parametrize("mode", [mode.value for mode in GenerationMode])
+each_mode = pytest.mark.parametrize("mode", [mode.value for mode in GenerationMode])
+fuzzed = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+
+
+@each_mode
 @pytest.mark.parametrize(("root", "field"), OPERATIONS)
 def test_what_is_made_up_is_answered_or_refused_with_a_code(
     target: Service, session: requests.Session, root: str, field: str, mode: str
@@ -86,7 +100,7 @@ def test_what_is_made_up_is_answered_or_refused_with_a_code(
     documents = SCHEMA[root][field].as_strategy(generation_mode=GenerationMode(mode))
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+    @fuzzed
     @given(documents)
     def ask(case: Case[Any]) -> None:
         response = case.call_and_validate(
@@ -101,3 +115,48 @@ def test_what_is_made_up_is_answered_or_refused_with_a_code(
     ask()
     assert target.complaints(before) == []
     assert outcomes["OK"] or mode == GenerationMode.NEGATIVE.value, outcomes
+
+
+@pytest.fixture(scope="module")
+def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A gateway before markets that move, and an account with an order: every stream has news."""
+    config = replace(QUIET, market_maker=True, tick_seconds=0.05)
+    with running_service(tmp_path_factory, config) as running:
+        running.exchange.demo.limit("buy", "BTCUSDT", "30000", "0.001")
+        yield running
+
+
+def first_message(opened: Socket, document: str, stream: str) -> Json:
+    """The first that is said of a subscription, which then ends."""
+    opened.subscribe(document, stream)
+    while (message := opened.receive())["id"] != stream:
+        assert message["type"] == "next", message  # of one that is ending
+    if message["type"] == "next":
+        opened.send(type="complete", id=stream)
+    return message
+
+
+@each_mode
+@pytest.mark.parametrize("field", list(STREAMS))
+def test_a_made_up_subscription_tells_something_or_is_refused_with_a_code(
+    lively: Service, field: str, mode: str
+) -> None:
+    outcomes: Counter[str] = Counter()
+    before = lively.log.stat().st_size
+    with open_socket(lively.ws_url, lively.caller().token) as opened:
+
+        @fuzzed
+        @given(STREAMS[field].as_strategy(generation_mode=GenerationMode(mode)))
+        def follow(case: Case[Any]) -> None:
+            stream = str(outcomes.total())
+            message = first_message(opened, "subscription " + str(case.body), stream)
+            told = message["type"] == "next"
+            errors = message["payload"].get("errors", ()) if told else message["payload"]
+            found = [error["extensions"]["code"] for error in errors]
+            assert set(found) <= DOCUMENTED - {"INTERNAL"}
+            assert found or told
+            outcomes.update(found or ["OK"])
+
+        follow()
+    assert lively.complaints(before) == []
+    assert bool(outcomes["OK"]) == (mode == GenerationMode.POSITIVE.value), outcomes
