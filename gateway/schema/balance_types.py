@@ -15,7 +15,10 @@ class Balance:
     """One asset of an account."""
 
     asset: str = described("The asset.")
-    total: Decimal = described("All of it.")
+    total: Decimal = described(
+        "All of it. In a subscription it moves by what the other two move; where the exchange "
+        "tells these far apart, it may be wrong between the two events."
+    )
     available: Decimal = described("What is free.")
     held: Decimal = described("What open orders reserve.")
     precision: int | None = described("The asset's decimals, if the exchange tells.")
