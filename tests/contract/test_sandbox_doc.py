@@ -1,85 +1,42 @@
-"""docs/sandbox.md is the reference of scenarios and codes, and the code is held to it."""
+"""docs/sandbox.md tells what the code does by default."""
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from types import UnionType
-from typing import Union, get_args, get_origin
 
-from pydantic import BaseModel
+import pytest
 
-from gateway.sandbox.codes import Code
-from gateway.sandbox.scenario_shapes import (
-    AccountShape,
-    AssetShape,
-    DepositShape,
-    MarketShape,
-    ScenarioShape,
-    WithdrawalAddressShape,
-)
+from gateway.sandbox import default_assets
+from gateway.sandbox.assets import Asset, WithdrawalChannel
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
-# Their members are named in the cell of the key that holds them.
-IN_ONE_CELL: set[type[BaseModel]] = {DepositShape, WithdrawalAddressShape}
+LINES = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text().splitlines()
 
 
-def section(title: str) -> str:
-    return re.split(r"^##+ ", DOCUMENT.split(f" {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[
-        0
-    ]
+def row(asset: Asset, channel: WithdrawalChannel) -> str:
+    """A row of the table of default assets."""
+    patterns = (channel.address_pattern, channel.tag_pattern)
+    address, tag = (f"`{one}`".replace("|", r"\|") if one else "none" for one in patterns)
+    ways_in = ", ".join(one.name for one in asset.deposit.channels)
+    cells = (
+        asset.symbol,
+        asset.precision,
+        f"{asset.deposit.minimum}, {ways_in}",
+        asset.withdraw.minimum,
+        f"{channel.name}, {channel.fee}",
+        address,
+        tag,
+    )
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
-def documented(title: str) -> set[str]:
-    """The keys in the first cells of a section's table, without the way to them."""
-    cells = re.findall(r"^\| (`[^|]*) \|", section(title), re.MULTILINE)
-    keys = re.findall(r"`([^`]+)`", " ".join(cells))
-    return {re.split(r"\.|\]", key)[-1] for key in keys} - {""}
+@pytest.mark.parametrize("asset", default_assets().values(), ids=lambda asset: asset.symbol)
+def test_each_default_asset_has_its_row(asset: Asset) -> None:
+    assert asset.withdraw.channels
+    for channel in asset.withdraw.channels:
+        assert row(asset, channel) in LINES
 
 
-def keys(shape: type[BaseModel]) -> Iterator[str]:
-    """Every key of a shape and of the shapes within it."""
-    for field in shape.model_fields.values():
-        yield str(field.alias)
-        for inner in shapes_in(field.annotation):
-            if inner not in IN_ONE_CELL:
-                yield from keys(inner)
-
-
-def shapes_in(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif get_origin(annotation) in (Union, UnionType, tuple):
-        for argument in get_args(annotation):
-            yield from shapes_in(argument)
-
-
-def test_every_key_of_an_account_is_described_and_no_other() -> None:
-    assert documented("accounts") == set(keys(AccountShape))
-
-
-def test_every_key_of_a_market_is_described_and_no_other() -> None:
-    assert documented("markets") == set(keys(MarketShape))
-
-
-def test_every_key_of_an_asset_is_described_and_no_other() -> None:
-    # Told in the cell of deposit.channels, and the mappings that hold the rest.
-    unwritten = {"addressPrefix", "deposit", "withdraw"}
-    assert documented("assets") == set(keys(AssetShape)) - unwritten
-
-
-def test_every_key_of_the_world_is_described_and_no_other() -> None:
-    within = set(keys(AccountShape)) | set(keys(MarketShape)) | set(keys(AssetShape))
-    own = set(keys(ScenarioShape)) - within | {"enabled"}
-    assert documented("Scenario") == own - {"transfers"}
-
-
-def test_every_code_has_a_row_that_says_how_to_meet_it() -> None:
-    rows = re.findall(r"^\| (\d{5}) \| .+ \|$", section("How to meet each code"), re.MULTILINE)
-    assert rows == [code.value for code in Code]
-
-
-def test_what_one_cell_tells_is_told_whole() -> None:
-    for shape in IN_ONE_CELL:
-        for key in keys(shape):
-            assert f"`{key}`" in section("accounts")
-    assert "`addressPrefix`" in section("assets")
+def test_no_default_asset_has_a_limit_or_a_blocked_country() -> None:
+    for asset in default_assets().values():
+        rules = asset.withdraw
+        assert not asset.deposit.blocked_countries | rules.blocked_countries
+        assert rules.step_one_monthly_limit is rules.step_two_monthly_limit is None
+        assert all(channel.monthly_limit is None for channel in rules.channels)
