@@ -155,8 +155,12 @@ def test_without_a_journal_an_account_is_for_cancels_only_and_no_list_of_placeme
     assert listed(caller) == {"listed": "ACCEPTED"}
     own_valkey.pause()
     assert caller.answer(TRADING) == {"account": {"tradingState": "CANCEL_ONLY"}}
-    assert caller.code(PLACEMENTS) == "JOURNAL_UNAVAILABLE"
-    assert place(caller, "refused", price="360000")["code"] == "JOURNAL_UNAVAILABLE"
+    unread = caller.error(PLACEMENTS)
+    assert unread["extensions"]["code"] == "JOURNAL_UNAVAILABLE"
+    assert "was not sent" not in unread["message"]
+    refused = place(caller, "refused", price="360000")
+    assert refused["code"] == "JOURNAL_UNAVAILABLE"
+    assert "was not sent" in refused["message"]
     own_valkey.resume()
     assert eventually(lambda: service.metric("gateway_journal_spooled") == 0)
     assert caller.answer(TRADING) == {"account": {"tradingState": "ACTIVE"}}

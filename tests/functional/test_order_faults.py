@@ -35,6 +35,7 @@ def test_an_unclear_outcome_is_pending_and_stays_so_and_the_order_went_out_once(
     assert shown["state"] == "UNKNOWN"
     assert shown["evidence"]
     assert (shown["order"], shown["problem"]) == (None, None)
+    assert (shown["side"], shown["price"], shown["quantity"]) == ("BUY", price, "0.001")
     assert len(exchange.requests("market/limit-buy", price=price)) == 1
     assert len(exchange.orders("demo", price=int(price))) == standing
 
@@ -83,6 +84,7 @@ def test_an_order_that_could_not_leave_is_rejected_and_a_new_id_is_safe(cut_off:
 def test_a_cancel_that_could_not_leave_is_rejected(cut_off: Service) -> None:
     result = cancel(cut_off.caller(), "0" * 72)
     assert rejection(result) == ("CancelRejected", "EXCHANGE_UNAVAILABLE", True)
+    assert result["message"].endswith("nothing was sent: try again")
 
 
 def test_without_its_journal_no_order_is_sent(fresh_service: FreshService) -> None:

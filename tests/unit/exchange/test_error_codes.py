@@ -1,6 +1,11 @@
 """The codes as they stand in the exchange's document, written down a second time."""
 
-from gateway.exchange.error_codes import ERROR_CODES, UNCLEAR_CODES, UNKNOWN_SYMBOL_CODES
+from gateway.exchange.error_codes import (
+    CODES_FOR_THE_OPERATOR,
+    ERROR_CODES,
+    UNCLEAR_CODES,
+    UNKNOWN_SYMBOL_CODES,
+)
 
 # Heading 'Error Codes'.
 TABLE = """
@@ -51,6 +56,11 @@ ELSEWHERE = """
 def test_every_documented_code_is_there_with_its_meaning_and_no_other() -> None:
     documented = dict(line.split(" ", 1) for line in (TABLE + ELSEWHERE).splitlines() if line)
     assert {code: row.meaning for code, row in ERROR_CODES.items()} == documented
+
+
+def test_who_runs_the_gateway_is_told_of_exactly_what_only_they_can_mend() -> None:
+    theirs = {code for code, row in ERROR_CODES.items() if "whoever runs the gate" in row.advice}
+    assert theirs == CODES_FOR_THE_OPERATOR
 
 
 def test_names_are_constants_and_each_stands_for_one_code() -> None:
