@@ -111,7 +111,7 @@ export class Rest {
     this.#tell(call, request, reply);
     const where = `${call} ${JSON.stringify(request)}`;
     assert.equal(reply.code, code, `${where}: ${JSON.stringify(reply)}`);
-    check({ code: "text", ...(code === "00000" ? shape : { "msg?": "text" }) }, reply, where);
+    check({ code: "text", ...(code === "00000" ? shape : { "msg?": DOCUMENT.codes[code] }) }, reply, where);
     return reply;
   }
 }

@@ -105,7 +105,8 @@ class Rest:
         reply = parse(response.text)
         self._tell(" ".join(endpoint), request, reply)
         assert reply["code"] == code, (endpoint, request, reply)
-        shape = _ENDPOINTS[endpoint]["reply"] if code == "00000" else {"msg?": "text"}
+        success = code == "00000"
+        shape = _ENDPOINTS[endpoint]["reply"] if success else {"msg?": DOCUMENT["codes"][code]}
         check({"code": "text", **shape}, reply, f"{endpoint} {request}")
         return reply
 

@@ -14,6 +14,13 @@ const MARKET = "v3/api/market";
 const BALANCE = "v3/api/balance";
 const DAY_MS = 86_400_000;
 const HISTORY_ROWS = 5;
+const REFUSED = [
+  ["10029", { node: "NOSUCH" }],
+  ["10031", { amount: "20000" }],
+  ["10063", { address: "nobody" }],
+  ["20009", { amount: "0" }],
+  ["20010", { address: "" }],
+];
 const PENDING = ["11", "21"];
 
 // How old a request is, its window, and what is answered; without a window it is 10 seconds.
@@ -153,12 +160,14 @@ async function withdraw(exchange, carrier, symbol, amount, extra) {
   const path = `${BALANCE}/create-withdraw`;
   const { currency } = await rest.post(`${BALANCE}/withdraw`, trader, carrier, { symbol });
   const channel = currency.channels.find((each) => each.addressList.length > 0);
-  const node = channel.name;
-  const named = { symbol, address: channel.addressList[0].address, ...extra };
+  const address = channel.addressList[0].address;
+  const sent = { symbol, address, amount, node: channel.name };
   const before = (await wallet(exchange))[symbol];
-  await rest.post(path, trader, carrier, { amount, node, ...named });
-  await rest.post(path, trader, carrier, { amount, node: "NOSUCH", ...named }, "10029");
-  await rest.post(path, trader, carrier, { amount: "0", node, ...named }, "20009");
+  await rest.post(path, trader, carrier, { ...sent, ...extra });
+  for (const [code, change] of REFUSED)
+    await rest.post(path, trader, carrier, { ...sent, ...extra, ...change }, code);
+  const wrong = extra.secondParameter ? {} : { secondParameter: "12345" };
+  await rest.post(path, trader, carrier, { ...sent, ...wrong }, "10064");
   const after = (await walletIsTold(exchange, symbol))[symbol];
   assert.deepEqual(after.total, before.total);
   const bound = decimal(after.reserved.text) - decimal(before.reserved.text);

@@ -27,6 +27,13 @@ from tests.clients.trading import (
 INTERVALS = ("m1", "m3", "m5", "m15", "m30", "h1", "h2", "h4", "d1")
 DAY_MS = 86_400_000
 HISTORY_ROWS = 5
+REFUSED = (
+    ("10029", {"node": "NOSUCH"}),
+    ("10031", {"amount": "20000"}),
+    ("10063", {"address": "nobody"}),
+    ("20009", {"amount": "0"}),
+    ("20010", {"address": ""}),
+)
 PENDING = {"11", "21"}
 
 # How old a request is, its window, and what is answered; without a window it is 10 seconds.
@@ -166,12 +173,14 @@ def _withdraw(exchange: Exchange, carrier: str, asset: str, amount: str, **extra
     rest, trader = exchange.rest, exchange.trader
     options = rest.post(f"{BALANCE}/withdraw", trader, carrier, symbol=asset)["currency"]
     channel = next(each for each in options["channels"] if each["addressList"])
-    named = {"symbol": asset, "address": channel["addressList"][0]["address"], **extra}
-    path, node = f"{BALANCE}/create-withdraw", channel["name"]
-    before = wallet(exchange)[asset]
-    rest.post(path, trader, carrier, amount=amount, node=node, **named)
-    rest.post(path, trader, carrier, code="10029", amount=amount, node="NOSUCH", **named)
-    rest.post(path, trader, carrier, code="20009", amount="0", node=node, **named)
+    sent = {"symbol": asset, "address": channel["addressList"][0]["address"]}
+    sent |= {"amount": amount, "node": channel["name"]}
+    path, before = f"{BALANCE}/create-withdraw", wallet(exchange)[asset]
+    rest.post(path, trader, carrier, **sent, **extra)
+    for code, change in REFUSED:
+        rest.post(path, trader, carrier, code, **{**sent, **extra, **change})
+    wrong = {} if extra else {"secondParameter": "12345"}
+    rest.post(path, trader, carrier, "10064", **sent, **wrong)
     after = look_at_wallet(exchange, (asset,))[asset]
     assert after["total"] == before["total"], (before, after)
     bound = after["reserved"].value - before["reserved"].value

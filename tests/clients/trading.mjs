@@ -17,6 +17,26 @@ const [LIMIT, MARKET_ORDER, STOP_LIMIT, FAST] = ["0", "1", "2", "3"];
 const SIDES = { buy: "0", sell: "1" };
 const STOP_TYPES = { LESS: "0", GREATER: "1" };
 
+// Orders that are refused while the book is empty and the last price is near 54000.
+const REFUSED = [
+  ["10037", "limit-buy", { symbol: "BTCBTC", price: "1", amount: "1" }],
+  ["20006", "limit-buy", { symbol: "btc/usdt", price: "1", amount: "1" }],
+  ["20007", "limit-buy", { price: "-1", amount: "1" }],
+  ["20009", "limit-sell", { price: "53000", amount: "0" }],
+  ["20005", "limit-buy", { price: "53000" }],
+  ["10031", "limit-buy", { price: "53000", amount: "1000" }],
+  ["10039", "limit-buy", { price: "53000", amount: "0.0001" }],
+  ["10040", "limit-sell", { price: "53000", amount: "0.0000001" }],
+  ["10061", "limit-sell", { price: "150000", amount: "1" }],
+  ["10062", "limit-buy", { price: "20000", amount: "1" }],
+  ["20008", "stop-limit-buy", { price: "53000", target: "0", amount: "1" }],
+  ["10042", "market-buy", { amount: "1" }],
+  ["10042", "market-sell", { amount: "1" }],
+  ["20012", "fast-buy", { total: "0" }],
+  ["10060", "fast-buy", { total: "54" }],
+  ["10060", "fast-sell", { amount: "1" }],
+];
+
 /** Every POST in one of the carriers; the book is left empty. */
 export class Trading {
   #exchange;
@@ -51,14 +71,15 @@ export class Trading {
     for (const [side, price, asset] of orders) {
       const orderId = await this.#limit(side, price, "0.002");
       await this.#rests(orderId, { orderType: LIMIT, side: SIDES[side], price, amount: "0.002" });
+      const own = { symbol: SYMBOL, price, amount: "0.002" };
+      await this.#post(side === "buy" ? "limit-sell" : "limit-buy", own, "10041");
       await this.#look(asset);
       await this.#cancel(orderId);
       await this.#look(asset);
       await this.#post("cancel-order", { orderId }, "10075");
     }
-    await this.#post("limit-buy", { symbol: "BTCBTC", price: "1", amount: "1" }, "10037");
-    await this.#post("limit-buy", { symbol: SYMBOL, price: "-1", amount: "1" }, "20007");
-    await this.#post("limit-buy", { symbol: SYMBOL, price: "53000" }, "20005");
+    for (const [code, name, parameters] of REFUSED)
+      await this.#post(name, { symbol: SYMBOL, ...parameters }, code);
   }
 
   /** Buys what the counterparty sells: limit, market, fast; the last 0.004 are left. */

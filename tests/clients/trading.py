@@ -17,6 +17,26 @@ LIMIT, MARKET_ORDER, STOP_LIMIT, FAST = "0", "1", "2", "3"
 SIDES = {"buy": "0", "sell": "1"}
 STOP_TYPES = {"LESS": "0", "GREATER": "1"}
 
+# Orders that are refused while the book is empty and the last price is near 54000.
+REFUSED: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("10037", "limit-buy", {"symbol": "BTCBTC", "price": "1", "amount": "1"}),
+    ("20006", "limit-buy", {"symbol": "btc/usdt", "price": "1", "amount": "1"}),
+    ("20007", "limit-buy", {"price": "-1", "amount": "1"}),
+    ("20009", "limit-sell", {"price": "53000", "amount": "0"}),
+    ("20005", "limit-buy", {"price": "53000"}),
+    ("10031", "limit-buy", {"price": "53000", "amount": "1000"}),
+    ("10039", "limit-buy", {"price": "53000", "amount": "0.0001"}),
+    ("10040", "limit-sell", {"price": "53000", "amount": "0.0000001"}),
+    ("10061", "limit-sell", {"price": "150000", "amount": "1"}),
+    ("10062", "limit-buy", {"price": "20000", "amount": "1"}),
+    ("20008", "stop-limit-buy", {"price": "53000", "target": "0", "amount": "1"}),
+    ("10042", "market-buy", {"amount": "1"}),
+    ("10042", "market-sell", {"amount": "1"}),
+    ("20012", "fast-buy", {"total": "0"}),
+    ("10060", "fast-buy", {"total": "54"}),
+    ("10060", "fast-sell", {"amount": "1"}),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -59,13 +79,14 @@ class Trading:
         for side, price, asset in (("buy", "53000", QUOTE), ("sell", "55000", BASE)):
             order_id = self._limit(side, price, "0.002")
             self._rests(order_id, LIMIT, side, price=price, amount="0.002")
+            own = {"symbol": SYMBOL, "price": price, "amount": "0.002"}
+            self._refused("10041", "limit-sell" if side == "buy" else "limit-buy", **own)
             self._look(asset)
             self._cancel(order_id)
             self._look(asset)
             self._refused("10075", "cancel-order", orderId=order_id)
-        self._refused("10037", "limit-buy", symbol="BTCBTC", price="1", amount="1")
-        self._refused("20007", "limit-buy", symbol=SYMBOL, price="-1", amount="1")
-        self._refused("20005", "limit-buy", symbol=SYMBOL, price="53000")
+        for code, name, parameters in REFUSED:
+            self._refused(code, name, **{"symbol": SYMBOL, **parameters})
 
     def _fill(self) -> str:
         """Buy what the counterparty sells: limit, market, fast; the last 0.004 are left."""

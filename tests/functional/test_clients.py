@@ -28,6 +28,11 @@ PROGRAMS = {
     "python": (sys.executable, "-m", "tests.clients.narkasa"),
     "node": (str(NODE), str(CLIENTS / "narkasa.mjs")),
 }
+# The other codes take accounts, keys, markets or limits that are not in the clients' scenario.
+PROVOKED = (
+    "10029 10031 10037 10039 10040 10041 10042 10060 10061 10062 10063 10064 10075 "
+    "20000 20001 20003 20004 20005 20006 20007 20008 20009 20010 20012"
+)
 _PATIENCE_S = 100
 
 _ID = re.compile(r"[0-9a-f]{64,72}")
@@ -215,6 +220,15 @@ def test_a_client_is_told_of_orders_of_every_type_side_and_status(
         "CANCELLED",
         "CANCELLED_ALL",
     }
+
+
+@pytest.mark.parametrize("client", PROGRAMS)
+def test_a_client_is_refused_with_the_codes_that_two_accounts_in_good_standing_can_provoke(
+    transcripts: dict[str, list[Json]], client: str
+) -> None:
+    replies = [line["reply"] for line in transcripts[client] if " v3/api/" in line["call"]]
+
+    assert {reply["code"] for reply in replies} == {"00000", *PROVOKED.split()}
 
 
 @pytest.mark.parametrize("client", PROGRAMS)
