@@ -1,7 +1,10 @@
 """Every code of the exchange: the sandbox gives it, and callers see what docs/errors.md says of it.
 
 What an order, a cancel or a read can provoke, provokes it. The other codes are put in the
-sandbox's mouth.
+sandbox's mouth, also on endpoints that never answer them: this is about their way to the caller.
+What is due there is read from the gateway's own table; `tests/unit/exchange/test_error_codes.py`
+holds that against the document. Those of withdrawing and signing are provoked without the gateway:
+by clients of the sandbox (`tests/functional/test_clients.py`), or in `tests/unit/sandbox`.
 """
 
 from collections.abc import Iterator
