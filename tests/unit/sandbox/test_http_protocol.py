@@ -147,5 +147,6 @@ async def test_a_body_that_is_too_long_is_refused_before_it_has_come(
         writer.write(head + body)
         told = await asyncio.wait_for(reader.readuntil(b'Request"}'), timeout=20)
     assert told.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in told
     assert told.endswith(b'{"code":"90001","msg":"Invalid Request"}')
     assert not caplog.records
