@@ -1,7 +1,9 @@
 """Market and fast orders: they take what the book holds, and leave nothing behind."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -94,27 +96,25 @@ def test_what_a_market_order_does_not_find_in_the_book_is_dropped(engine: Engine
 
 
 @pytest.mark.parametrize(
-    ("affordable", "dearer"),
+    ("request_", "affordable", "dearer"),
     [
         # Bob has 50 BTC and 1 000 000 USDT; the book buys and sells 0.01 BTC.
-        (MarketOrder("BTCUSDT", Side.SELL, Decimal(50)), "50.000001"),
-        (FastSell("BTCUSDT", Decimal(50)), "50.000001"),
-        (FastBuy("BTCUSDT", Decimal(1_000_000)), "1000000.01"),
+        (partial(MarketOrder, "BTCUSDT", Side.SELL), "50", "50.000001"),
+        (partial(FastSell, "BTCUSDT"), "50", "50.000001"),
+        (partial(FastBuy, "BTCUSDT"), "1000000", "1000000.01"),
         # The first half at 40 000, and all the rest at the 50 000 of the other half.
-        (MarketOrder("BTCUSDT", Side.BUY, Decimal("20.001")), "20.001001"),
+        (partial(MarketOrder, "BTCUSDT", Side.BUY), "20.001", "20.001001"),
     ],
 )
 def test_an_account_must_have_the_funds_for_all_it_asks_for_however_thin_the_book(
-    affordable: ImmediateOrder, dearer: str
+    request_: Callable[[Decimal], ImmediateOrder], affordable: str, dearer: str
 ) -> None:
     engine = two_clients(BTCUSDT)
     place(engine, "ann", Side.SELL, "40000", "0.005")
     place(engine, "ann", Side.SELL, "50000", "0.005")
     place(engine, "ann", Side.BUY, "39000", "0.01")
-    member = "total" if isinstance(affordable, FastBuy) else "quantity"
-    too_much = replace(affordable, **{member: Decimal(dearer)})
-    assert refused(engine, too_much) is Code.INSUFFICIENT_BALANCE
-    order = engine.place("bob", affordable, NOW)
+    assert refused(engine, request_(Decimal(dearer))) is Code.INSUFFICIENT_BALANCE
+    order = engine.place("bob", request_(Decimal(affordable)), NOW)
     assert (order.status, order.filled) == (OrderStatus.PARTIALLY_FILLED, Decimal("0.01"))
     assert all(not balance.held for balance in engine.ledger.balances("bob").values())
 
