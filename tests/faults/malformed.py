@@ -63,7 +63,7 @@ BREAKS: dict[str, Break] = {
     "a code that is null": _always('{"code": null}'),
     "a code that is a fraction": _always('{"code": 0.0}'),
     "no code": _always('{"data": "PONG"}'),
-    "too deep": _always('{"code": "00000", "more": ' + "[" * 50_000 + "]" * 50_000 + "}"),
+    "too deep": _always('{"code": "00000", "more": ' + "[" * 20_000 + "]" * 20_000 + "}"),
     "eleven megabytes": _always('{"code": "00000", "more": "<filler>"}', filler=11_000_000),
     "cut off": _outcome("truncated"),
     "502 in HTML": _outcome("html-502"),
