@@ -1,6 +1,7 @@
 """The sandbox put together: engine, accounts, market maker, edges."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
@@ -33,6 +34,24 @@ RECORD_LIMIT = 20_000
 _ID_BYTES = 36
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the edges and the work in the background share."""
+
+    config: SandboxConfig
+    clock: AdjustableClock
+    venue: Venue
+    hub: StreamHub
+    record: Record
+    faults: Faults
+
+    def publish(self) -> None:
+        """Record what happened since the last call, and tell whoever listens."""
+        events = self.venue.engine.take_events()
+        self.record.note_events(events)
+        self.hub.publish(events)
+
+
 def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
     """Build the exchange of ``config`` as an ASGI application; ``real_clock`` gives epoch ms.
 
@@ -44,52 +63,54 @@ def create_app(config: SandboxConfig, real_clock: Clock) -> Starlette:
     treasury = Treasury(config, engine.ledger, _ids(config.seed, "transfers", now), now)
     venue = Venue(engine, clock, treasury)
     exchange = Exchange(venue, Authenticator(config.accounts))
-    hub = StreamHub(exchange, config.stream_queue, config.stream_order_ids)
-    account_ids = [account.account_id for account in config.accounts]
-    record = Record(account_ids, RECORD_LIMIT if config.control else 0)
-    faults = Faults(Random(f"{config.seed}/faults"))
-    owners = {key.api_key: one.account_id for one in config.accounts for key in one.keys}
-
-    def publish() -> None:
-        events = engine.take_events()
-        record.note_events(events)
-        hub.publish(events)
-
-    routes: list[BaseRoute] = [
-        WebSocketRoute("/v3", StreamEdge(hub).serve),
-        Route(
-            "/{path:path}",
-            RestEdge(exchange, publish, faults, record, owners=owners, clock=clock),
-        ),
-    ]
-    if config.control:
-        control = Control(
-            venue=venue,
-            publish=publish,
-            faults=faults,
-            record=record,
-            hub=hub,
-            truth=Truth(venue, record, [*account_ids, *HOUSE_ACCOUNTS]),
-            clock=clock,
-        )
-        routes.insert(0, control.mount())
-
-    def start() -> dict[str, Work]:
-        work = {
-            "moving transfers": move_transfers(treasury.transfers, clock, publish),
-            "renewing tickers": renew_tickers(hub.publish_tickers),
-        }
-        if config.market_maker:
-            maker = MarketMaker(engine, Random(f"{config.seed}/maker"))
-            work["market making"] = make_market(maker, clock, publish, config.tick_seconds)
-        return work
-
+    parts = _Parts(
+        config=config,
+        clock=clock,
+        venue=venue,
+        hub=StreamHub(exchange, config.stream_queue, config.stream_order_ids),
+        record=Record(config.account_ids, RECORD_LIMIT if config.control else 0),
+        faults=Faults(Random(f"{config.seed}/faults")),
+    )
     return Starlette(
-        routes=routes,
-        lifespan=working(start),
+        routes=_routes(parts, exchange),
+        lifespan=working(lambda: _work(parts)),
         exception_handlers={**BODY_FAULTS, **CONTROL_FAULTS},
         middleware=[Middleware(ExactArithmetic)],
     )
+
+
+def _routes(parts: _Parts, exchange: Exchange) -> list[BaseRoute]:
+    accounts = parts.config.accounts
+    owners = {key.api_key: one.account_id for one in accounts for key in one.keys}
+    rest = RestEdge(
+        exchange, parts.publish, parts.faults, parts.record, owners=owners, clock=parts.clock
+    )
+    routes = [WebSocketRoute("/v3", StreamEdge(parts.hub).serve), Route("/{path:path}", rest)]
+    return [_control(parts).mount(), *routes] if parts.config.control else routes
+
+
+def _control(parts: _Parts) -> Control:
+    return Control(
+        venue=parts.venue,
+        publish=parts.publish,
+        faults=parts.faults,
+        record=parts.record,
+        hub=parts.hub,
+        truth=Truth(parts.venue, parts.record, [*parts.config.account_ids, *HOUSE_ACCOUNTS]),
+        clock=parts.clock,
+    )
+
+
+def _work(parts: _Parts) -> dict[str, Work]:
+    config, clock, venue = parts.config, parts.clock, parts.venue
+    work = {
+        "moving transfers": move_transfers(venue.treasury.transfers, clock, parts.publish),
+        "renewing tickers": renew_tickers(parts.hub.publish_tickers),
+    }
+    if config.market_maker:
+        maker = MarketMaker(venue.engine, Random(f"{config.seed}/maker"))
+        work["market making"] = make_market(maker, clock, parts.publish, config.tick_seconds)
+    return work
 
 
 def _build_engine(config: SandboxConfig, now: int) -> Engine:

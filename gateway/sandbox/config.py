@@ -104,6 +104,11 @@ class SandboxConfig:
     stream_order_ids: StreamOrderIds = StreamOrderIds.SAME
     stream_queue: int = 1000
 
+    @property
+    def account_ids(self) -> list[str]:
+        """The clients; the house is not among them."""
+        return [account.account_id for account in self.accounts]
+
     def __post_init__(self) -> None:
         """Refuse a control endpoint that others than this machine could reach."""
         if self.control and not is_loopback(self.host):
