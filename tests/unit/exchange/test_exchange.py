@@ -3,6 +3,7 @@ import gateway.exchange
 
 def test_the_public_surface_is_this_and_no_more() -> None:
     assert gateway.exchange.__all__ == [
+        "CODES_FOR_THE_OPERATOR",
         "CODES_TO_RECONCILE",
         "ERROR_CODES",
         "ExchangeClient",
@@ -16,6 +17,7 @@ def test_the_public_surface_is_this_and_no_more() -> None:
         "Retry",
         "Timeouts",
         "Transport",
+        "log_retry",
         "open_transport",
     ]
     assert all(hasattr(gateway.exchange, name) for name in gateway.exchange.__all__)
