@@ -37,10 +37,11 @@ ORDER = Request(
 BOTH = pytest.mark.parametrize("request_", [READ, ORDER], ids=["read", "order"])
 OK = reply('{"code":"00000"}')
 SHORT = Timeouts(connect=0.2, read=0.2)
+PATIENT = Timeouts(connect=10, read=10)
 
 
 def opened(
-    address: str, *, connections: int = 4, timeouts: Timeouts = SHORT
+    address: str, *, connections: int = 4, timeouts: Timeouts = PATIENT
 ) -> AbstractAsyncContextManager[Transport]:
     return open_transport(address, timeouts=timeouts, connections=connections, max_reply=10_000)
 
@@ -90,7 +91,10 @@ async def test_a_refused_connection_proves_that_nothing_was_sent(request_: Reque
 
 @BOTH
 async def test_a_connection_that_times_out_proves_that_nothing_was_sent(request_: Request) -> None:
-    async with full_backlog() as port, opened(f"http://127.0.0.1:{port}") as transport:
+    async with (
+        full_backlog() as port,
+        opened(f"http://127.0.0.1:{port}", timeouts=SHORT) as transport,
+    ):
         error = await failure(transport, request_)
     assert isinstance(error, NotSent)
     assert error.cause == "connect_timeout"
@@ -128,7 +132,7 @@ async def test_a_tls_handshake_that_fails_proves_that_nothing_was_sent(request_:
 @BOTH
 async def test_a_server_mute_in_the_tls_handshake_was_sent_nothing(request_: Request) -> None:
     async with serving(silence) as peer:
-        async with opened(f"https://127.0.0.1:{peer.port}") as transport:
+        async with opened(f"https://127.0.0.1:{peer.port}", timeouts=SHORT) as transport:
             error = await failure(transport, request_)
         assert peer.requests == []
     assert isinstance(error, NotSent)
@@ -178,8 +182,9 @@ UNCLEAR = {
 async def test_whatever_fails_after_the_request_left_is_unclear_and_sent_once(
     request_: Request, answer: Answer, cause: str
 ) -> None:
+    timeouts = Timeouts(connect=1, read=0.2) if cause == "timeout" else PATIENT
     async with serving(answer) as peer:
-        async with opened(peer.address) as transport:
+        async with opened(peer.address, timeouts=timeouts) as transport:
             error = await failure(transport, request_)
         assert len(peer.requests) == 1
     assert isinstance(error, Unclear)
@@ -298,7 +303,7 @@ async def test_nothing_that_is_logged_or_raised_shows_the_address(
     answer: Answer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with serving(answer) as peer, opened(peer.address) as transport:
+    async with serving(answer) as peer, opened(peer.address, timeouts=SHORT) as transport:
         for request in (READ, ORDER):
             error: BaseException | None = None
             try:
