@@ -64,7 +64,7 @@ async def bench(
     clock = ExchangeClock(lambda: NOW, lambda: 0.0)
     if synchronised:
         await clock.synchronise(lambda: asyncio.sleep(0, NOW))
-    timeouts = Timeouts(connect=0.2, read=0.2)
+    timeouts = Timeouts(connect=2, read=1)
     async with (
         serving(*answers) as peer,
         open_transport(peer.address, timeouts=timeouts, tls=NO_AUTHORITIES) as transport,
