@@ -127,3 +127,10 @@ def place(
 ) -> Order:
     request = LimitOrder(symbol, side, Decimal(price), Decimal(quantity))
     return engine.place(account_id, request, NOW)
+
+
+async def asked(http: httpx.AsyncClient, path: str, **query: str) -> Json:
+    """What the control endpoint shows at a path below it, exactly."""
+    reply = await http.get(f"/control/{path}", params=query)
+    reply.raise_for_status()
+    return exact_json(reply.content)
