@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from gateway.domain.limits import Rate
 from gateway.domain.market import MarketKind
 
 PREFIX = "NGW_"
@@ -64,6 +65,10 @@ def _lifetime(text: object) -> object:
     return lifetime
 
 
+def _rate(text: object) -> object:
+    return Rate.parse(text) if isinstance(text, str) else text
+
+
 def _comma_list(text: object) -> object:
     if not isinstance(text, str):
         return text
@@ -103,6 +108,7 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
+RateSetting = Annotated[Rate, BeforeValidator(_rate)]
 LifetimeSetting = Annotated[Lifetime, BeforeValidator(_lifetime)]
 RedisAddress = Annotated[SecretStr, AfterValidator(_redis_address)]
 
@@ -132,11 +138,72 @@ class Settings(BaseModel):
 
     policy_file: Path = Field(description="The policy: accounts, principals, token hashes, grants")
     policy_reload_s: Seconds = Field(
-        1, description="Seconds between two looks at the policy file for a change"
+        0.5, description="Seconds between two looks at the policy file for a change"
     )
+    policy_candidate_file: Path | None = Field(
+        None,
+        description="A policy to try out: what it would deny is recorded, and nothing denied by it",
+    )
+    jwks_refresh_s: Seconds = Field(
+        300, description="Seconds between two readings of the keys of a policy's JWT issuers"
+    )
+    jwks_keep_s: int = Field(
+        86_400,
+        ge=60,
+        le=31 * 86_400,
+        description="Seconds that an issuer's keys hold while they cannot be read again",
+    )
+    switch_poll_s: Seconds = Field(
+        0.25, description="Seconds between two looks at switches, suspensions and back-off in Redis"
+    )
+    principal_rate: RateSetting = Field(
+        Rate(1000, 1),
+        description="Requests of one principal at most, over all replicas; the policy may say less",
+    )
+    account_rate: RateSetting = Field(
+        Rate(100, 1),
+        description="Signed calls for one account at most, over all replicas; the policy may say "
+        "less",
+    )
+    cancel_share_percent: int = Field(
+        20,
+        ge=1,
+        le=90,
+        description="Share (percent) of those rates that only cancels may use",
+    )
+
+    audit_file: str = Field(
+        "-",
+        min_length=1,
+        description="File that takes the audit log as lines of JSON; - is standard output",
+    )
+    audit_retention_days: int = Field(
+        30, ge=1, le=3650, description="Days that the audit log in Redis goes back"
+    )
+    audit_spool: Count = Field(
+        10_000, description="Audit entries held in memory at most while they cannot be written"
+    )
+    audit_anchor_s: Seconds = Field(
+        60, description="Seconds between two anchors of the audit log's head in the log"
+    )
+
     credentials_dir: Path | None = Field(
         None,
-        description="Folder with <account>/api-key and <account>/api-secret for each account",
+        description="Folder with <account>/<purpose>/api-key and api-secret for each key; purpose "
+        "is read, trade or withdraw. <account>/api-key and api-secret are for read and trade",
+    )
+    keys_file: Path | None = Field(
+        None, description="Sealed file of the exchange's keys, made by 'narkasa-gateway keys'"
+    )
+    key_encryption_key_file: Path | None = Field(
+        None, description="File with the key-encryption keys that open the sealed file"
+    )
+    key_encryption_key: SecretStr | None = Field(None, description="The same, in place of a file")
+    keys_reload_s: Seconds = Field(
+        1, description="Seconds between two looks at the sources of keys for a change"
+    )
+    key_recheck_s: Seconds = Field(
+        60, description="Seconds between two probes of a key that the exchange refuses"
     )
     credentials: SecretStr | None = Field(
         None,
@@ -284,11 +351,12 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         if name.startswith(PREFIX) and value.strip()
     }
     problems: list[str] = []
-    if not given.keys() & {"credentials", "credentials_dir"}:
+    if not given.keys() & {"credentials", "credentials_dir", "keys_file"}:
         problems.append(
-            f"{PREFIX}CREDENTIALS_DIR: not set. Name the folder of the exchange's credentials, "
-            f"or give {PREFIX}CREDENTIALS."
+            f"{PREFIX}KEYS_FILE: not set. Name the sealed file of the exchange's keys, or a folder "
+            f"of them with {PREFIX}CREDENTIALS_DIR, or give {PREFIX}CREDENTIALS."
         )
+    problems += _sealed_without_key(given)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as fault:
@@ -298,6 +366,15 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         if not problems:
             return settings
     raise SettingsFault(tuple(problems))
+
+
+def _sealed_without_key(given: Mapping[str, str]) -> Iterator[str]:
+    keys = given.keys() & {"key_encryption_key", "key_encryption_key_file"}
+    if "keys_file" in given and len(keys) != 1:
+        yield (
+            f"{PREFIX}KEYS_FILE: needs the key-encryption key: set one of "
+            f"{PREFIX}KEY_ENCRYPTION_KEY_FILE and {PREFIX}KEY_ENCRYPTION_KEY"
+        )
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:

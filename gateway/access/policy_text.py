@@ -23,6 +23,7 @@ import yaml
 
 from gateway.access.faults import FaultList
 from gateway.access.policy import (
+    AccountRule,
     Action,
     Grant,
     Member,
@@ -51,7 +52,7 @@ def parse_policy(content: bytes, wall_ms: Callable[[], int]) -> Policy:
     faults.check()
     return Policy(
         revision=sha256(content).hexdigest()[:16],
-        accounts=accounts,
+        accounts=tuple(AccountRule(account) for account in accounts),
         members=members,
         wall_ms=wall_ms,
     )
@@ -104,9 +105,9 @@ class _PolicyReader:
         actions = self._actions(parts.get("actions"))
         account = self._declared(parts.get("account"))
         for action in sorted(actions):
-            if action.of_account and "account" not in parts:
+            if action.needs_account and "account" not in parts:
                 self._faults.add(line_of(node), f"'{action}' needs an 'account'")
-            if not action.of_account and "account" in parts:
+            if not action.takes_account and "account" in parts:
                 self._faults.add(line_of(node), f"'{action}' is not of an account: grant it apart")
         return None if identity is None else Grant(identity, actions, account)
 

@@ -3,6 +3,9 @@
     GatewayError
     ├── Unauthenticated        no token, or none that is known
     ├── Forbidden              the policy does not grant it
+    ├── OverLimit              an order beyond a limit of the grant that would allow it
+    ├── TradingHalted          a switch keeps orders, or orders and cancels, from being sent
+    ├── NotYours               no order of that id is the caller's
     ├── RateLimited            too much at once; says when to come back
     ├── BadUserInput           names the field and the fix
     ├── UnknownSymbol
@@ -10,6 +13,10 @@
     ├── JournalUnavailable
     │   ├── NotRecorded        no order is sent without its record
     │   └── NotLookedUp        nobody can tell now what was placed
+    ├── AuditUnavailable       nothing is done that cannot be put on record
+    ├── KeyUnavailable
+    │   ├── NoKey              the account has no key for that
+    │   └── KeyStopped         the exchange refuses the account's key
     ├── Stopping               the gateway stops before the answer is there
     ├── SourceUnavailable      nothing to show within the hard lifetime
     ├── StreamRefused          the exchange does not let an account be followed
@@ -64,6 +71,59 @@ class Forbidden(GatewayError):
     def extensions(self) -> dict[str, object]:
         """Add the rule."""
         return {**super().extensions(), "rule": self.rule}
+
+
+@dataclass(eq=False)
+class OverLimit(GatewayError):
+    """An order beyond a limit of the grant `rule` that would allow it; nothing was sent.
+
+    `limit` is the limit's name in the policy file, `problem` gives the figures. `retryable` where
+    time alone may help, and then `retry_after` says how long (seconds).
+    """
+
+    code = "OVER_LIMIT"
+    rule: str
+    limit: str
+    problem: str
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        """Name the limit and the figures."""
+        return f"{self.limit}: {self.problem}"
+
+    def extensions(self) -> dict[str, object]:
+        """Add rule, limit, and when to come back."""
+        later = {} if self.retry_after is None else {"retryAfter": self.retry_after}
+        return {**super().extensions(), "rule": self.rule, "limit": self.limit, **later}
+
+
+@dataclass(eq=False)
+class TradingHalted(GatewayError):
+    """A switch is not ACTIVE: `what` it is for, its `state`, and the `reason` that was given."""
+
+    code = "TRADING_HALTED"
+    what: str
+    state: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Say what is switched to what, and why."""
+        return f"trading is {self.state} for {self.what}: {self.reason}; nothing was sent"
+
+
+@dataclass(eq=False)
+class NotYours(GatewayError):
+    """No order of that id is known as the caller's own; it may be another's, or nobody's."""
+
+    code = "ORDER_NOT_FOUND"
+    order_id: str
+
+    def __str__(self) -> str:
+        """Say what would let the caller see others' orders."""
+        return (
+            "no order of yours has this id; orders of others, and those placed elsewhere, need the "
+            "grant orders:read-all"
+        )
 
 
 @dataclass(eq=False)
@@ -151,6 +211,56 @@ class NotLookedUp(JournalUnavailable):
     def __str__(self) -> str:
         """Say what is not known now; it is no sign that an order was not sent."""
         return "the order journal is away; what was placed cannot be looked up now: ask again"
+
+
+class AuditUnavailable(GatewayError):
+    """Nothing is done that cannot be put on record: neither sink of the audit log takes entries."""
+
+    code = "AUDIT_UNAVAILABLE"
+    retryable = True
+
+    def __str__(self) -> str:
+        """Say that nothing was sent, and how to go on."""
+        return "the audit log cannot be written; nothing was sent: try again"
+
+
+@dataclass(eq=False)
+class KeyUnavailable(GatewayError):
+    """There is no key of `account` for `purpose` that the exchange would take."""
+
+    code = "KEY_UNAVAILABLE"
+    account: str
+    purpose: str
+
+
+class NoKey(KeyUnavailable):
+    """The account has no key for that."""
+
+    def __str__(self) -> str:
+        """Say who can mend it."""
+        return (
+            f"the gateway holds no {self.purpose} key of account {self.account}: whoever runs the "
+            "gateway must add one; nothing was sent"
+        )
+
+
+@dataclass(eq=False)
+class KeyStopped(KeyUnavailable):
+    """The exchange refuses the key, with `exchange_code`, so the gateway does not use it."""
+
+    retryable = True
+    exchange_code: str
+
+    def __str__(self) -> str:
+        """Say who can mend it."""
+        return (
+            f"the exchange refuses the {self.purpose} key of account {self.account}: whoever runs "
+            "the gateway must check it; nothing was sent"
+        )
+
+    def extensions(self) -> dict[str, object]:
+        """Add the exchange's code."""
+        return {**super().extensions(), "exchangeCode": self.exchange_code}
 
 
 class Stopping(GatewayError):

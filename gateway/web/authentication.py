@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from gateway.access.policy import Policy, Principal
+from gateway.access.policy import Policy
+from gateway.access.principal import Principal
 from gateway.domain.errors import Unauthenticated
 
 _LONGEST = 4096
@@ -33,7 +34,7 @@ def token_of_init(payload: object, header: str | None) -> str:
 
 def authenticate(policy: Callable[[], Policy], token: str) -> Principal:
     """The principal of `token`; raises `Unauthenticated` when the policy knows none."""
-    principal = policy().authenticate(token)
-    if principal is None:
+    proof = policy().authenticate(token)
+    if proof is None:
         raise Unauthenticated("the token is unknown or has expired")
-    return principal
+    return proof.principal

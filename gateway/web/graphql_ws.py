@@ -145,7 +145,8 @@ class Connection:
         """Ask the policy again; end the streams that it allows no more. False: close it all."""
         if self._token is None or self.principal is None:
             return True
-        if self._parts.services.policy().authenticate(self._token) != self.principal:
+        proof = self._parts.services.policy().authenticate(self._token)
+        if proof is None or proof.principal != self.principal:
             return False
         for stream_id, stream in list(self._streams.items()):
             try:

@@ -149,8 +149,8 @@ def _scenario(pairs: Mapping[str, KeyPair]) -> str:
 
 
 def _policy(token: str) -> str:
-    of_account = ", ".join(action for action in Action if action.of_account)
-    public = ", ".join(action for action in Action if not action.of_account)
+    of_account = ", ".join(action for action in Action if action.takes_account)
+    public = ", ".join(action for action in Action if not action.takes_account)
     return f"""\
 # Written by 'narkasa-gateway dev' and replaced at its next start. The gateway follows changes.
 version: 1
