@@ -7,13 +7,10 @@ setting is a fault, so that a misspelt one cannot go unseen. An empty value coun
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -23,9 +20,19 @@ from pydantic_core import ErrorDetails
 
 from gateway.domain.limits import Rate
 from gateway.domain.market import MarketKind
+from gateway.setting_values import (
+    Count,
+    Lifetime,
+    LifetimeSetting,
+    Origins,
+    RateSetting,
+    RedisAddress,
+    RestAddress,
+    Seconds,
+    StreamAddress,
+)
 
 PREFIX = "NGW_"
-_LONGEST_LIFETIME_MS = 31 * 86_400_000
 
 
 class SettingsFault(Exception):
@@ -40,79 +47,6 @@ class SettingsFault(Exception):
         return "\n".join(self.problems)
 
 
-class Lifetime(NamedTuple):
-    """How long (ms) a value from the exchange counts as fresh, and how long it is shown at all."""
-
-    soft_ms: int
-    hard_ms: int
-
-
-def _lifetime(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    soft, slash, hard = text.partition("/")
-    try:
-        lifetime = Lifetime(int(float(soft) * 1000), int(float(hard) * 1000))
-    except (ValueError, OverflowError):
-        slash = ""
-        lifetime = Lifetime(0, 0)
-    if not slash or not 0 < lifetime.soft_ms <= lifetime.hard_ms <= _LONGEST_LIFETIME_MS:
-        message = (
-            "expected seconds as 'soft/hard', soft no longer than hard, such as '5/60', "
-            "and at most 31 days"
-        )
-        raise ValueError(message)
-    return lifetime
-
-
-def _rate(text: object) -> object:
-    return Rate.parse(text) if isinstance(text, str) else text
-
-
-def _comma_list(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _address(*schemes: str) -> AfterValidator:
-    def check(value: str) -> str:
-        parts = urlsplit(value)
-        # Reading `port` raises ValueError with a sentence when it is no port.
-        bare = parts.port != 0 and "@" not in parts.netloc and not parts.query
-        if parts.scheme not in schemes or not parts.hostname or not bare:
-            message = f"expected an address such as '{schemes[-1]}://host[:port]'"
-            raise ValueError(message)
-        return value.rstrip("/")
-
-    return AfterValidator(check)
-
-
-def _redis_address(value: SecretStr) -> SecretStr:
-    if urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
-        message = "expected 'redis://host:port/0', 'rediss://…' or 'unix:///path'"
-        raise ValueError(message)
-    return value
-
-
-def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        parts = urlsplit(value)
-        # As browsers write it, or it never equals what they send.
-        plain = f"{parts.scheme}://{parts.netloc}".lower()
-        if parts.scheme not in ("http", "https") or not parts.netloc or value != plain:
-            message = "expected origins such as 'https://desk.example.com', separated by commas"
-            raise ValueError(message)
-    return values
-
-
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0, le=1_000_000)]
-RateSetting = Annotated[Rate, BeforeValidator(_rate)]
-LifetimeSetting = Annotated[Lifetime, BeforeValidator(_lifetime)]
-RedisAddress = Annotated[SecretStr, AfterValidator(_redis_address)]
-
-
 class Settings(BaseModel):
     """The whole configuration of one gateway process; frozen."""
 
@@ -120,9 +54,7 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on")
-    allowed_origins: Annotated[
-        tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(_origins)
-    ] = Field(
+    allowed_origins: Origins = Field(
         (),
         description="Origins of web pages that may call (CORS and WebSocket), separated by commas",
     )
@@ -218,10 +150,10 @@ class Settings(BaseModel):
     )
     redis_timeout_s: Seconds = Field(1, description="Seconds that one Redis command may take")
 
-    exchange_rest_url: Annotated[str, _address("http", "https")] = Field(
+    exchange_rest_url: RestAddress = Field(
         "https://api.narkasa.com", description="The exchange's REST address, without /v3/api"
     )
-    exchange_ws_url: Annotated[str, _address("ws", "wss")] = Field(
+    exchange_ws_url: StreamAddress = Field(
         "wss://api.narkasa.com/v3", description="The exchange's WebSocket address"
     )
     exchange_post_form: Literal["query", "json"] = Field(

@@ -37,7 +37,7 @@ from gateway.exchange import ExchangeClient
 from gateway.observability import Metrics
 from gateway.services.market_memory import MarketMemory, fed_key
 from gateway.services.single_flight import SingleFlight
-from gateway.settings import Lifetime
+from gateway.setting_values import Lifetime
 from gateway.store.market_cache import CacheWrite, MarketCache
 
 LISTING = MarketKey(MarketKind.LISTING)

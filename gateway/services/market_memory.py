@@ -22,7 +22,7 @@ from gateway.domain.market import (
 )
 from gateway.domain.streams import Topic, TopicKind, Update
 from gateway.services.stream_logs import TRADES_KEPT, CandleLog, TradeLog, continued
-from gateway.settings import Lifetime
+from gateway.setting_values import Lifetime
 
 _FED_KINDS = {
     TopicKind.ALL_TICKERS: MarketKind.TICKER,

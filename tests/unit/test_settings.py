@@ -36,7 +36,7 @@ def test_every_fault_is_told_at_once() -> None:
         load_settings({"NGW_PORT": "none", "NGW_NOTHING_LIKE_IT": "1", "NGW_LOG_LEVEL": "LOUD"})
     told = {problem.partition(":")[0] for problem in fault.value.problems}
     assert told == {
-        "NGW_CREDENTIALS_DIR", "NGW_POLICY_FILE", "NGW_CACHE_REDIS_URL", "NGW_STATE_REDIS_URL",
+        "NGW_KEYS_FILE", "NGW_POLICY_FILE", "NGW_CACHE_REDIS_URL", "NGW_STATE_REDIS_URL",
         "NGW_PORT", "NGW_NOTHING_LIKE_IT", "NGW_LOG_LEVEL",
     }  # fmt: skip
     assert str(fault.value).splitlines() == list(fault.value.problems)

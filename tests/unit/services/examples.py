@@ -42,7 +42,7 @@ from gateway.domain.streams import (
 )
 from gateway.exchange import ExchangeClient, Feed
 from gateway.exchange.calls import PreparedRequest
-from gateway.settings import Lifetime
+from gateway.setting_values import Lifetime
 from gateway.store.redis import open_redis
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
