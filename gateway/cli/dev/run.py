@@ -118,6 +118,7 @@ class _Run:
         return {
             "GATEWAY_URL": self._ports.gateway_url,
             "GATEWAY_TOKEN": secrets.token,
+            "OPERATOR_TOKEN": secrets.operator_token,
             "GATEWAY_ACCOUNT": ACCOUNT,
             "SANDBOX_URL": self._ports.sandbox_url,
             "OUTSIDER_API_KEY": secrets.outsider.api_key,

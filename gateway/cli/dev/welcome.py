@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.dev.ports import Ports
-from gateway.cli.dev.workspace import ACCOUNT, APP, FUNDS, Workspace
+from gateway.cli.dev.workspace import ACCOUNT, APP, FUNDS, OPERATOR, Workspace
 
 SYMBOL = "BTCUSDT"
 _QUANTITY = "0.001"
@@ -51,6 +51,7 @@ new at each start.
   logs      {workspace.logs}
   account   {ACCOUNT}: {funds}
   token     {running.token} (app {APP}; in {workspace.env_file} too)
+  operator  {OPERATOR} may switch trading off and read the audit log: OPERATOR_TOKEN in that file
 
 Paste into another terminal, for a price:
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.access.policy import Action
 from gateway.access.tokens import hash_token, new_token
 from gateway.cli.dev import private
 
 ACCOUNT = "demo"
 OUTSIDER = "outsider"
 APP = "demo-app"
+OPERATOR = "demo-operator"
 FUNDS = {"USDT": "100000", "TRY": "1000000", "BTC": "5", "ETH": "50"}
 _ADDRESSES = [
     {"asset": "BTC", "channel": "BTC", "name": "Cold wallet", "address": f"bc1q{'0' * 38}"},
@@ -64,17 +64,18 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What one run makes up: a key pair for each sandbox account, and the app's token."""
+    """What one run makes up: key pairs on the sandbox, the app's token and the operator's."""
 
     demo: KeyPair
     outsider: KeyPair
     token: str = field(repr=False)
+    operator_token: str = field(repr=False)
 
 
 def make_secrets(random_bytes: Callable[[int], bytes]) -> Secrets:
-    """Make new key pairs, as long as the exchange's, and a new token."""
+    """Make new key pairs, as long as the exchange's, and new tokens."""
     demo, outsider = (KeyPair(random_bytes(32).hex(), random_bytes(32).hex()) for _ in range(2))
-    return Secrets(demo, outsider, new_token(random_bytes))
+    return Secrets(demo, outsider, new_token(random_bytes), new_token(random_bytes))
 
 
 class Workspace:
@@ -126,7 +127,7 @@ class Workspace:
         place.mkdir(mode=0o700)
         private.write(place / "api-key", secrets.demo.api_key)
         private.write(place / "api-secret", secrets.demo.api_secret)
-        private.write(self.policy_file, _policy(secrets.token))
+        private.write(self.policy_file, _policy(secrets))
 
     def write_env(self, variables: Mapping[str, str]) -> None:
         """Write `env`, for other terminals to source."""
@@ -148,9 +149,8 @@ def _scenario(pairs: Mapping[str, KeyPair]) -> str:
     return json.dumps({"transfers": {"stepSeconds": 20}, "accounts": accounts}, indent=2)
 
 
-def _policy(token: str) -> str:
-    of_account = ", ".join(action for action in Action if action.takes_account)
-    public = ", ".join(action for action in Action if not action.takes_account)
+def _policy(secrets: Secrets) -> str:
+    of_app = "account:read, orders:place, orders:cancel, orders:read-all"
     return f"""\
 # Written by 'narkasa-gateway dev' and replaced at its next start. The gateway follows changes.
 version: 1
@@ -159,8 +159,16 @@ principals:
   - id: {APP}
     kind: app
     tokens:
-      - {{sha256: {hash_token(token)}}}
+      - {{sha256: {hash_token(secrets.token)}}}
     grants:
-      - {{id: {APP}-market, actions: [{public}]}}
-      - {{id: {APP}-{ACCOUNT}, account: {ACCOUNT}, actions: [{of_account}]}}
+      - {{id: {APP}-market, actions: [market:read]}}
+      - {{id: {APP}-{ACCOUNT}, account: {ACCOUNT}, actions: [{of_app}]}}
+  - id: {OPERATOR}
+    kind: person
+    tokens:
+      - {{sha256: {hash_token(secrets.operator_token)}}}
+    grants:
+      - {{id: {OPERATOR}-market, actions: [market:read]}}
+      - {{id: {OPERATOR}-everything, actions: [operate, audit:read]}}
+      - {{id: {OPERATOR}-{ACCOUNT}, account: {ACCOUNT}, actions: [account:read]}}
 """

@@ -52,11 +52,11 @@ def test_every_file_and_folder_is_for_its_owner_only(workspace: Workspace) -> No
 def test_the_secrets_of_a_run_are_all_different_and_in_no_repr() -> None:
     made = secrets()
     texts = {
-        made.token,
+        *(made.token, made.operator_token),
         *(made.demo.api_key, made.demo.api_secret),
         *(made.outsider.api_key, made.outsider.api_secret),
     }
-    assert len(texts) == 5
+    assert len(texts) == 6
     assert not any(text in repr(made) for text in texts)
 
 
@@ -99,19 +99,40 @@ def policy_of(workspace: Workspace) -> Policy:
         return PolicyFile(workspace.policy_file, lambda: 0).current
 
 
-def test_the_app_may_do_everything_on_the_account(workspace: Workspace) -> None:
+def allowed(workspace: Workspace, token: str) -> set[Action]:
     policy = policy_of(workspace)
-    app = policy.authenticate(secrets().token)
-    assert app is not None
-    for action in Action:
-        account = "demo" if action.of_account else None
-        assert policy.decide(app.id, action, account).allowed, action
+    proof = policy.authenticate(token)
+    assert proof is not None
+    return {
+        action
+        for action in Action
+        if policy.decide(
+            proof.principal.id, action, "demo" if action.needs_account else None
+        ).allowed
+    }
 
 
-def test_the_policy_file_does_not_hold_the_token_itself(workspace: Workspace) -> None:
+def test_the_app_may_trade_on_the_account_and_see_every_order(workspace: Workspace) -> None:
+    assert allowed(workspace, secrets().token) == {
+        *(Action.MARKET_READ, Action.ACCOUNT_READ),
+        *(Action.ORDERS_PLACE, Action.ORDERS_CANCEL, Action.ORDERS_READ_ALL),
+    }
+
+
+def test_the_operator_may_stop_trading_and_read_the_record_but_not_trade(
+    workspace: Workspace,
+) -> None:
+    assert allowed(workspace, secrets().operator_token) == {
+        *(Action.MARKET_READ, Action.ACCOUNT_READ, Action.OPERATE, Action.AUDIT_READ)
+    }
+
+
+def test_the_policy_file_does_not_hold_the_tokens_themselves(workspace: Workspace) -> None:
     with workspace.claimed():
         workspace.write(secrets())
-        assert secrets().token not in workspace.policy_file.read_text()
+        text = workspace.policy_file.read_text()
+    assert secrets().token not in text
+    assert secrets().operator_token not in text
 
 
 def test_env_can_be_sourced_whatever_a_value_holds(workspace: Workspace) -> None:
