@@ -35,6 +35,7 @@ class Ending(StrEnum):
     CLOSED = "CLOSED"
     MUTE = "MUTE"
     IDLE = "IDLE"
+    RENEWED = "RENEWED"
     STOPPED = "STOPPED"
 
 
@@ -111,6 +112,7 @@ class Feed:
         self._epoch = 0
         self._connected = False
         self._login_refused = False
+        self._renewal_wanted = False
         self._since: int | None = None
         self._last_message_at: int | None = None
 
@@ -151,6 +153,11 @@ class Feed:
         self._protocol.unwant(topic)
         self._changed.set()
 
+    def renew(self) -> None:
+        """Connect anew, at once: another key is to log in. Without a connection it does nothing."""
+        self._renewal_wanted = self._connected
+        self._changed.set()
+
     async def run(self, on_event: Callable[[FeedEvent], None]) -> None:
         """Keep the connection up until cancelled, and hand each event to `on_event` as it comes.
 
@@ -165,7 +172,7 @@ class Feed:
             self._counters.ended(ending)
             if self._monotonic() - began >= self._timing.stayed_up_after:
                 failures = 0
-            if ending is not Ending.IDLE:
+            if ending not in (Ending.IDLE, Ending.RENEWED):
                 failures += 1
                 await self._sleep(self._backoff(failures))
 
@@ -187,7 +194,7 @@ class Feed:
         except (OSError, WebSocketException, ValueError) as fault:
             self._log.warning("feed.unreachable", cause=type(fault).__name__)
             return Ending.UNREACHABLE
-        self._up()
+        self._up(on_event)
         ending = Ending.STOPPED
         try:
             ending = await self._session(socket, on_event)
@@ -216,17 +223,18 @@ class Feed:
     def _now(self) -> Instant:
         return Instant(self._monotonic(), self._wall_ms())
 
-    def _up(self) -> None:
+    def _up(self, on_event: Callable[[FeedEvent], None]) -> None:
         at = self._now()
+        self._renewal_wanted = False
         self._epoch += 1
         self._connected, self._since = True, at.wall
-        self._protocol.connected(at)
+        self._tell(self._protocol.connected(at), on_event)
         self._log.info("feed.connected", epoch=self._epoch)
 
     def _down(self, ending: Ending, on_event: Callable[[FeedEvent], None]) -> None:
         self._connected, self._since = False, self._wall_ms()
         self._tell(self._protocol.disconnected(f"connection ended: {ending.lower()}"), on_event)
-        wanted = ending in (Ending.IDLE, Ending.STOPPED)
+        wanted = ending in (Ending.IDLE, Ending.RENEWED, Ending.STOPPED)
         level = logging.INFO if wanted else logging.WARNING
         self._log.log(level, "feed.ended", epoch=self._epoch, ending=ending.value)
 
@@ -268,6 +276,8 @@ class Feed:
                     return Ending.MUTE
                 if self._idle():
                     return Ending.IDLE
+                if self._renewal_wanted:
+                    return Ending.RENEWED
                 await self._send(socket)
                 await self._next_turn()
         except ConnectionClosed:

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.domain.errors import KeyUnavailable
 from gateway.domain.market import Ticker
 from gateway.domain.signing import LoginFrame
 from gateway.domain.streams import (
@@ -121,11 +122,11 @@ class FeedProtocol:
         frames, self._outgoing = self._outgoing, []
         return frames
 
-    def connected(self, at: Instant) -> None:
+    def connected(self, at: Instant) -> list[FeedEvent]:
         """Begin a connection: nothing is confirmed yet."""
         self._heard = at
         self._audit_at = at.monotonic + self._timing.audit_every
-        self._reconcile(at)
+        return self._reconcile(at)
 
     def disconnected(self, reason: str) -> list[FeedEvent]:
         """End the connection; what was started is broken since the last frame that was read."""
@@ -185,8 +186,17 @@ class FeedProtocol:
     def _reconcile(self, at: Instant) -> list[FeedEvent]:
         changes = self._topics.reconcile(at)
         self._send_leave(changes.leave)
-        self._outgoing += map(self._join_frame, changes.join)
-        return [Started(topic, at.wall) for topic in changes.started]
+        refused = [event for batch in changes.join for event in self._join(batch, at)]
+        return [*(Started(topic, at.wall) for topic in changes.started), *refused]
+
+    def _join(self, batch: list[Topic], at: Instant) -> list[FeedEvent]:
+        """Ask for topics. A login that there is no key for counts as refused, and is not sent."""
+        try:
+            self._outgoing.append(self._join_frame(batch))
+        except KeyUnavailable:
+            self._failed(batch, at)
+            return [LoginRefused()]
+        return []
 
     def _join_frame(self, batch: list[Topic]) -> str:
         if batch == [ACCOUNT] and self._login is not None:

@@ -11,11 +11,12 @@ import structlog
 
 from gateway.domain.account import Balance, BalanceChange
 from gateway.domain.errors import (
-    ExchangeFailure,
     GatewayError,
+    KeyUnavailable,
     Refused,
     SourceUnavailable,
     StreamRefused,
+    UnknownAccount,
 )
 from gateway.domain.orders import Order
 from gateway.domain.signing import Sign
@@ -36,6 +37,7 @@ from gateway.services.mailbox import Mailbox
 _log = structlog.get_logger(__name__)
 
 ACCOUNT = Topic(TopicKind.ACCOUNT)
+_LASTING = (Refused, KeyUnavailable)
 
 T = TypeVar("T", Order, Balance)
 _Mailboxes: TypeAlias = set[Mailbox[tuple[T | Gap, ...]]]
@@ -88,7 +90,7 @@ class AccountStream:
         self._mirror = AccountMirror()
         self._whole = False
         self._denied = False
-        self._unread: ExchangeFailure | None = None
+        self._unread: GatewayError | None = None
         self._ended: list[Order] = []
         self._followers_of_orders: _Mailboxes[Order] = set()
         self._followers_of_balances: _Mailboxes[Balance] = set()
@@ -120,6 +122,14 @@ class AccountStream:
             for task in self._tasks:
                 task.cancel()
 
+    def renew(self) -> None:
+        """Log in again with the key that is now the account's; subscribers see a `Gap`."""
+        self._feed.renew()
+
+    def end(self) -> None:
+        """End every subscription: the gateway has no key of the account any more."""
+        self._end(UnknownAccount(self._account))
+
     def receive(self, event: FeedEvent) -> None:
         """Take what the account's feed tells."""
         match event:
@@ -141,7 +151,8 @@ class AccountStream:
     def orders(self) -> AsyncIterator[Order | Gap]:
         """Yield the open orders, then every change.
 
-        Raises `SourceUnavailable`, `StreamRefused` or an `ExchangeFailure` when they are not known.
+        Raises `SourceUnavailable`, `StreamRefused`, `KeyUnavailable` or an `ExchangeFailure` when
+        they are not known, and `UnknownAccount` once there is no key of the account.
         """
         return self._follow(self._followers_of_orders, self._mirror.orders.open_orders)
 
@@ -241,19 +252,19 @@ class AccountStream:
             await asyncio.sleep(pauses[min(attempt, len(pauses) - 1)])
             try:
                 await self._take_all()
-            except* ExchangeFailure as failed:
+            except* GatewayError as failed:
                 self._not_read(failed.exceptions, last=attempt + 1 >= len(pauses))
             else:
                 return
 
     def _not_read(self, failures: Iterable[Exception], *, last: bool) -> None:
         """Outages end by themselves, and subscribers stay; a refusal stands until somebody acts."""
-        told = [each for each in failures if isinstance(each, ExchangeFailure)]
+        told = [each for each in failures if isinstance(each, GatewayError)]
         before = self.problem
-        self._unread = next((each for each in told if isinstance(each, Refused)), told[0])
+        self._unread = next((each for each in told if isinstance(each, _LASTING)), told[0])
         if self.problem != before:
             _log.warning("account.not_read", account=self._account, problem=self.problem)
-        if last and isinstance(self._unread, Refused):
+        if last and isinstance(self._unread, _LASTING):
             self._end(self._unread)
 
     async def _take_all(self) -> None:
@@ -296,7 +307,7 @@ class AccountStream:
         while self._fills_wanted():
             await asyncio.sleep(self._timing.fills_every_s)
             begun = self._mirror.fills.mark()
-            with suppress(ExchangeFailure):
+            with suppress(GatewayError):
                 self._mirror.fills.take(await self._exchange.fills(self._sign), begun)
 
     async def _leave_later(self) -> None:

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
@@ -17,7 +17,16 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidURI
 from websockets.http11 import Request, Response
 
-from gateway.domain.streams import Broken, FeedEvent, Started, Topic, TopicKind, Update
+from gateway.domain.errors import NoKey
+from gateway.domain.streams import (
+    Broken,
+    FeedEvent,
+    LoginRefused,
+    Started,
+    Topic,
+    TopicKind,
+    Update,
+)
 from gateway.exchange.feed import Ending, Feed, FeedCounters
 from gateway.exchange.feed_timing import FeedTiming
 from gateway.exchange.stream_wire import Malformed
@@ -156,8 +165,14 @@ class Listener:
     """A feed with what it told, counted and waited for."""
 
     def __init__(
-        self, url: str, timing: FeedTiming | None = None, *, only_while_wanted: bool = False
+        self,
+        url: str,
+        timing: FeedTiming | None = None,
+        *,
+        only_while_wanted: bool = False,
+        logins: Sequence[str | None] = (LOGIN,),
     ) -> None:
+        self._logins = list(logins)
         self.events: asyncio.Queue[FeedEvent] = asyncio.Queue()
         self.malformed: Counter[Malformed] = Counter()
         self.refused: Counter[TopicKind] = Counter()
@@ -172,7 +187,7 @@ class Listener:
             monotonic=lambda: time.monotonic() + self.ahead,
             rng=Longest(),
             timing=timing or FeedTiming(retry_base=0.0, close_within=0.2),
-            login=lambda: LOGIN,
+            login=self.login,
             only_while_wanted=only_while_wanted,
             counters=FeedCounters(
                 malformed=lambda reason: self.malformed.update([reason]),
@@ -182,6 +197,13 @@ class Listener:
             ),
             sleep=self.pause,
         )
+
+    def login(self) -> str:
+        """The logins in turn, the last one again and again; None: there is no key."""
+        frame = self._logins.pop(0) if len(self._logins) > 1 else self._logins[0]
+        if frame is None:
+            raise NoKey("demo", "read")
+        return frame
 
     async def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -417,6 +439,35 @@ async def test_a_feed_for_wanted_topics_only_connects_and_leaves_with_them() -> 
             await listener.next(Started)
             assert feed.epoch == 2
         assert listener.pauses == []
+
+
+async def test_a_renewed_feed_connects_again_at_once_and_logs_in_anew() -> None:
+    async with listening(Exchange(obliging)) as exchange:
+        listener = Listener(exchange.url, only_while_wanted=True)
+        async with listener.running() as feed:
+            feed.renew()
+            feed.want(ACCOUNT)
+            await listener.next(Started)
+            assert feed.epoch == 1
+            feed.renew()
+            assert isinstance(await listener.next(Broken), Broken)
+            await listener.next(Started)
+            assert feed.epoch == 2
+        assert len(exchange.of("USER_STREAMS")) == 2
+        assert listener.ended[Ending.RENEWED] == 1
+        assert listener.pauses == []
+
+
+async def test_a_login_without_a_key_is_refused_before_it_is_sent_and_tried_again() -> None:
+    async with listening(Exchange(obliging)) as exchange:
+        listener = Listener(exchange.url, only_while_wanted=True, logins=(None, LOGIN))
+        async with listener.running() as feed:
+            feed.want(ACCOUNT)
+            await listener.next(LoginRefused)
+            assert feed.login_refused
+            await listener.next(Started)
+            assert not feed.login_refused
+        assert len(exchange.of("USER_STREAMS")) == 1
 
 
 async def test_an_end_that_nobody_wanted_is_a_warning_and_each_line_names_the_feed() -> None:

@@ -1,0 +1,55 @@
+"""The private streams of all accounts: one each, from when the account has a key on."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from gateway.domain.errors import UnknownAccount
+from gateway.services.account_stream import AccountStream
+from gateway.services.loops import kept_up
+
+
+class AccountStreams:
+    """Runs a stream for each account that there is a key for; `open_stream` makes one."""
+
+    def __init__(self, open_stream: Callable[[str], AccountStream]) -> None:
+        self._open_stream = open_stream
+        self._streams: dict[str, AccountStream] = {}
+        self._changed = asyncio.Event()
+
+    def set_accounts(self, accounts: Iterable[str]) -> None:
+        """Have a stream for each of `accounts`, and for no other."""
+        wanted = set(accounts)
+        for account in self._streams.keys() - wanted:
+            self._streams.pop(account).end()
+        for account in sorted(wanted - self._streams.keys()):
+            self._streams[account] = self._open_stream(account)
+        self._changed.set()
+
+    def of(self, account: str) -> AccountStream:
+        """The account's stream; raises `UnknownAccount` when there is no key of it."""
+        try:
+            return self._streams[account]
+        except KeyError:
+            raise UnknownAccount(account) from None
+
+    def all(self) -> dict[str, AccountStream]:
+        """Every stream, by its account."""
+        return dict(self._streams)
+
+    async def run(self) -> None:
+        """Run the streams as they come and go, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            running: dict[AccountStream, asyncio.Task[None]] = {}
+            while True:
+                self._changed.clear()
+                for account, stream in self._streams.items():
+                    if stream not in running:
+                        running[stream] = tasks.create_task(_kept_up(account, stream))
+                for gone in running.keys() - set(self._streams.values()):
+                    running.pop(gone).cancel()
+                await self._changed.wait()
+
+
+async def _kept_up(account: str, stream: AccountStream) -> None:
+    async with kept_up({f"account-{account}": stream.run}):
+        await asyncio.Event().wait()

@@ -1,0 +1,81 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.domain.errors import UnknownAccount
+from gateway.services.account_stream import ACCOUNT, AccountStream, AccountTiming
+from gateway.services.account_streams import AccountStreams
+from tests.unit.services.examples import StandInExchange, StandInFeed, sign, turns
+
+pytestmark = pytest.mark.anyio
+
+
+class Opened:
+    """Streams of made-up feeds, by their account."""
+
+    def __init__(self) -> None:
+        self.feeds: dict[str, StandInFeed] = {}
+
+    def __call__(self, account: str) -> AccountStream:
+        self.feeds[account] = feed = StandInFeed()
+        return AccountStream(
+            account=account,
+            feed=feed.feed,
+            exchange=StandInExchange().client,
+            sign=sign,
+            queue_size=10,
+            timing=AccountTiming(linger_s=0),
+        )
+
+
+@asynccontextmanager
+async def running(streams: AccountStreams) -> AsyncIterator[None]:
+    task = asyncio.create_task(streams.run())
+    await turns()
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_account_that_gets_a_key_gets_a_stream_while_the_others_go_on() -> None:
+    opened = Opened()
+    streams = AccountStreams(opened)
+    streams.set_accounts(["desk"])
+    async with running(streams):
+        first = streams.of("desk")
+        streams.set_accounts(["desk", "vault"])
+        await turns()
+        assert streams.of("desk") is first
+        assert sorted(streams.all()) == ["desk", "vault"]
+        assert opened.feeds["vault"].receive == streams.of("vault").receive
+
+
+async def test_an_account_without_a_key_is_unknown_and_its_subscriptions_end() -> None:
+    streams = AccountStreams(Opened())
+    streams.set_accounts(["desk"])
+    async with running(streams):
+        events = streams.of("desk").orders()
+        waiting = asyncio.ensure_future(anext(events))
+        await turns()
+        streams.set_accounts([])
+        with pytest.raises(UnknownAccount):
+            await waiting
+        with pytest.raises(UnknownAccount):
+            streams.of("desk")
+
+
+async def test_a_topic_is_wanted_of_the_feed_of_its_account_alone() -> None:
+    opened = Opened()
+    streams = AccountStreams(opened)
+    streams.set_accounts(["desk", "vault"])
+    async with running(streams):
+        waiting = asyncio.ensure_future(anext(streams.of("vault").orders()))
+        await turns()
+        assert opened.feeds["vault"].wanted == [ACCOUNT]
+        assert opened.feeds["desk"].wanted == []
+        waiting.cancel()
+        await turns()
