@@ -1,0 +1,127 @@
+"""How often principals may ask, accounts may be called for, and grants may be used."""
+
+from collections.abc import Callable
+
+from gateway.access.policy import Grant, Policy
+from gateway.domain.limits import LimitState, Rate
+from gateway.services.allowance import Allowance, Clocks
+from gateway.store.rates import RateStore
+
+
+class Rates:
+    """The rates of the policy in force, shared by all replicas.
+
+    `principal_rate` and `account_rate` hold where the policy says nothing, or says more: of two
+    rates the one with the lower average holds. `cancel_share_percent` of those rates are for
+    cancels alone; a cancel may use the rest too. `wall_ms` gives the time of day in ms, `monotonic`
+    seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        policy: Callable[[], Policy],
+        store: RateStore,
+        *,
+        principal_rate: Rate,
+        account_rate: Rate,
+        cancel_share_percent: int,
+        wall_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._policy = policy
+        self._store = store
+        self._principal_rate = principal_rate
+        self._account_rate = account_rate
+        self._cancel_share_percent = cancel_share_percent
+        self._clocks = Clocks(wall_ms, monotonic)
+        self._of_policy = policy()
+        self._requests: dict[str, Allowance] = {}
+        self._calls: dict[str, Allowance] = {}
+        self._orders: dict[tuple[str, str], Allowance] = {}
+
+    async def take_request(self, principal_id: str, *, cancel: bool = False) -> None:
+        """Count a request of a principal; raise `RateLimited` if it has had too many."""
+        allowance = self._request_allowance(principal_id)
+        await (allowance.take_for_cancel() if cancel else allowance.take())
+
+    async def take_call(self, account: str, *, cancel: bool = False, own: bool = False) -> None:
+        """Count a signed call for an account; raise `RateLimited` if there were too many.
+
+        `own`: what the gateway reads by itself, to follow the account. It counts, and is never
+        refused.
+        """
+        allowance = self._call_allowance(account)
+        if own:
+            await allowance.count()
+        else:
+            await (allowance.take_for_cancel() if cancel else allowance.take())
+
+    async def take_order(self, principal_id: str, grant: Grant) -> None:
+        """Count an order under a grant; raise `RateLimited` if its rate allows no more now."""
+        if grant.limits.rate is not None:
+            await self._order_allowance(principal_id, grant, grant.limits.rate).take()
+
+    def states(self, principal_id: str) -> tuple[LimitState, ...]:
+        """What is left of each limit that holds for a principal, as far as this replica knows.
+
+        Its requests, the calls of each account that it may know of, and the orders under each of
+        its grants with a rate.
+        """
+        policy = self._policy()
+        allowances = [
+            self._request_allowance(principal_id),
+            *(self._call_allowance(account) for account in policy.visible_accounts(principal_id)),
+            *(
+                self._order_allowance(principal_id, grant, grant.limits.rate)
+                for grant in policy.grants(principal_id)
+                if grant.limits.rate is not None
+            ),
+        ]
+        return tuple(allowance.state() for allowance in allowances)
+
+    def _request_allowance(self, principal_id: str) -> Allowance:
+        policy = self._current()
+        if (standing := self._requests.get(principal_id)) is not None:
+            return standing
+        rate = _lower(self._principal_rate, policy.rate_of(principal_id))
+        made = self._shared_with_cancels("requests", f"requests:{principal_id}", rate)
+        self._requests[principal_id] = made
+        return made
+
+    def _call_allowance(self, account: str) -> Allowance:
+        policy = self._current()
+        if (standing := self._calls.get(account)) is not None:
+            return standing
+        rate = _lower(self._account_rate, policy.account_rate(account))
+        made = self._shared_with_cancels(f"calls {account}", f"calls:{account}", rate)
+        self._calls[account] = made
+        return made
+
+    def _order_allowance(self, principal_id: str, grant: Grant, rate: Rate) -> Allowance:
+        self._current()
+        key = (principal_id, grant.id)
+        if (standing := self._orders.get(key)) is not None:
+            return standing
+        name, in_store = f"orders {grant.id}", f"orders:{principal_id}:{grant.id}"
+        made = Allowance(name, in_store, rate, rate.count, self._store, self._clocks)
+        self._orders[key] = made
+        return made
+
+    def _shared_with_cancels(self, name: str, key: str, rate: Rate) -> Allowance:
+        cap = max(1, rate.count * (100 - self._cancel_share_percent) // 100)
+        return Allowance(name, key, rate, cap, self._store, self._clocks)
+
+    def _current(self) -> Policy:
+        """The policy in force; with a new one, rates are looked up anew."""
+        policy = self._policy()
+        if policy is not self._of_policy:
+            self._of_policy = policy
+            for kept in (self._requests, self._calls, self._orders):
+                kept.clear()
+        return policy
+
+
+def _lower(most: Rate, granted: Rate | None) -> Rate:
+    if granted is None or granted.count * most.per_s > most.count * granted.per_s:
+        return most
+    return granted
