@@ -88,23 +88,31 @@ NO_LIMITS = OrderLimits()
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Allows `actions` on `account`; where that is None, on what is of no account, or on all."""
+    """Allows `actions` on `account`; where that is None, on what is of no account, or on all.
+
+    `line`: where it stands in the policy file, counted from 1; 0 if it was read from none.
+    """
 
     id: str
     actions: frozenset[Action]
     account: str | None = None
     narrowing: Narrowing = EVERYTHING
     limits: OrderLimits = NO_LIMITS
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """Forbids `actions`, whatever is granted: on `account`, or on every account if that is None."""
+    """Forbids `actions`, whatever is granted: on `account`, or on every account if that is None.
+
+    `line`: where it stands in the policy file, counted from 1; 0 if it was read from none.
+    """
 
     id: str
     actions: frozenset[Action]
     account: str | None = None
     narrowing: Narrowing = EVERYTHING
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +251,8 @@ class Policy:
         """Deny if a deny matches; else allow if a grant does, the first in the file's order.
 
         `terms`: the order's, for ORDERS_PLACE; without them a grant of some orders matches, and a
-        deny of some does not.
+        deny of some does not. Without `account`, AUDIT_READ and OPERATE are asked for everything,
+        and so a deny of them on any account matches.
         """
         member = self._members.get(principal_id)
         if member is None:
@@ -263,6 +272,11 @@ class Policy:
         """What the principal is granted; nothing if it is unknown."""
         member = self._members.get(principal_id)
         return () if member is None else member.grants
+
+    def denies(self, principal_id: str) -> tuple[Deny, ...]:
+        """What the principal is denied, whatever it is granted; nothing if it is unknown."""
+        member = self._members.get(principal_id)
+        return () if member is None else member.denies
 
     def principals(self) -> tuple[Principal, ...]:
         """Everybody the policy knows."""
@@ -290,9 +304,14 @@ def _denied(rule: str, reason: str) -> Decision:
 def _matches_deny(
     deny: Deny, action: Action, account: str | None, terms: OrderTerms | None
 ) -> bool:
-    if action not in deny.actions or deny.account not in (None, account):
+    if action not in deny.actions:
         return False
-    return deny.narrowing == EVERYTHING if terms is None else deny.narrowing.includes(terms)
+    for_everything = account is None and action.takes_account
+    if deny.account not in (None, account) and not for_everything:
+        return False
+    if action is not Action.ORDERS_PLACE or deny.narrowing == EVERYTHING:
+        return True
+    return terms is not None and deny.narrowing.includes(terms)
 
 
 def _matches_grant(
@@ -300,10 +319,12 @@ def _matches_grant(
 ) -> bool:
     if action not in grant.actions:
         return False
-    everywhere = grant.account is None and not action.needs_account
+    everywhere = grant.account is None and action.takes_account and not action.needs_account
     if not everywhere and grant.account != account:
         return False
-    return terms is None or grant.narrowing.includes(terms)
+    if action is not Action.ORDERS_PLACE or terms is None:
+        return True
+    return grant.narrowing.includes(terms)
 
 
 __all__ = [

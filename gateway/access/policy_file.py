@@ -1,4 +1,4 @@
-"""The policy in force, kept up to date with its file."""
+"""A policy, kept up to date with its file."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,12 +17,13 @@ _log = structlog.get_logger(__name__)
 class PolicyFile:
     """Follows the policy file at `path`. Raises `BadPolicy` when there is no good one at first.
 
-    `current` is the policy in force. A later bad file, or none, is refused whole: the old policy
-    stays, and `problem` says why until the file is good again.
+    `current` is the newest good policy. A later bad file, or none, is refused whole: the old policy
+    stays, and `problem` says why until the file is good again. `role` is what the log calls it.
     """
 
-    def __init__(self, path: Path, wall_ms: Callable[[], int]) -> None:
+    def __init__(self, path: Path, wall_ms: Callable[[], int], role: str = "in force") -> None:
         self._path = path
+        self._log = _log.bind(role=role)
         self._wall_ms = wall_ms
         self._seen: bytes | None = self._read()
         self.current = parse_policy(self._seen, wall_ms)
@@ -38,7 +39,7 @@ class PolicyFile:
             before = self.current.revision
             await asyncio.to_thread(self._refresh)
             if self.current.revision != before:
-                _log.info("policy.changed", revision=self.current.revision)
+                self._log.info("policy.changed", revision=self.current.revision)
                 on_change(self.current)
 
     def _refresh(self) -> None:
@@ -55,7 +56,7 @@ class PolicyFile:
 
     def _refuse(self, problem: str) -> None:
         if problem != self.problem:
-            _log.error("policy.refused", problem=problem, in_force=self.current.revision)
+            self._log.error("policy.refused", problem=problem, kept=self.current.revision)
         self.problem = problem
 
     def _read(self) -> bytes:

@@ -1,20 +1,6 @@
-"""The policy file's format, version 1.
+"""The policy file's format, version 1: docs/policy.md describes it."""
 
-version: 1
-accounts: [demo]
-principals:
-  - id: demo-app
-    kind: app                       # app | person
-    tokens:
-      - {sha256: <64 hex digits>, expires: 2027-01-31T00:00:00Z}   # expires is optional
-    grants:
-      - {id: demo-market, actions: [market:read]}
-      - {id: demo-trade, account: demo, actions: [account:read, orders:place]}
-"""
-
-import re
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from hashlib import sha256
 from typing import TypeVar
@@ -24,21 +10,37 @@ import yaml
 from gateway.access.faults import FaultList
 from gateway.access.policy import (
     AccountRule,
-    Action,
-    Grant,
+    Identity,
+    Issuer,
     Member,
     Policy,
     Principal,
     PrincipalKind,
     TokenRecord,
 )
+from gateway.access.policy_rules import RuleReader
+from gateway.access.policy_values import ValueReader
 from gateway.access.yaml_reader import YamlReader, compose, line_of
+from gateway.domain.audit import GATEWAY, NOBODY
 
-E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _INTEGER = "tag:yaml.org,2002:int"
+
+
+class Algorithm(StrEnum):
+    """The ways of signing a JWT that a policy may name: none by which who verifies could sign."""
+
+    RS256 = "RS256"
+    RS384 = "RS384"
+    RS512 = "RS512"
+    PS256 = "PS256"
+    PS384 = "PS384"
+    PS512 = "PS512"
+    ES256 = "ES256"
+    ES384 = "ES384"
+    ES512 = "ES512"
+    EDDSA = "EdDSA"
 
 
 def parse_policy(content: bytes, wall_ms: Callable[[], int]) -> Policy:
@@ -48,125 +50,131 @@ def parse_policy(content: bytes, wall_ms: Callable[[], int]) -> Policy:
     """
     root = compose(content)
     faults = FaultList()
-    accounts, members = _PolicyReader(faults).document(root)
+    policy = _PolicyReader(faults).document(root, sha256(content).hexdigest()[:16], wall_ms)
     faults.check()
-    return Policy(
-        revision=sha256(content).hexdigest()[:16],
-        accounts=tuple(AccountRule(account) for account in accounts),
-        members=members,
-        wall_ms=wall_ms,
-    )
+    return policy
 
 
 class _PolicyReader:
     def __init__(self, faults: FaultList) -> None:
         self._faults = faults
         self._yaml = YamlReader(faults)
-        self._seen: dict[tuple[str, str], yaml.Node] = {}
-        self._accounts: tuple[str, ...] = ()
+        self._values = ValueReader(faults)
 
-    def document(self, node: yaml.Node) -> tuple[tuple[str, ...], tuple[Member, ...]]:
-        parts = self._yaml.mapping(node, required=("version", "accounts", "principals"))
+    def document(self, node: yaml.Node, revision: str, wall_ms: Callable[[], int]) -> Policy:
+        parts = self._yaml.mapping(
+            node, required=("version", "accounts", "principals"), optional=("issuers",)
+        )
         if "version" in parts:
             self._version(parts["version"])
-        accounts = [self._id("account", n) for n in self._yaml.items(parts.get("accounts"))]
-        self._accounts = tuple(account for account in accounts if account is not None)
-        principals = self._yaml.items(parts.get("principals"))
-        members = [self._member(principal) for principal in principals]
-        return self._accounts, tuple(member for member in members if member is not None)
+        accounts = _found(map(self._account, self._yaml.items(parts.get("accounts"))))
+        issuers = _found(map(self._issuer, self._yaml.items(parts.get("issuers"))))
+        principals = _PrincipalReader(
+            self._faults,
+            self._values,
+            accounts={account.id for account in accounts},
+            issuers={issuer.id for issuer in issuers},
+        )
+        members = _found(map(principals.member, self._yaml.items(parts.get("principals"))))
+        return Policy(
+            revision=revision, accounts=accounts, members=members, wall_ms=wall_ms, issuers=issuers
+        )
 
     def _version(self, node: yaml.Node) -> None:
         if node.tag != _INTEGER or node.value != "1":
             self._faults.add(line_of(node), "'version' must be 1")
 
-    def _member(self, node: yaml.Node) -> Member | None:
-        parts = self._yaml.mapping(node, required=("id", "kind"), optional=("tokens", "grants"))
-        identity = self._id("principal", parts.get("id"))
-        kind = self._word(PrincipalKind, "kind", parts.get("kind"))
-        tokens = [self._token(token) for token in self._yaml.items(parts.get("tokens"))]
-        grants = [self._grant(grant) for grant in self._yaml.items(parts.get("grants"))]
+    def _account(self, node: yaml.Node) -> AccountRule | None:
+        if not isinstance(node, yaml.MappingNode):
+            identity = self._values.identity("account", node)
+            return None if identity is None else AccountRule(identity)
+        parts = self._yaml.mapping(node, required=("id",), optional=("rate",))
+        identity = self._values.identity("account", parts.get("id"))
+        rate = self._values.rate(parts.get("rate"))
+        return None if identity is None else AccountRule(identity, rate)
+
+    def _issuer(self, node: yaml.Node) -> Issuer | None:
+        required = ("id", "issuer", "audience", "algorithms")
+        optional = ("jwks_url", "ca_file", "token_file")
+        parts = self._yaml.mapping(node, required=required, optional=optional)
+        identity = self._values.identity("issuer", parts.get("id"))
+        issuer = self._issuer_name(parts.get("issuer"), discovered="jwks_url" not in parts)
+        audience = self._values.plain_text(parts.get("audience"))
+        algorithms = self._algorithms(parts.get("algorithms"))
+        jwks_url = self._values.address(parts.get("jwks_url"))
+        ca_file = self._values.path(parts.get("ca_file"))
+        token_file = self._values.path(parts.get("token_file"))
+        if identity is None or issuer is None or audience is None:
+            return None
+        return Issuer(identity, issuer, audience, algorithms, jwks_url, ca_file, token_file)
+
+    def _issuer_name(self, node: yaml.Node | None, *, discovered: bool) -> str | None:
+        # Only where its keys are looked for below it must it be an address.
+        read = self._values.address if discovered else self._values.plain_text
+        issuer = read(node)
+        if node is not None and issuer is not None:
+            # A token names its issuer by this alone.
+            self._values.once("issuer name", issuer, node, shown=f"issuer {issuer[:64]!r}")
+        return issuer
+
+    def _algorithms(self, node: yaml.Node | None) -> tuple[str, ...]:
+        items = self._yaml.items(node)
+        if isinstance(node, yaml.SequenceNode) and not items:
+            self._faults.add(line_of(node), "'algorithms' is empty")
+        words = (self._values.word(Algorithm, "algorithm", item) for item in items)
+        return tuple(word.value for word in _found(words))
+
+
+class _PrincipalReader:
+    def __init__(
+        self, faults: FaultList, values: ValueReader, *, accounts: set[str], issuers: set[str]
+    ) -> None:
+        self._faults = faults
+        self._yaml = YamlReader(faults)
+        self._values = values
+        self._rules = RuleReader(faults, values, accounts)
+        self._issuers = issuers
+
+    def member(self, node: yaml.Node) -> Member | None:
+        optional = ("rate", "tokens", "identities", "grants", "denies")
+        parts = self._yaml.mapping(node, required=("id", "kind"), optional=optional)
+        identity = self._values.identity("principal", parts.get("id"), reserved=(GATEWAY, NOBODY))
+        kind = self._values.word(PrincipalKind, "kind", parts.get("kind"))
+        tokens = self._each(self._token, parts.get("tokens"))
+        identities = self._each(self._identity, parts.get("identities"))
+        grants = self._each(self._rules.grant, parts.get("grants"))
+        denies = self._each(self._rules.deny, parts.get("denies"))
+        rate = self._values.rate(parts.get("rate"))
         if identity is None or kind is None:
             return None
-        return Member(
-            Principal(identity, kind),
-            tuple(token for token in tokens if token is not None),
-            tuple(grant for grant in grants if grant is not None),
-        )
+        return Member(Principal(identity, kind), tokens, grants, denies, identities, rate)
+
+    def _each(self, read: Callable[[yaml.Node], T | None], node: yaml.Node | None) -> tuple[T, ...]:
+        return _found(map(read, self._yaml.items(node)))
 
     def _token(self, node: yaml.Node) -> TokenRecord | None:
         parts = self._yaml.mapping(node, required=("sha256",), optional=("expires",))
-        digest = self._digest(parts.get("sha256"))
-        expires = self._time(parts.get("expires"))
+        digest = self._values.digest(parts.get("sha256"))
+        expires = self._values.time(parts.get("expires"))
         return None if digest is None else TokenRecord(digest, expires)
 
-    def _grant(self, node: yaml.Node) -> Grant | None:
-        parts = self._yaml.mapping(node, required=("id", "actions"), optional=("account",))
-        identity = self._id("grant", parts.get("id"))
-        actions = self._actions(parts.get("actions"))
-        account = self._declared(parts.get("account"))
-        for action in sorted(actions):
-            if action.needs_account and "account" not in parts:
-                self._faults.add(line_of(node), f"'{action}' needs an 'account'")
-            if not action.takes_account and "account" in parts:
-                self._faults.add(line_of(node), f"'{action}' is not of an account: grant it apart")
-        return None if identity is None else Grant(identity, actions, account)
-
-    def _actions(self, node: yaml.Node | None) -> frozenset[Action]:
-        items = self._yaml.items(node)
-        if isinstance(node, yaml.SequenceNode) and not items:
-            self._faults.add(line_of(node), "'actions' is empty")
-        actions = (self._word(Action, "action", item) for item in items)
-        return frozenset(action for action in actions if action is not None)
+    def _identity(self, node: yaml.Node) -> Identity | None:
+        parts = self._yaml.mapping(node, required=("issuer", "subject"), optional=("issued_after",))
+        issuer = self._declared(parts.get("issuer"))
+        subject = self._values.plain_text(parts.get("subject"))
+        issued_after = self._values.time(parts.get("issued_after"))
+        if issuer is None or subject is None:
+            return None
+        # A line break stands in no subject, so no two pairs are the same text.
+        self._values.once("identity", f"{issuer}\n{subject}", node, shown="this identity")
+        return Identity(issuer, subject, issued_after)
 
     def _declared(self, node: yaml.Node | None) -> str | None:
-        account = self._yaml.text(node)
-        if node is not None and account is not None and account not in self._accounts:
-            self._faults.add(line_of(node), f"account {account[:64]!r} is not under 'accounts'")
-        return account
+        issuer = self._yaml.text(node)
+        if node is not None and issuer is not None and issuer not in self._issuers:
+            self._faults.add(line_of(node), f"issuer {issuer[:64]!r} is not under 'issuers'")
+        return issuer
 
-    def _id(self, what: str, node: yaml.Node | None) -> str | None:
-        identity = self._yaml.text(node)
-        if node is None or identity is None:
-            return None
-        if not _ID.fullmatch(identity):
-            self._faults.add(line_of(node), f"{what} id: expected 1 to 64 of A-Z a-z 0-9 . _ -")
-        self._once(f"{what} id", identity, node, shown=f"{what} {identity[:64]!r}")
-        return identity
 
-    def _digest(self, node: yaml.Node | None) -> str | None:
-        # Digits alone would be a number to YAML: any scalar is taken as it is written.
-        if node is None:
-            return None
-        if not isinstance(node, yaml.ScalarNode) or not _SHA256.fullmatch(node.value):
-            self._faults.add(line_of(node), "'sha256' must be 64 hex digits in lower case")
-            return None
-        self._once("sha256", node.value, node, shown="this token")
-        return str(node.value)
-
-    def _once(self, what: str, value: str, node: yaml.Node, *, shown: str) -> None:
-        first = self._seen.setdefault((what, value), node)
-        if first is not node:
-            self._faults.add(line_of(node), f"{shown} stands on line {line_of(first)} already")
-
-    def _time(self, node: yaml.Node | None) -> int | None:
-        if node is None:
-            return None
-        try:
-            time = datetime.fromisoformat(node.value)
-        except (TypeError, ValueError):
-            time = None
-        if time is None or time.tzinfo is None:
-            self._faults.add(line_of(node), "expected a time such as 2027-01-31T00:00:00Z")
-            return None
-        return int(time.timestamp() * 1000)
-
-    def _word(self, words: type[E], what: str, node: yaml.Node | None) -> E | None:
-        text = self._yaml.text(node)
-        if node is None or text is None:
-            return None
-        try:
-            return words(text)
-        except ValueError:
-            known = ", ".join(words)
-            self._faults.add(line_of(node), f"unknown {what} {text[:32]!r}; known are: {known}")
-            return None
+def _found(values: Iterable[T | None]) -> tuple[T, ...]:
+    return tuple(value for value in values if value is not None)

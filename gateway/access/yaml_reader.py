@@ -95,6 +95,22 @@ class YamlReader:
                 self._faults.add(line_of(node), f"'{name}' is missing")
         return found
 
+    def pairs(self, node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
+        """The keys and values of a mapping whose keys are the writer's own; a fault for one twice.
+
+        What the keys may be is for the caller to check.
+        """
+        if not isinstance(node, yaml.MappingNode):
+            self._faults.add(line_of(node), "expected a mapping, 'key: value'")
+            return []
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                self._faults.add(line_of(key), f"the key{_shown(name)} is given twice")
+            seen.add(name)
+        return list(node.value)
+
     def items(self, node: yaml.Node | None) -> list[yaml.Node]:
         """The items of a list; none for a list that is not there."""
         if node is None:
