@@ -5,9 +5,8 @@ import strawberry
 from gateway.domain.account import TradingState
 from gateway.schema.balance_types import Balance, Currency
 from gateway.schema.context import Info
-from gateway.schema.described import described
 from gateway.schema.order_types import Fill, Order
-from gateway.schema.requires import reads_account
+from gateway.schema.requires import AuthenticatedDirective, reads_account
 from gateway.schema.transfer_types import Deposit, DepositOptions, Withdrawal, WithdrawalOptions
 
 strawberry.enum(
@@ -24,7 +23,9 @@ strawberry.enum(
 class Account:
     """An account; each part is read when it is asked for."""
 
-    id: strawberry.ID = described("The gateway's name of the account.")
+    id: strawberry.ID = strawberry.field(
+        description="The gateway's name of the account.", directives=[AuthenticatedDirective()]
+    )
 
     @strawberry.field(description="What the account holds.", extensions=[reads_account()])
     async def balances(self, info: Info) -> list[Balance]:

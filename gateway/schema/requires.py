@@ -1,10 +1,12 @@
 """Authorization where a field is declared: visible in the SDL, enforced before the resolver."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
 import strawberry
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, OperationType
 from strawberry.extensions import FieldExtension
 from strawberry.extensions.field_extension import AsyncExtensionResolver, SyncExtensionResolver
 from strawberry.schema_directive import Location
@@ -13,8 +15,8 @@ from strawberry.types.field import StrawberryField
 from gateway.access.policy import Action
 from gateway.schema.context import Info
 
-AccountOf = Callable[[Any, dict[str, Any]], str]
-"""Tells which account a field concerns, from its parent and its arguments."""
+AccountOf = Callable[[Any, dict[str, Any]], str | None]
+"""Tells which account a field concerns, if one, from its parent and its arguments."""
 
 
 @strawberry.schema_directive(
@@ -26,6 +28,48 @@ class RequiresDirective:
     """What the SDL shows."""
 
     action: str = strawberry.directive_field(name="action")
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="authenticated",
+    description="This field needs a known caller and no grant: it shows nothing but their own.",
+)
+class AuthenticatedDirective:
+    """What the SDL shows of a field that any known caller may ask for."""
+
+
+@dataclass(eq=False)
+class UndeclaredAccess(Exception):
+    """These fields ("Query.markets") declare neither what they require nor that it is nothing."""
+
+    fields: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Name the fields."""
+        return f"neither @requires nor @authenticated: {', '.join(self.fields)}"
+
+
+def require_declarations(schema: GraphQLSchema) -> None:
+    """Raise `UndeclaredAccess` unless each field of a root type and of Account is declared.
+
+    Every request has a known caller, so the fields of other types are reached through one of these.
+    """
+    roots = (schema.get_root_type(operation) for operation in OperationType)
+    undeclared = [
+        f"{kind.name}.{name}"
+        for kind in (*roots, schema.get_type("Account"))
+        if isinstance(kind, GraphQLObjectType)
+        for name, field in kind.fields.items()
+        if not _is_declared(field)
+    ]
+    if undeclared:
+        raise UndeclaredAccess(tuple(undeclared))
+
+
+def _is_declared(field: GraphQLField) -> bool:
+    directives = field.extensions["strawberry-definition"].directives
+    return any(isinstance(each, RequiresDirective | AuthenticatedDirective) for each in directives)
 
 
 class Requires(FieldExtension):

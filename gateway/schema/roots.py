@@ -40,9 +40,14 @@ from gateway.schema.order_types import (
     place_order_result,
 )
 from gateway.schema.placement_pages import MAX_PLACEMENTS, PlacementConnection
-from gateway.schema.requires import RequiresDirective, reads_account_argument, reads_market
+from gateway.schema.requires import (
+    AuthenticatedDirective,
+    RequiresDirective,
+    reads_account_argument,
+    reads_market,
+)
 from gateway.schema.scalars import Timestamp
-from gateway.schema.viewer_types import Grant, Viewer
+from gateway.schema.viewer_types import Viewer
 from gateway.services.order_outcomes import rejection_of
 from gateway.services.orders import Cancelled
 
@@ -85,7 +90,9 @@ class Query:
         """Find one market."""
         return Market.of(await info.context.markets.market(symbol))
 
-    @strawberry.field(description="The accounts that the caller may see.")
+    @strawberry.field(
+        description="The accounts that the caller may see.", directives=[AuthenticatedDirective()]
+    )
     def accounts(self, info: Info) -> list[Account]:
         """List accounts."""
         visible = info.context.services.accounts.visible(info.context.principal)
@@ -95,7 +102,8 @@ class Query:
         description=(
             "null with an UNKNOWN_ACCOUNT error when there is none or the caller may not know "
             "of it."
-        )
+        ),
+        directives=[AuthenticatedDirective()],
     )
     def account(self, info: Info, id: strawberry.ID) -> Account | None:  # noqa: A002  # contract
         """Find one account."""
@@ -107,7 +115,8 @@ class Query:
         description=(
             "An order intent of the caller's own; null if there is none, with an UNKNOWN_ACCOUNT "
             "error once the caller may not know of its account."
-        )
+        ),
+        directives=[AuthenticatedDirective()],
     )
     async def placement(self, info: Info, id: strawberry.ID) -> Placement | None:  # noqa: A002  # contract
         """Find one placement."""
@@ -118,7 +127,8 @@ class Query:
         description=(
             "The caller's own order intents in an account, the newest first; of one clientOrderId, "
             "or in one state. first: 1 to 100."
-        )
+        ),
+        directives=[AuthenticatedDirective()],
     )
     async def placements(
         self,
@@ -140,17 +150,13 @@ class Query:
         )
         return PlacementConnection.of(page, after)
 
-    @strawberry.field(description="Who is calling, and what the policy allows them.")
+    @strawberry.field(
+        description="Who is calling, and what the policy allows them.",
+        directives=[AuthenticatedDirective()],
+    )
     def viewer(self, info: Info) -> Viewer:
         """Tell the caller who they are."""
-        principal = info.context.principal
-        grants = info.context.services.policy().grants(principal.id)
-        return Viewer(
-            principal=strawberry.ID(principal.id),
-            kind=principal.kind.value,
-            grants=[Grant.of(grant) for grant in grants],
-            limits=[],
-        )
+        return Viewer.of(info.context.principal, info.context.services.policy(), ())
 
 
 @strawberry.type(description="What can be done.")
