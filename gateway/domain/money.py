@@ -7,7 +7,8 @@ from functools import reduce
 MAX_DIGITS = 36
 """Significant digits, places before and places after the point: none may exceed this."""
 
-_EXACT = Context(prec=2 * MAX_DIGITS + 3, traps=[Inexact, InvalidOperation])
+# Room for the product of a few bounded decimals, and for sums of such products.
+_EXACT = Context(prec=6 * MAX_DIGITS, traps=[Inexact, InvalidOperation])
 _PLAIN = re.compile(r"-?[0-9]{1,72}(?:\.[0-9]{1,72})?", re.ASCII)
 
 
@@ -49,8 +50,16 @@ def parse_plain(text: str) -> Decimal:
 
 
 def exact_sum(*terms: Decimal) -> Decimal:
-    """Add a few bounded decimals to the last digit: Python's `+` rounds to 28 of them."""
+    """Add a few decimals, bounded or exact products of such, to the last digit.
+
+    Python's `+` rounds to 28 digits.
+    """
     return reduce(_EXACT.add, terms)
+
+
+def exact_product(*factors: Decimal) -> Decimal:
+    """Multiply up to four bounded decimals to the last digit: Python's `*` rounds to 28 of them."""
+    return reduce(_EXACT.multiply, factors)
 
 
 def plain(value: Decimal) -> str:

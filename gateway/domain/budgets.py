@@ -1,0 +1,159 @@
+"""What the limits of a grant leave for a UTC day, and which orders may stand by it. Pure.
+
+A placement claims its part before its order is sent. The claim is given back only when it is
+certain that nothing stands on the exchange; an outcome that nobody knows keeps what it took.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from gateway.domain.errors import OverLimit
+from gateway.domain.money import exact_sum, plain
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Notional:
+    """What an order is worth at most: `total` in units of the quote asset `asset`."""
+
+    asset: str
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The limits of the grant `rule` that a budget keeps to; None: no bound."""
+
+    rule: str
+    day_notional: Mapping[str, Decimal] | None = None
+    open_orders: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one placement took: of the notional of `day`, and a place among the open orders.
+
+    `day` counts UTC days since 1970. `notional` is None where no bound asks for it. `rests`: the
+    order may rest in the book. `order_id`: what the exchange called it when it accepted it.
+    """
+
+    day: int
+    notional: Notional | None = None
+    rests: bool = False
+    order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What the placements of one principal by one grant on one account took, by placement id.
+
+    `spent` is the notional of `day` by quote asset: of orders sent, whatever became of them, but
+    not of those of which it is certain that nothing stands. A claim stays while its outcome is
+    not known, and while its order may rest.
+    """
+
+    day: int = 0
+    spent: Mapping[str, Decimal] = field(default_factory=dict)
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+
+    def at(self, now: int) -> "Budget":
+        """The budget at `now` (ms). A day never comes back, whatever a replica's clock says.
+
+        An order of which nobody learned its id counts as open until the end of the next day.
+        """
+        day = max(self.day, now // DAY_MS)
+        if day == self.day:
+            return self
+        claims = {
+            placement: claim
+            for placement, claim in self.claims.items()
+            if claim.order_id is not None or claim.day + 1 >= day
+        }
+        return Budget(day=day, claims=claims)
+
+    def reserve(
+        self, placement_id: str, notional: Notional | None, bounds: Bounds, now: int, *, rests: bool
+    ) -> "Budget":
+        """Claim a placement's part at `now` (ms); raise `OverLimit` if too little is left.
+
+        Running it twice is as once. `notional` and `rests` are counted where a bound asks for them.
+        """
+        budget = self.at(now)
+        if placement_id in budget.claims:
+            return budget
+        counted = None if bounds.day_notional is None else notional
+        rests = rests and bounds.open_orders is not None
+        spent = budget.spent if counted is None else _spending(budget, counted, bounds, now)
+        if rests:
+            _require_place(budget, bounds)
+        claim = Claim(day=budget.day, notional=counted, rests=rests)
+        return replace(budget, spent=spent, claims={**budget.claims, placement_id: claim})
+
+    def release(self, placement_id: str) -> "Budget":
+        """Give back what a placement took; only when nothing of it stands."""
+        claim = self.claims.get(placement_id)
+        if claim is None:
+            return self
+        spent = self.spent
+        if claim.notional is not None and claim.day == self.day:
+            asset, total = claim.notional.asset, claim.notional.total
+            spent = {**spent, asset: exact_sum(spent[asset], total.copy_negate())}
+        return replace(self, spent=spent, claims=_without(self.claims, {placement_id}))
+
+    def accepted(self, placement_id: str, order_id: str | None) -> "Budget":
+        """Keep an accepted order among the open ones by its id; None: it does not rest."""
+        claim = self.claims.get(placement_id)
+        if claim is None:
+            return self
+        if order_id is None or not claim.rests:
+            return replace(self, claims=_without(self.claims, {placement_id}))
+        known = replace(claim, order_id=order_id)
+        return replace(self, claims={**self.claims, placement_id: known})
+
+    def closed(self, order_ids: Collection[str]) -> "Budget":
+        """Count these orders as open no more."""
+        ended = {key for key, claim in self.claims.items() if claim.order_id in order_ids}
+        return replace(self, claims=_without(self.claims, ended)) if ended else self
+
+    def order_ids(self) -> frozenset[str]:
+        """The orders that count as open, as far as their ids are known."""
+        known = (claim.order_id for claim in self.claims.values())
+        return frozenset(order_id for order_id in known if order_id is not None)
+
+
+def listed(notional: Notional, limits: Mapping[str, Decimal], rule: str, limit: str) -> Decimal:
+    """What `limits` say of the notional's asset; raise `OverLimit` when they do not list it."""
+    if notional.asset not in limits:
+        problem = f"orders priced in {notional.asset} have no share in it"
+        raise OverLimit(rule, limit, problem)
+    return limits[notional.asset]
+
+
+def _spending(
+    budget: Budget, notional: Notional, bounds: Bounds, now: int
+) -> Mapping[str, Decimal]:
+    limit = listed(notional, bounds.day_notional or {}, bounds.rule, "day_notional")
+    spent = budget.spent.get(notional.asset, Decimal(0))
+    fits_a_day = notional.total <= limit
+    if not fits_a_day or exact_sum(spent, notional.total) > limit:
+        left = plain(exact_sum(limit, spent.copy_negate()))
+        problem = (
+            f"the order counts {plain(notional.total)} {notional.asset}; {left} of {plain(limit)} "
+            "are left until 00:00 UTC"
+        )
+        until_then = ((budget.day + 1) * DAY_MS - now) / 1000
+        raise OverLimit(bounds.rule, "day_notional", problem, until_then if fits_a_day else None)
+    return {**budget.spent, notional.asset: exact_sum(spent, notional.total)}
+
+
+def _require_place(budget: Budget, bounds: Bounds) -> None:
+    count = sum(claim.rests for claim in budget.claims.values())
+    if bounds.open_orders is not None and count >= bounds.open_orders:
+        problem = f"{count} of {bounds.open_orders} orders may be open: cancel one"
+        raise OverLimit(bounds.rule, "open_orders", problem)
+
+
+def _without(claims: Mapping[str, Claim], gone: Collection[str]) -> Mapping[str, Claim]:
+    return {key: claim for key, claim in claims.items() if key not in gone}

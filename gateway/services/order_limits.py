@@ -1,0 +1,231 @@
+"""What a grant's limits say of an order, before anything is signed or recorded."""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from gateway.access.policy import Grant
+from gateway.domain.budgets import Bounds, Budget, Notional, listed
+from gateway.domain.errors import GatewayError, NotRecorded, OverLimit
+from gateway.domain.market import OrderSide
+from gateway.domain.money import exact_product, exact_sum, plain
+from gateway.domain.orders import Order, OrderType, Placement, PlacementState, PlaceOrder
+from gateway.services.market_data import MarketData, MarketView
+from gateway.services.reference_prices import ReferencePrices
+from gateway.store.budgets import BudgetKey, Budgets, Change
+from gateway.store.redis import StoreUnavailable
+
+_RESTING = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_ONE_PERCENT = Decimal("0.01")
+_ASK_AGAIN_S = 1.0
+
+
+@dataclass(slots=True)
+class _Listing:
+    """The ids of an account's open orders, as a reading that was the `begun`-th event told."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    begun: int = -1
+    order_ids: frozenset[str | None] = frozenset()
+
+
+class OrderLimiter:
+    """Keeps orders within the limits of the grants that allow them.
+
+    `open_orders` gives an account's open orders by a reading that begins when it is called: it
+    joins none that is under way. `now` gives the time in ms.
+    """
+
+    def __init__(
+        self,
+        *,
+        market_data: MarketData,
+        budgets: Budgets,
+        now: Callable[[], int],
+        open_orders: Callable[[str], Awaitable[tuple[Order, ...]]],
+    ) -> None:
+        self._market_data = market_data
+        self._prices = ReferencePrices(market_data)
+        self._budgets = budgets
+        self._now = now
+        self._open_orders = open_orders
+        self._claimed: dict[str, BudgetKey] = {}
+        self._listings: defaultdict[str, _Listing] = defaultdict(_Listing)
+        self._events = itertools.count()
+
+    async def reserve(
+        self, principal_id: str, grant: Grant, command: PlaceOrder, placement_id: str
+    ) -> None:
+        """See that the grant's limits allow the order, and claim what it takes of them.
+
+        Whoever calls it calls `settle` or `release` afterwards. A grant without limits costs
+        nothing. Raises `OverLimit`; `NotRecorded` when Redis is away; `UnknownSymbol` and
+        `SourceUnavailable` when the order's market is not known.
+        """
+        limits = grant.limits
+        await self._check_collar(grant, command)
+        notional = await self.notional(command, grant)
+        if limits.order_notional is not None and notional is not None:
+            _check_order(grant.id, notional, limits.order_notional)
+        rests = command.type in _RESTING and limits.open_orders is not None
+        if limits.day_notional is None and not rests:
+            return
+        key = BudgetKey(command.account, principal_id, grant.id)
+        bounds = Bounds(
+            rule=grant.id, day_notional=limits.day_notional, open_orders=limits.open_orders
+        )
+
+        def claim(budget: Budget) -> Budget:
+            return budget.reserve(placement_id, notional, bounds, self._now(), rests=rests)
+
+        await self._claim(key, placement_id, claim)
+
+    async def settle(self, placement: Placement) -> None:
+        """Take note of what became of a placement for which `reserve` claimed; never raises.
+
+        What was accepted and may rest counts as open; where nothing stands the claim is given
+        back; what nobody knows keeps it.
+        """
+        key = self._claimed.pop(placement.id, None)
+        if key is None:
+            return
+        if placement.state is PlacementState.ACCEPTED:
+            order_id = _resting_id(placement)
+            await self._budgets.settle(key, lambda budget: budget.accepted(placement.id, order_id))
+        elif placement.new_id_safe:
+            await self._budgets.settle(key, lambda budget: budget.release(placement.id))
+
+    async def release(self, placement_id: str) -> None:
+        """Give back what `reserve` claimed: the order was never sent. Never raises."""
+        key = self._claimed.pop(placement_id, None)
+        if key is not None:
+            await self._budgets.settle(key, lambda budget: budget.release(placement_id))
+
+    async def notional(self, command: PlaceOrder, grant: Grant) -> Notional | None:
+        """What the order counts; None where no limit of the grant asks for it.
+
+        At the market it is the far side of a fresh top of book plus the collar. Raises as
+        `reserve` does.
+        """
+        limits = grant.limits
+        if limits.order_notional is None and limits.day_notional is None:
+            return None
+        market = await MarketView(self._market_data, self._now).market(command.symbol)
+        return Notional(market.quote_asset, await self._total(command, grant))
+
+    async def aclose(self) -> None:
+        """Cancel what is under way."""
+        await self._prices.aclose()
+
+    async def _total(self, command: PlaceOrder, grant: Grant) -> Decimal:
+        spec = command.spec
+        if spec.quote_total is not None:
+            return spec.quote_total
+        quantity = spec.quantity or Decimal(0)
+        if spec.price is not None:
+            return exact_product(spec.price, quantity)
+        if grant.limits.collar_percent is None:
+            raise OverLimit(grant.id, "collar_percent", f"{command.type} orders need one")
+        price = await self._prices.far_side(command.symbol, command.side)
+        if price is None:
+            raise _no_fresh_price(grant, command)
+        return _beyond(exact_product(quantity, price), grant.limits.collar_percent)
+
+    async def _check_collar(self, grant: Grant, command: PlaceOrder) -> None:
+        price, percent = command.spec.price, grant.limits.collar_percent
+        if price is None or percent is None:
+            return
+        reference = command.spec.stop_price
+        if reference is None:
+            reference = await self._prices.reference(command.symbol, command.side)
+        if reference is None:
+            raise _no_fresh_price(grant, command)
+        _check_price(grant.id, command.side, price, reference, percent)
+
+    async def _claim(self, key: BudgetKey, placement_id: str, claim: Change) -> None:
+        try:
+            await self._budgets.reach()
+        except StoreUnavailable as away:
+            raise NotRecorded from away
+        try:
+            await self._update(key, claim)
+        except StoreUnavailable as away:
+            # It may have been written all the same.
+            self._budgets.later(key, lambda budget: budget.release(placement_id))
+            raise NotRecorded from away
+        self._claimed[placement_id] = key
+
+    async def _update(self, key: BudgetKey, claim: Change) -> None:
+        try:
+            await self._budgets.update(key, claim)
+        except OverLimit as over:
+            if over.limit != "open_orders":
+                raise
+            ended = await self._ended(key, over)
+            await self._budgets.update(key, lambda budget: claim(budget.closed(ended)))
+
+    async def _ended(self, key: BudgetKey, over: OverLimit) -> frozenset[str]:
+        """The orders that count as open and that the exchange, asked after that, does not list."""
+        counted = (await self._budgets.read(key)).order_ids()
+        if not counted:
+            raise over
+        try:
+            listed_ids = await self._listed_now(key.account)
+        except GatewayError as failure:
+            problem = f"{over.problem}; the exchange could not be asked which still are"
+            raise replace(over, problem=problem, retry_after=_ASK_AGAIN_S) from failure
+        return counted - listed_ids
+
+    async def _listed_now(self, account: str) -> frozenset[str | None]:
+        """The ids of the open orders, by a reading that begins after this call.
+
+        Those who wait for the lock share the next reading.
+        """
+        called = next(self._events)
+        listing = self._listings[account]
+        async with listing.lock:
+            if listing.begun < called:
+                begun = next(self._events)
+                orders = await self._open_orders(account)
+                listing.order_ids = frozenset(order.order_id for order in orders)
+                listing.begun = begun
+            return listing.order_ids
+
+
+def _resting_id(placement: Placement) -> str | None:
+    order = placement.order
+    return None if order is None or order.status.terminal else order.order_id
+
+
+def _check_order(rule: str, notional: Notional, limits: Mapping[str, Decimal]) -> None:
+    limit = listed(notional, limits, rule, "order_notional")
+    if notional.total > limit:
+        counts = f"the order counts {plain(notional.total)} {notional.asset}"
+        problem = f"{counts}; {plain(limit)} are the most"
+        raise OverLimit(rule, "order_notional", problem)
+
+
+def _check_price(
+    rule: str, side: OrderSide, price: Decimal, reference: Decimal, percent: Decimal
+) -> None:
+    buys = side is OrderSide.BUY
+    bound = _beyond(reference, percent if buys else percent.copy_negate())
+    if price > bound if buys else price < bound:
+        word = "above" if buys else "below"
+        problem = (
+            f"the price {plain(price)} lies {word} {plain(bound)}, which is {plain(percent)} % "
+            f"{word} {plain(reference)}"
+        )
+        raise OverLimit(rule, "collar_percent", problem)
+
+
+def _beyond(value: Decimal, percent: Decimal) -> Decimal:
+    return exact_product(value, exact_sum(Decimal(100), percent), _ONE_PERCENT)
+
+
+def _no_fresh_price(grant: Grant, command: PlaceOrder) -> OverLimit:
+    problem = f"no fresh price of {command.symbol} is known to measure the order by"
+    return OverLimit(grant.id, "collar_percent", problem, _ASK_AGAIN_S)
