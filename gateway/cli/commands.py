@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.policy import commands as policy
 from gateway.cli.watch import commands as watch
 
 app = typer.Typer(
@@ -107,25 +108,8 @@ def sandbox(
     raise typer.Exit(run(Choices(host, port, scenario, control)))
 
 
-policy = typer.Typer(help="The policy file: who may do what.", no_args_is_help=True)
-app.add_typer(policy, name="policy")
+app.add_typer(policy.app, name="policy")
 app.add_typer(watch.app, name="watch")
-
-
-@policy.command("check")
-def check_policy(file: Annotated[Path, typer.Argument(help="The policy file.")]) -> None:
-    """Tell every fault of a policy file, each with its line; exit status 2 if there is one."""
-    from gateway.cli.policy import check as check_file
-
-    raise typer.Exit(check_file(file))
-
-
-@policy.command()
-def new_token() -> None:
-    """Make a token and print it, once, with the line that goes into the policy file."""
-    from gateway.cli.policy import print_new_token
-
-    print_new_token()
 
 
 @app.command()

@@ -26,9 +26,9 @@ def test_a_new_token_and_its_line_fit_together(tmp_path: Path) -> None:
     (line,) = re.findall(r"- \{sha256: .*\}", done.output)
     file = tmp_path / "policy.yaml"
     file.write_text(POLICY.format(tokens=f"      {line}"))
-    principal = PolicyFile(file, lambda: 0).current.authenticate(token)
-    assert principal is not None
-    assert principal.id == "desk"
+    proof = PolicyFile(file, lambda: 0).current.authenticate(token)
+    assert proof is not None
+    assert proof.principal.id == "desk"
 
 
 def test_every_token_is_new() -> None:

@@ -1,4 +1,4 @@
-"""`narkasa-gateway policy`: look at a policy file, and make tokens for one."""
+"""Reading a policy file from the command line, and making tokens for one."""
 
 import secrets
 import time
@@ -7,17 +7,27 @@ from pathlib import Path
 import typer
 
 from gateway.access.faults import BadPolicy
+from gateway.access.policy import Policy
 from gateway.access.policy_file import PolicyFile
 from gateway.access.tokens import hash_token, new_token
+
+BAD_INPUT = 2
+
+
+def read(file: Path) -> Policy | None:
+    """The policy in `file`; None, with its faults printed, when it is not sound."""
+    try:
+        return PolicyFile(file, _wall_ms).current
+    except BadPolicy as bad:
+        typer.echo(f"{file}:\n{bad}", err=True)
+        return None
 
 
 def check(file: Path) -> int:
     """Print the faults of `file`, or that it is sound; the exit status is 2 or 0."""
-    try:
-        policy = PolicyFile(file, _wall_ms).current
-    except BadPolicy as bad:
-        typer.echo(f"{file}:\n{bad}", err=True)
-        return 2
+    policy = read(file)
+    if policy is None:
+        return BAD_INPUT
     typer.echo(f"{file} is sound (accounts: {', '.join(policy.accounts) or 'none'})")
     return 0
 
