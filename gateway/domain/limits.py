@@ -32,9 +32,13 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """A limit by its name, how much of it is left, and when (ms) it is whole again, if ever."""
+    """A limit by its name, how much of it is left, and when (ms) it is whole again, if ever.
+
+    `per_s` is the span in seconds of a limit that is a rate.
+    """
 
     name: str
     limit: Decimal
     remaining: Decimal
     resets_at: int | None = None
+    per_s: int | None = None

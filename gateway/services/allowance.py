@@ -72,11 +72,11 @@ class Allowance:
         """What is left for all but cancels, as far as this process knows."""
         limit, now = Decimal(self._cap), self._clocks.monotonic()
         if now >= self._whole_at:
-            return LimitState(self._name, limit, limit)
+            return LimitState(self._name, limit, limit, None, self._rate.per_s)
         unspent = self._permits if now < self._good_until else 0
         remaining = min(self._cap, max(0, self._cap - self._usage.count + unspent))
         resets_at = self._clocks.wall_ms() + math.ceil((self._whole_at - now) * 1000)
-        return LimitState(self._name, limit, Decimal(remaining), resets_at)
+        return LimitState(self._name, limit, Decimal(remaining), resets_at, self._rate.per_s)
 
     def _spend(self) -> bool:
         if self._permits == 0 or self._clocks.monotonic() >= self._good_until:
