@@ -231,6 +231,12 @@ class Metrics:
             "operation",
             "code",
         )
+        self.unauthenticated = self._counter(
+            "unauthenticated", "Attempts to authenticate that proved nothing, by cause", "cause"
+        )
+        self.issuer_problem = self._gauge(
+            "issuer_problem", "1 while the keys of an issuer of JWTs cannot be read"
+        )
         self.answers = self._counter(
             "answers", "Answers on public data, by whether they were kept ones", "kept"
         )

@@ -1,23 +1,26 @@
 """Who calls: the bearer token of a request or of a connection_init."""
 
-from collections.abc import Callable
 from typing import Any
 
-from gateway.access.policy import Policy
-from gateway.access.principal import Principal
+from gateway.access.proving import Cause, NotProven
 from gateway.domain.errors import Unauthenticated
 
-_LONGEST = 4096
+_LONGEST = 8300
+"""A JWT of 8 KiB, and the scheme before it."""
 
 
 def bearer_token(value: object) -> str:
-    """The token in 'Bearer <token>'; raises `Unauthenticated` when there is none."""
-    if not isinstance(value, str) or len(value) > _LONGEST:
-        raise Unauthenticated
-    scheme, _, token = value.partition(" ")
+    """The token in 'Bearer <token>'; raises `NotProven` when there is none."""
+    given = value if isinstance(value, str) and len(value) <= _LONGEST else ""
+    scheme, _, token = given.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated
+        raise no_token()
     return token.strip()
+
+
+def no_token() -> NotProven:
+    """What to raise where there is none."""
+    return NotProven(problem=Unauthenticated.problem, cause=Cause.NO_TOKEN)
 
 
 def token_of_init(payload: object, header: str | None) -> str:
@@ -30,11 +33,3 @@ def token_of_init(payload: object, header: str | None) -> str:
         if isinstance(name, str) and name.lower() == "authorization":
             return bearer_token(value)
     return bearer_token(header)
-
-
-def authenticate(policy: Callable[[], Policy], token: str) -> Principal:
-    """The principal of `token`; raises `Unauthenticated` when the policy knows none."""
-    proof = policy().authenticate(token)
-    if proof is None:
-        raise Unauthenticated("the token is unknown or has expired")
-    return proof.principal

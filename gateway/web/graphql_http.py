@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -13,19 +13,19 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.policy import Action, Principal
+from gateway.access.proving import NotProven
 from gateway.domain.errors import (
     BadUserInput,
     GatewayError,
     RateLimited,
     Stopping,
-    Unauthenticated,
 )
 from gateway.observability import bind_trace, trace_id
 from gateway.schema.context import Context
 from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import body as error_body
 from gateway.schema.errors import failure
-from gateway.web.authentication import authenticate, bearer_token
+from gateway.web.authentication import bearer_token
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.parts import GraphQLParts
 from gateway.web.under_way import Origin, Outcome
@@ -83,6 +83,7 @@ class GraphQLOverHttp:
 
     def __init__(self, parts: GraphQLParts, answers: KeptAnswers, *, max_body: int) -> None:
         self._services = parts.services
+        self._identities = parts.identities
         self._documents = parts.documents
         self._execution = parts.execution
         self._metrics = parts.metrics
@@ -102,7 +103,7 @@ class GraphQLOverHttp:
             with bind_trace(trace):
                 media_type = _media_type(request.headers.get("accept", "*/*"))
                 _check_verb(request.method)
-                principal = self._principal(request)
+                principal = await self._principal(request)
                 answer = await self._answer(request, principal, trace, media_type)
         except HttpRefusal as refusal:
             headers |= dict(refusal.headers)
@@ -134,12 +135,14 @@ class GraphQLOverHttp:
         finally:
             self._under_way.requests.give_back(principal)
 
-    def _principal(self, request: Request) -> Principal:
+    async def _principal(self, request: Request) -> Principal:
         try:
             token = bearer_token(request.headers.get("authorization"))
-            return authenticate(self._services.policy, token)
-        except Unauthenticated as error:
-            raise HttpRefusal(401, error, (("www-authenticate", "Bearer"),)) from None
+            proof = await self._identities.authenticate(token)
+        except NotProven as refused:
+            self._metrics.unauthenticated.labels(refused.cause.value).inc()
+            raise HttpRefusal(401, refused, (("www-authenticate", "Bearer"),)) from None
+        return proof.principal
 
     async def _text(self, request: Request) -> bytes:
         """The bytes that make the request: the body, or the query string of a GET."""
@@ -179,7 +182,10 @@ class GraphQLOverHttp:
 
 def _refuse(status: int, error: GatewayError) -> _Answer:
     response = failure(error)
-    return _Answer(status, msgspec.json.encode(response), Outcome.of(None, response))
+    outcome = Outcome.of(None, response)
+    if isinstance(error, NotProven):
+        outcome = replace(outcome, cause=error.cause.value)
+    return _Answer(status, msgspec.json.encode(response), outcome)
 
 
 def _check_verb(method: str) -> None:

@@ -18,13 +18,15 @@ from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.access.policy import Action, Principal
-from gateway.domain.errors import BadUserInput, GatewayError, RateLimited, Unauthenticated
+from gateway.access.principal import Proof
+from gateway.access.proving import NotProven
+from gateway.domain.errors import BadUserInput, GatewayError, RateLimited
 from gateway.observability import trace_id
 from gateway.schema.context import Context, permit
 from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import code_of, failure, shown
 from gateway.schema.operation_groups import Member, OperationGroup
-from gateway.web.authentication import authenticate, token_of_init
+from gateway.web.authentication import no_token, token_of_init
 from gateway.web.outbox import Outbox, OutboxFull
 from gateway.web.parts import GraphQLParts
 from gateway.web.under_way import Origin, Outcome
@@ -57,12 +59,16 @@ _VARIABLES = msgspec.json.Decoder(dict[str, Any] | None)
 
 
 class SocketRefusal(Exception):
-    """The connection must close: with `code`, and `reason` for people."""
+    """The connection must close: with `code`, and `reason` for people.
 
-    def __init__(self, code: int, reason: str) -> None:
+    `cause`, why a token proved nothing, is for the log alone.
+    """
+
+    def __init__(self, code: int, reason: str, cause: str | None = None) -> None:
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
+        self.cause = cause
 
     def __str__(self) -> str:
         """Give both."""
@@ -106,9 +112,14 @@ class Connection:
         self._streams: dict[str, _Stream] = {}
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._reader: asyncio.Task[None] | None = None
-        self._token: str | None = None
-        self.principal: Principal | None = None
+        self._token = ""
+        self._proof: Proof | None = None
         self._trace = trace_id(socket.headers.get("traceparent"), parts.random_bytes)
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who is at the other end; None before connection_init."""
+        return None if self._proof is None else self._proof.principal
 
     @property
     def _origin(self) -> Origin:
@@ -143,10 +154,9 @@ class Connection:
 
     def still_permitted(self) -> bool:
         """Ask the policy again; end the streams that it allows no more. False: close it all."""
-        if self._token is None or self.principal is None:
+        if self.principal is None:
             return True
-        proof = self._parts.services.policy().authenticate(self._token)
-        if proof is None or proof.principal != self.principal:
+        if not self._parts.identities.still_good(self._token, self.principal):
             return False
         for stream_id, stream in list(self._streams.items()):
             try:
@@ -165,10 +175,12 @@ class Connection:
     async def _close_because(self, ended: asyncio.Task[None]) -> None:
         error = None if ended.cancelled() else ended.exception()
         match error:
-            case SocketRefusal(code=code, reason=reason):
+            case SocketRefusal(code=code, reason=reason, cause=cause):
                 # Not the reason: it may repeat what the peer wrote.
                 who = self.principal and self.principal.id
-                _log.info("socket.refused", trace_id=self._trace, principal=who, code=code)
+                _log.info(
+                    "socket.refused", trace_id=self._trace, principal=who, code=code, cause=cause
+                )
                 await self.close(code, reason)
             case None | WebSocketDisconnect() | RuntimeError() | OSError():
                 return  # the peer is gone
@@ -181,6 +193,19 @@ class Connection:
                 await self._initialise()
         except TimeoutError:
             raise SocketRefusal(INIT_LATE, "Connection initialisation timeout") from None
+        try:
+            async with asyncio.timeout(self._seconds_left()):
+                await self._listen()
+        except TimeoutError:
+            raise SocketRefusal(FORBIDDEN, "Forbidden: the token has expired") from None
+
+    def _seconds_left(self) -> float | None:
+        """Until the token expires; None: it never does."""
+        if self._proof is None or self._proof.expires is None:
+            return None
+        return (self._proof.expires - self._parts.services.now()) / 1000
+
+    async def _listen(self) -> None:
         while True:
             await self._outbox.room()  # who asks without reading the answers is not heard further
             self._handle(await self._receive())
@@ -190,22 +215,24 @@ class Connection:
             message = await self._receive()
             match message.type:
                 case "connection_init":
-                    self._authenticate(message.payload)
+                    await self._authenticate(message.payload)
                     self._put({"type": "connection_ack"}, "ack")
                 case "subscribe":
                     raise SocketRefusal(UNACKNOWLEDGED, "Unauthorized")
                 case _:
                     self._heartbeat(message)
 
-    def _authenticate(self, payload: msgspec.Raw) -> None:
+    async def _authenticate(self, payload: msgspec.Raw) -> None:
         try:
-            given = msgspec.json.decode(payload)
-            token = token_of_init(given, self._socket.headers.get("authorization"))
-            principal = authenticate(self._parts.services.policy, token)
-        except (Unauthenticated, msgspec.MsgspecError):
-            raise SocketRefusal(FORBIDDEN, "Forbidden: the token is missing or unknown") from None
-        self._admit(self, principal)
-        self._token, self.principal = token, principal
+            token = token_of_init(_decoded(payload), self._socket.headers.get("authorization"))
+            proof = await self._parts.identities.authenticate(token)
+        except NotProven as refused:
+            cause = refused.cause.value
+            self._parts.metrics.unauthenticated.labels(cause).inc()
+            reason = "Forbidden: the token is missing or unknown"
+            raise SocketRefusal(FORBIDDEN, reason, cause) from None
+        self._admit(self, proof.principal)
+        self._token, self._proof = token, proof
 
     async def _receive(self) -> _Message:
         frame = await self._socket.receive()
@@ -350,6 +377,13 @@ class Connection:
 
     def _put(self, message: dict[str, Any], slot: Hashable) -> None:
         self._outbox.put(msgspec.json.encode(message).decode(), slot)
+
+
+def _decoded(payload: msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.MsgspecError, RecursionError):
+        raise no_token() from None
 
 
 def _next_prefix(stream_id: str) -> str:

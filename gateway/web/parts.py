@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.access.identities import Identities
 from gateway.observability import Metrics
 from gateway.schema.context import Services
 from gateway.schema.documents import Documents
@@ -16,6 +17,7 @@ class GraphQLParts:
     """What every request and every connection works with."""
 
     services: Services
+    identities: Identities
     documents: Documents
     execution: Execution
     groups: OperationGroups

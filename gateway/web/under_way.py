@@ -28,13 +28,15 @@ class Outcome:
     """How a request or a subscription ended: OK, or with the code of its first error.
 
     `operation` is its kind, "none" when it never became one, `field` the first field that it asks
-    for. All of it is from closed sets: nothing here is a caller's own text.
+    for, `cause` why a token proved nothing. All of it is from closed sets: nothing here is a
+    caller's own text.
     """
 
     operation: str
     field: str | None
     code: str
     exchange_code: str | None
+    cause: str | None = None
 
     @classmethod
     def of(cls, operation: Operation | None, response: dict[str, Any]) -> "Outcome":
@@ -95,5 +97,6 @@ class UnderWay:
                 field=outcome.field,
                 code=outcome.code,
                 exchange_code=outcome.exchange_code,
+                cause=outcome.cause,
                 **more,
             )

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import Message
 from starlette.websockets import WebSocket
 
-from gateway.access.policy import Grant, Member, Policy, TokenRecord
+from gateway.access.identities import Identities
+from gateway.access.jwks import IssuerKeys
+from gateway.access.policy import AccountRule, Grant, Member, Policy, TokenRecord
 from gateway.access.tokens import hash_token
 from gateway.web.graphql_ws import SUBPROTOCOL
 from gateway.web.parts import GraphQLParts
@@ -23,15 +26,22 @@ def with_token(granted: Policy = EVERYTHING) -> Policy:
     grants: tuple[Grant, ...] = granted.grants(APP.id)
     return Policy(
         revision="1",
-        accounts=granted.accounts,
+        accounts=tuple(map(AccountRule, granted.accounts)),
         members=(Member(APP, (TokenRecord(hash_token(TOKEN)),), grants),),
         wall_ms=lambda: 0,
     )
 
 
+def identities_of(current: Callable[[], Policy]) -> Identities:
+    """Whose the policy's own tokens are; nobody is suspended, and no issuer is asked."""
+    keys = IssuerKeys(current, refresh_s=300, keep_s=3600, clock=lambda: 0)
+    return Identities(current, keys, suspended=lambda _: False, wall_ms=lambda: 0)
+
+
 def parts_of(desk: Desk, *, requests: int = 100, subscriptions: int = 100) -> GraphQLParts:
     return GraphQLParts(
         services=desk.services,
+        identities=identities_of(lambda: desk.policy),
         documents=desk.documents,
         execution=desk.execution,
         groups=desk.groups,

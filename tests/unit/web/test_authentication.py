@@ -1,9 +1,7 @@
 import pytest
 
 from gateway.domain.errors import Unauthenticated
-from gateway.web.authentication import authenticate, bearer_token, token_of_init
-from tests.unit.services.examples import APP
-from tests.unit.web.examples import TOKEN, with_token
+from gateway.web.authentication import bearer_token, token_of_init
 
 
 @pytest.mark.parametrize("text", ["Bearer abc", "bearer abc", "BEARER  abc "])
@@ -13,7 +11,7 @@ def test_a_bearer_token_is_read_whatever_the_case_of_its_scheme(text: str) -> No
 
 @pytest.mark.parametrize(
     "value",
-    [None, "", "abc", "Bearer", "Bearer ", "Basic abc", 7, ["Bearer abc"], "Bearer " + "a" * 5000],
+    [None, "", "abc", "Bearer", "Bearer ", "Basic abc", 7, ["Bearer abc"], "Bearer " + "a" * 9000],
     ids=range(9),
 )
 def test_anything_else_is_no_token(value: object) -> None:
@@ -38,10 +36,3 @@ def test_without_one_in_the_payload_the_token_is_the_header_s(payload: object) -
 def test_a_bad_token_in_the_payload_is_not_saved_by_the_header() -> None:
     with pytest.raises(Unauthenticated):
         token_of_init({"Authorization": None}, "Bearer abc")
-
-
-def test_a_token_is_somebody_s_or_nobody_s() -> None:
-    assert authenticate(with_token, TOKEN) == APP
-    with pytest.raises(Unauthenticated) as refused:
-        authenticate(with_token, "ngw_another-one-that-is-made-up")
-    assert "made-up" not in str(refused.value)

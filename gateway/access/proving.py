@@ -1,0 +1,36 @@
+"""Why a token proves nothing."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.domain.errors import Unauthenticated
+
+
+class Cause(StrEnum):
+    """The words are for logs and metrics; who sent the token is told none of them."""
+
+    NO_TOKEN = "no_token"  # noqa: S105  # it is the word for there being none
+    UNKNOWN = "unknown"
+    """It is no token of the policy, and none that an issuer made."""
+    ISSUER = "issuer"
+    AUDIENCE = "audience"
+    ALGORITHM = "algorithm"
+    KEY = "key"
+    """None of the issuer's keys is the one that it names."""
+    KEYS_AWAY = "keys_away"
+    """No keys of the issuer are known, or those that were have become too old."""
+    SIGNATURE = "signature"
+    CLAIMS = "claims"
+    EXPIRED = "expired"
+    NOT_YET = "not_yet"
+    SUBJECT = "subject"
+    """The policy knows nobody by this subject, or it was issued before `issued_after`."""
+    SUSPENDED = "suspended"
+
+
+@dataclass(eq=False, kw_only=True)
+class NotProven(Unauthenticated):
+    """A token that proves nothing. Its text is the same for every cause, so that none is told."""
+
+    problem: str = "the token is unknown or has expired"
+    cause: Cause
