@@ -9,7 +9,15 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from gateway.access.policy import Action, Grant, Member, Policy, Principal, PrincipalKind
+from gateway.access.policy import (
+    AccountRule,
+    Action,
+    Grant,
+    Member,
+    Policy,
+    Principal,
+    PrincipalKind,
+)
 from gateway.domain.account import Balance, BalanceChange, Fill
 from gateway.domain.errors import GatewayError
 from gateway.domain.market import (
@@ -166,14 +174,14 @@ def command_of(
 
 def policy(*actions: Action, account: str | None = "demo") -> Policy:
     """A policy that grants the app these actions."""
-    on_market = frozenset(action for action in actions if not action.of_account)
-    on_account = frozenset(action for action in actions if action.of_account)
+    on_market = frozenset(action for action in actions if not action.needs_account)
+    on_account = frozenset(action for action in actions if action.needs_account)
     grants = [Grant("market", on_market)] if on_market else []
     if on_account:
         grants.append(Grant("trade", on_account, account))
     return Policy(
         revision="1",
-        accounts=("demo", "other"),
+        accounts=(AccountRule("demo"), AccountRule("other")),
         members=(Member(APP, (), tuple(grants)),),
         wall_ms=lambda: 0,
     )
