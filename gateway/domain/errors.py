@@ -12,7 +12,8 @@
     ├── UnknownAccount
     ├── JournalUnavailable
     │   ├── NotRecorded        no order is sent without its record
-    │   └── NotLookedUp        nobody can tell now what was placed
+    │   ├── NotLookedUp        nobody can tell now what was placed
+    │   └── SwitchesUnavailable  the trading switches cannot be read or set
     ├── AuditUnavailable       nothing is done that cannot be put on record
     ├── KeyUnavailable
     │   ├── NoKey              the account has no key for that
@@ -211,6 +212,17 @@ class NotLookedUp(JournalUnavailable):
     def __str__(self) -> str:
         """Say what is not known now; it is no sign that an order was not sent."""
         return "the order journal is away; what was placed cannot be looked up now: ask again"
+
+
+class SwitchesUnavailable(JournalUnavailable):
+    """Switches and suspensions, kept beside the journal, cannot be read or set now."""
+
+    def __str__(self) -> str:
+        """Say that a change may stand, and how to go on."""
+        return (
+            "the switches cannot be reached; a change that was asked for may stand or not: look, "
+            "and set it again"
+        )
 
 
 class AuditUnavailable(GatewayError):

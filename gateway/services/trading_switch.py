@@ -1,0 +1,286 @@
+"""Stopping trade, and people: switches and suspensions, at once on all replicas.
+
+Every order and every cancel asks Redis for the switches as they are now. `run` keeps them at hand
+besides, for what cannot wait for Redis, and for while it is away.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from gateway.access.policy import Action, Policy
+from gateway.access.principal import Caller
+from gateway.domain.account import TradingState
+from gateway.domain.audit import GATEWAY, AuditEvent, AuditKind
+from gateway.domain.errors import (
+    BadUserInput,
+    Forbidden,
+    SwitchesUnavailable,
+    TradingHalted,
+    UnknownAccount,
+)
+from gateway.domain.switches import Scope, Suspension, Switch, strictest
+from gateway.services.audit import AuditTrail
+from gateway.store.redis import StoreUnavailable
+from gateway.store.switches import Standing, SwitchStore
+
+_log = structlog.get_logger(__name__)
+
+LONGEST_REASON = 200
+
+_NEVER_READ = Switch(
+    Scope(), TradingState.CANCEL_ONLY, "the switches could not be read yet", GATEWAY, 0
+)
+
+
+class TradingSwitch:
+    """What may be sent now, and who is suspended; sets both for those who may `operate`.
+
+    While Redis is away, what was read last holds; before anything was read, only cancels are sent
+    and nobody counts as suspended. `problem` says that the last look failed.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: SwitchStore,
+        policy: Callable[[], Policy],
+        audit: AuditTrail,
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._audit = audit
+        self._wall_ms = wall_ms
+        self._known: Standing | None = None
+        self._suspended: frozenset[str] = frozenset()
+        self._begun = 0
+        self._taken = 0
+        self.problem: str | None = None
+
+    @property
+    def known(self) -> Standing:
+        """What was read last; nothing before that."""
+        return self._known or Standing()
+
+    def suspended(self, principal_id: str) -> bool:
+        """Whether the principal was suspended at the last look."""
+        return principal_id in self._suspended
+
+    async def check_place(self, principal_id: str, account: str) -> None:
+        """Raise `TradingHalted` if no order of the principal's may be sent for the account."""
+        _allow(await self.state(principal_id, account), TradingState.ACTIVE)
+
+    async def check_cancel(self, principal_id: str, account: str) -> None:
+        """Raise `TradingHalted` if no cancel may be sent; it waits for no Redis known to be away.
+
+        Of CANCEL_ONLY and HALTED, only the latter keeps cancels from being sent.
+        """
+        if self.problem is None:
+            await self._look()
+        holding = self._holding(principal_id, account)
+        _allow(holding, TradingState.ACTIVE, TradingState.CANCEL_ONLY)
+
+    async def state(self, principal_id: str, account: str) -> Switch | None:
+        """The switch that holds for what the principal does with the account; None: all ACTIVE."""
+        await self._look()
+        return self._holding(principal_id, account)
+
+    async def switches(self, principal_id: str) -> tuple[Switch, ...]:
+        """The switches that are not ACTIVE.
+
+        Who may operate some accounts alone gets those of everything and of these. Raises
+        `Forbidden` and `SwitchesUnavailable`.
+        """
+        decision = self._policy().decide(principal_id, Action.OPERATE)
+        accounts = self._operated(principal_id)
+        if not decision.allowed and not accounts:
+            raise Forbidden(Action.OPERATE, decision.rule)
+        standing = await self._read()
+        return tuple(
+            switch
+            for switch in standing.switches
+            if decision.allowed or switch.scope == Scope() or switch.scope.account in accounts
+        )
+
+    async def suspensions(self, principal_id: str) -> tuple[Suspension, ...]:
+        """Who is suspended. Raises `Forbidden` and `SwitchesUnavailable`."""
+        decision = self._policy().decide(principal_id, Action.OPERATE)
+        if not decision.allowed:
+            raise Forbidden(Action.OPERATE, decision.rule)
+        return (await self._read()).suspensions
+
+    async def set(self, caller: Caller, scope: Scope, state: TradingState, reason: str) -> Switch:
+        """Set a switch; ACTIVE removes it. It is on record before it holds.
+
+        Raises `Forbidden`, `UnknownAccount` and `BadUserInput` (an unknown principal, a reason that
+        is none), `AuditUnavailable`: then nothing has changed; and `SwitchesUnavailable`.
+        """
+        event = AuditEvent(
+            kind=AuditKind.SWITCH,
+            principal=caller.id,
+            action="setTradingState",
+            outcome="SENDING",
+            account=scope.account,
+            trace_id=caller.trace_id,
+            detail={"scope": str(scope), "state": state.value, "reason": reason},
+        )
+        event = self._permitted(event)
+        if state is not TradingState.ACTIVE:
+            self._require_known(scope)
+        _check_reason(reason)
+        switch = Switch(scope, state, reason, caller.id, self._wall_ms())
+        await self._change(event, lambda: self._store.set(switch))
+        return switch
+
+    async def suspend(self, caller: Caller, principal: str, reason: str) -> Suspension:
+        """Refuse every token of a principal until it is restored.
+
+        Its open WebSockets close. Raises what `set` raises, and `BadUserInput` when it is the
+        caller: somebody else must be able to undo it.
+        """
+        event = self._permitted(_access(caller, "suspendPrincipal", principal, reason))
+        if principal == caller.id:
+            raise BadUserInput("principal", "nobody may suspend themselves")
+        self._require_known(Scope(principal=principal))
+        _check_reason(reason)
+        suspension = Suspension(principal, reason, caller.id, self._wall_ms())
+        await self._change(event, lambda: self._store.suspend(suspension))
+        return suspension
+
+    async def restore(self, caller: Caller, principal: str, reason: str) -> None:
+        """Take a principal's tokens again; no matter if it was not suspended. Raises as `set`."""
+        event = self._permitted(_access(caller, "restorePrincipal", principal, reason))
+        _check_reason(reason)
+        await self._change(event, lambda: self._store.restore(principal))
+
+    async def run(self, every_s: float) -> None:
+        """Look every `every_s` seconds, for ever."""
+        while True:
+            await self._look()
+            await asyncio.sleep(every_s)
+
+    def _holding(self, principal_id: str, account: str) -> Switch | None:
+        if self._known is None:
+            return _NEVER_READ
+        return strictest(self._known.switches, principal_id, account)
+
+    def _operated(self, principal_id: str) -> frozenset[str]:
+        policy = self._policy()
+        return frozenset(
+            account
+            for account in policy.accounts
+            if policy.decide(principal_id, Action.OPERATE, account).allowed
+        )
+
+    def _permitted(self, event: AuditEvent) -> AuditEvent:
+        """The event with the rule that allows it; raises `Forbidden`, on record."""
+        decision = self._policy().decide(event.principal, Action.OPERATE, event.account)
+        if not decision.allowed:
+            denied = replace(event, kind=AuditKind.DENIED, outcome=Forbidden.code)
+            self._audit.note(replace(denied, rule=decision.rule))
+            raise Forbidden(Action.OPERATE, decision.rule)
+        return replace(event, rule=decision.rule)
+
+    def _require_known(self, scope: Scope) -> None:
+        """Refuse what nobody has: a switch on a misspelt name would stop nothing."""
+        policy = self._policy()
+        if scope.account is not None and scope.account not in policy.accounts:
+            raise UnknownAccount(scope.account)
+        known = {principal.id for principal in policy.principals()}
+        if scope.principal is not None and scope.principal not in known:
+            problem = f"the policy knows no principal {scope.principal[:64]!r}"
+            raise BadUserInput("principal", problem)
+
+    async def _change(self, event: AuditEvent, write: Callable[[], Awaitable[None]]) -> None:
+        await self._audit.require(event)
+        try:
+            await write()
+        except StoreUnavailable as away:
+            self._audit.note(replace(event, outcome="UNKNOWN"))
+            raise SwitchesUnavailable from away
+        self._audit.note(replace(event, outcome="OK"))
+        await self._look()
+
+    async def _look(self) -> None:
+        with suppress(SwitchesUnavailable):
+            await self._read()
+
+    async def _read(self) -> Standing:
+        self._begun += 1
+        begun = self._begun
+        try:
+            standing = await self._store.read()
+        except StoreUnavailable as away:
+            self._away(away)
+            raise SwitchesUnavailable from away
+        # What was asked for earlier, and comes later, may be older.
+        if begun > self._taken:
+            self._taken = begun
+            self._take(standing)
+        return standing
+
+    def _away(self, away: StoreUnavailable) -> None:
+        if self.problem is None:
+            _log.warning("switches.away", cause=away.cause)
+        self.problem = "the switches cannot be read: what was read last holds"
+
+    def _take(self, standing: Standing) -> None:
+        if self.problem is not None:
+            _log.info("switches.back")
+        before, self._known, self.problem = self.known, standing, None
+        self._suspended = frozenset(each.principal for each in standing.suspensions)
+        _log_switches(before.switches, standing.switches)
+        _log_suspensions(before.suspensions, standing.suspensions)
+
+
+def _allow(switch: Switch | None, *states: TradingState) -> None:
+    if switch is not None and switch.state not in states:
+        raise TradingHalted(str(switch.scope), switch.state.value, switch.reason)
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
+        problem = f"expected 1 to {LONGEST_REASON} printable characters on one line"
+        raise BadUserInput("reason", problem)
+
+
+def _access(caller: Caller, action: str, principal: str, reason: str) -> AuditEvent:
+    return AuditEvent(
+        kind=AuditKind.ACCESS,
+        principal=caller.id,
+        action=action,
+        outcome="SENDING",
+        trace_id=caller.trace_id,
+        detail={"principal": principal, "reason": reason},
+    )
+
+
+def _log_switches(before: Iterable[Switch], now: Iterable[Switch]) -> None:
+    states = {switch.scope: switch for switch in now}
+    for switch in set(now).difference(before):
+        _log.warning(
+            "switch.set",
+            what=str(switch.scope),
+            state=switch.state.value,
+            reason=switch.reason,
+            set_by=switch.set_by,
+        )
+    for scope in {switch.scope for switch in before}.difference(states):
+        _log.warning("switch.active", what=str(scope))
+
+
+def _log_suspensions(before: Iterable[Suspension], now: Iterable[Suspension]) -> None:
+    suspended = {suspension.principal for suspension in now}
+    for suspension in set(now).difference(before):
+        _log.warning(
+            "principal.suspended",
+            principal=suspension.principal,
+            reason=suspension.reason,
+            set_by=suspension.set_by,
+        )
+    for principal in {suspension.principal for suspension in before}.difference(suspended):
+        _log.warning("principal.restored", principal=principal)
