@@ -317,14 +317,18 @@ def _matches_deny(
 def _matches_grant(
     grant: Grant, action: Action, account: str | None, terms: OrderTerms | None
 ) -> bool:
-    if action not in grant.actions:
-        return False
-    everywhere = grant.account is None and action.takes_account and not action.needs_account
-    if not everywhere and grant.account != account:
+    if action not in grant.actions or not _grant_covers(grant, action, account):
         return False
     if action is not Action.ORDERS_PLACE or terms is None:
         return True
     return grant.narrowing.includes(terms)
+
+
+def _grant_covers(grant: Grant, action: Action, account: str | None) -> bool:
+    if action.needs_account and account is None:
+        return False
+    for_everything = grant.account is None and action.takes_account and not action.needs_account
+    return for_everything or grant.account == account
 
 
 __all__ = [
