@@ -138,7 +138,7 @@ def _spending(
     spent = budget.spent.get(notional.asset, Decimal(0))
     fits_a_day = notional.total <= limit
     if not fits_a_day or exact_sum(spent, notional.total) > limit:
-        left = plain(exact_sum(limit, spent.copy_negate()))
+        left = plain(max(Decimal(0), exact_sum(limit, spent.copy_negate())))
         problem = (
             f"the order counts {plain(notional.total)} {notional.asset}; {left} of {plain(limit)} "
             "are left until 00:00 UTC"

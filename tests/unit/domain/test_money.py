@@ -1,11 +1,20 @@
 from decimal import Decimal
 from fractions import Fraction
+from math import prod
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.money import MAX_DIGITS, NotADecimal, bounded, exact_sum, parse_plain, plain
+from gateway.domain.money import (
+    MAX_DIGITS,
+    NotADecimal,
+    bounded,
+    exact_product,
+    exact_sum,
+    parse_plain,
+    plain,
+)
 from tests.unit.store.examples import decimals
 
 
@@ -52,6 +61,11 @@ def test_the_plain_text_is_the_one_that_people_write(value: str, text: str) -> N
 @given(st.lists(decimals, min_size=1, max_size=5))
 def test_a_sum_is_exact_to_the_last_digit(terms: list[Decimal]) -> None:
     assert Fraction(exact_sum(*terms)) == sum(map(Fraction, terms))
+
+
+@given(st.lists(decimals, min_size=1, max_size=4))
+def test_a_product_is_exact_to_the_last_digit(factors: list[Decimal]) -> None:
+    assert Fraction(exact_product(*factors)) == prod(map(Fraction, factors))
 
 
 @given(st.text(max_size=12).filter(lambda text: not set(text) <= set("-.0123456789")))
