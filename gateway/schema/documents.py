@@ -21,6 +21,7 @@ from gateway.schema.limits import DocumentLimits, excess
 _PUBLIC_FIELDS = frozenset(
     {"markets", "market", "tickers", "topOfBook", "orderBook", "candles", "trades", "__typename"}
 )
+_CANCEL_FIELDS = frozenset({"cancelOrder", "__typename"})
 
 
 class DocumentFault(Exception):
@@ -40,13 +41,15 @@ class Operation:
     """One operation of a valid document.
 
     `public`: it reads nothing but public market data, so that its result is the same for every
-    caller who may read that. `field` is the name of its first root field.
+    caller who may read that. `cancels`: it does nothing but cancel orders. `field` is the name of
+    its first root field.
     """
 
     document: DocumentNode
     name: str | None
     type: OperationType
     public: bool
+    cancels: bool
     field: str
 
 
@@ -73,6 +76,7 @@ class Documents:
             type=node.operation,
             public=node.operation is not OperationType.MUTATION
             and _PUBLIC_FIELDS.issuperset(fields),
+            cancels=node.operation is OperationType.MUTATION and _CANCEL_FIELDS.issuperset(fields),
             field=fields[0] if fields else "",
         )
 

@@ -1,6 +1,7 @@
 """GraphQL over HTTP (the GraphQL-over-HTTP specification): POST, and GET for queries."""
 
 import asyncio
+import math
 import re
 import time
 from dataclasses import dataclass, replace
@@ -27,6 +28,13 @@ from gateway.schema.errors import body as error_body
 from gateway.schema.errors import failure
 from gateway.web.authentication import bearer_token
 from gateway.web.kept_answers import KeptAnswers
+from gateway.web.limits import (
+    CANCEL,
+    count_request,
+    limit_headers,
+    only_cancels,
+    with_limits,
+)
 from gateway.web.parts import GraphQLParts
 from gateway.web.under_way import Origin, Outcome
 
@@ -88,6 +96,7 @@ class GraphQLOverHttp:
         self._execution = parts.execution
         self._metrics = parts.metrics
         self._under_way = parts.under_way
+        self._rates = parts.rates
         self._random_bytes = parts.random_bytes
         self._answers = answers
         self._max_body = max_body
@@ -114,13 +123,19 @@ class GraphQLOverHttp:
             answer = _refuse(503, Stopping())
         seconds = time.perf_counter() - began
         self._under_way.answered(answer.outcome, Origin(principal, trace), seconds)
-        response = Response(answer.body, answer.status, headers, media_type)
+        body = answer.body
+        if principal is not None:
+            limits = self._rates.states(principal.id)
+            headers |= limit_headers(limits[0])
+            body = with_limits(body, limits)
+        response = Response(body, answer.status, headers, media_type)
         await response(scope, receive, send)
 
     async def _answer(
         self, request: Request, principal: Principal, trace: str, media_type: str
     ) -> _Answer:
         text = await self._text(request)
+        await self._count(request, text, principal)
         if self._services.policy().decide(principal.id, Action.MARKET_READ).allowed:
             kept = self._answers.find(text)
             self._metrics.answers.labels("no" if kept is None else "yes").inc()
@@ -129,11 +144,23 @@ class GraphQLOverHttp:
         try:
             self._under_way.requests.take(principal)
         except RateLimited as limited:
-            raise HttpRefusal(429, limited, (("retry-after", "1"),)) from None
+            raise _too_many(limited) from None
         try:
             return await self._execute(request, text, principal, trace, media_type)
         finally:
             self._under_way.requests.give_back(principal)
+
+    async def _count(self, request: Request, text: bytes, principal: Principal) -> None:
+        def cancels() -> bool:
+            if request.method != "POST" or CANCEL.encode() not in text:
+                return False
+            asked = _read_post(text)
+            return only_cancels(self._documents, asked.query, asked.operationName)
+
+        try:
+            await count_request(self._rates, principal, cancels)
+        except RateLimited as limited:
+            raise _too_many(limited) from None
 
     async def _principal(self, request: Request) -> Principal:
         try:
@@ -186,6 +213,10 @@ def _refuse(status: int, error: GatewayError) -> _Answer:
     if isinstance(error, NotProven):
         outcome = replace(outcome, cause=error.cause.value)
     return _Answer(status, msgspec.json.encode(response), outcome)
+
+
+def _too_many(limited: RateLimited) -> HttpRefusal:
+    return HttpRefusal(429, limited, (("retry-after", str(math.ceil(limited.retry_after))),))
 
 
 def _check_verb(method: str) -> None:

@@ -27,6 +27,7 @@ from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import code_of, failure, shown
 from gateway.schema.operation_groups import Member, OperationGroup
 from gateway.web.authentication import no_token, token_of_init
+from gateway.web.limits import count_request, only_cancels, with_limits
 from gateway.web.outbox import Outbox, OutboxFull
 from gateway.web.parts import GraphQLParts
 from gateway.web.under_way import Origin, Outcome
@@ -208,7 +209,7 @@ class Connection:
     async def _listen(self) -> None:
         while True:
             await self._outbox.room()  # who asks without reading the answers is not heard further
-            self._handle(await self._receive())
+            await self._handle(await self._receive())
 
     async def _initialise(self) -> None:
         while self.principal is None:
@@ -243,12 +244,12 @@ class Connection:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise SocketRefusal(BAD_MESSAGE, "Invalid message") from None
 
-    def _handle(self, message: _Message) -> None:
+    async def _handle(self, message: _Message) -> None:
         match message.type:
             case "connection_init":
                 raise SocketRefusal(INIT_TWICE, "Too many initialisation requests")
             case "subscribe":
-                self._subscribe(message)
+                await self._subscribe(message)
             case "complete":
                 self._end(message.id or "")
             case _:
@@ -258,7 +259,7 @@ class Connection:
         if message.type == "ping":
             self._put({"type": "pong"}, "pong")
 
-    def _subscribe(self, message: _Message) -> None:
+    async def _subscribe(self, message: _Message) -> None:
         stream_id = message.id or ""
         if not 0 < len(stream_id) <= _LONGEST_ID:
             raise SocketRefusal(BAD_MESSAGE, f"subscribe needs an id of 1 to {_LONGEST_ID}")
@@ -269,16 +270,17 @@ class Connection:
         except (msgspec.MsgspecError, RecursionError):
             raise SocketRefusal(BAD_MESSAGE, "subscribe needs a payload with a query") from None
         try:
-            self._begin(stream_id, asked, time.perf_counter())
+            await self._begin(stream_id, asked, time.perf_counter())
         except DocumentFault as fault:
             self._fail(stream_id, [shown(error, self._trace) for error in fault.errors])
         except GatewayError as error:
             self._fail(stream_id, failure(error)["errors"])
 
-    def _begin(self, stream_id: str, asked: _Subscribe, began: float) -> None:
+    async def _begin(self, stream_id: str, asked: _Subscribe, began: float) -> None:
         assert self.principal is not None  # noqa: S101  # connection_init came first
         if len(self._streams) + len(self._calls) >= self._limits.subscriptions:
             raise RateLimited("subscriptions on one connection", retry_after=1)
+        await self._count(asked, self.principal)
         operation = self._parts.documents.operation(asked.query, asked.operationName)
         try:
             variables = _VARIABLES.decode(asked.variables)
@@ -293,6 +295,12 @@ class Connection:
             self._calls[stream_id] = call
             # Not at the end of the call: one that is cancelled at once never begins.
             call.add_done_callback(lambda _: self._called(stream_id, context.principal))
+
+    async def _count(self, asked: _Subscribe, principal: Principal) -> None:
+        def cancels() -> bool:
+            return only_cancels(self._parts.documents, asked.query, asked.operationName)
+
+        await count_request(self._parts.rates, principal, cancels)
 
     def _join(
         self,
@@ -326,7 +334,8 @@ class Connection:
         began: float,
     ) -> None:
         response = await self._parts.execution.execute(operation, variables, context)
-        payload = msgspec.json.encode(response).decode()
+        limits = self._parts.rates.states(context.principal.id)
+        payload = with_limits(msgspec.json.encode(response), limits).decode()
         seconds = time.perf_counter() - began
         outcome = Outcome.of(operation, response)
         self._parts.under_way.answered(outcome, self._origin, seconds)

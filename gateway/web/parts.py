@@ -9,6 +9,7 @@ from gateway.schema.context import Services
 from gateway.schema.documents import Documents
 from gateway.schema.execution import Execution
 from gateway.schema.operation_groups import OperationGroups
+from gateway.services.rates import Rates
 from gateway.web.under_way import UnderWay
 
 
@@ -23,4 +24,5 @@ class GraphQLParts:
     groups: OperationGroups
     metrics: Metrics
     under_way: UnderWay
+    rates: Rates
     random_bytes: Callable[[int], bytes]

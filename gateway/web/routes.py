@@ -40,7 +40,7 @@ def web_application(
         allow_origins=list(allowed_origins),
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type", "traceparent"],
-        expose_headers=["x-trace-id", "retry-after"],
+        expose_headers=["x-trace-id", "retry-after", "ratelimit", "ratelimit-policy"],
     )
     return application
 
