@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.policy import commands as policy
+from gateway.cli.trading import commands as trading
 from gateway.cli.watch import commands as watch
 
 app = typer.Typer(
@@ -109,6 +110,7 @@ def sandbox(
 
 
 app.add_typer(policy.app, name="policy")
+app.add_typer(trading.app, name="trading")
 app.add_typer(watch.app, name="watch")
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, TypeVar
 import strawberry
 
 from gateway.access.policy import Action
-from gateway.access.principal import Caller
 from gateway.domain import switches as domain
 from gateway.domain.account import TradingState
 from gateway.domain.errors import BadUserInput, GatewayError
@@ -171,14 +170,14 @@ class OperatorQuery:
     async def trading_switches(self, info: Info) -> list[TradingSwitch]:
         """List the switches that are not ACTIVE."""
         switch = info.context.services.trading_switch
-        found = await switch.switches(info.context.principal.id)
+        found = await switch.switches(info.context.caller)
         return [TradingSwitch.of(each) for each in found]
 
     @strawberry.field(description="Who is suspended.", directives=_OPERATE)
     async def suspensions(self, info: Info) -> list[Suspension]:
         """List the suspensions."""
         switch = info.context.services.trading_switch
-        found = await switch.suspensions(info.context.principal.id)
+        found = await switch.suspensions(info.context.caller)
         return [Suspension.of(each) for each in found]
 
 
@@ -204,8 +203,7 @@ class OperatorMutation:
             return OperatorRejected.of(rejection_of(problem))
         scope = domain.Scope(account=input.account, principal=input.principal)
         switch = info.context.services.trading_switch
-        caller = Caller(info.context.principal, info.context.trace_id)
-        done = await _or_rejected(switch.set(caller, scope, input.state, input.reason))
+        done = await _or_rejected(switch.set(info.context.caller, scope, input.state, input.reason))
         if isinstance(done, OperatorRejected):
             return done
         return TradingStateSet(switch=TradingSwitch.of(done))
@@ -223,8 +221,9 @@ class OperatorMutation:
     ) -> SuspendPrincipalResult:
         """Suspend a principal."""
         switch = info.context.services.trading_switch
-        caller = Caller(info.context.principal, info.context.trace_id)
-        done = await _or_rejected(switch.suspend(caller, input.principal, input.reason))
+        done = await _or_rejected(
+            switch.suspend(info.context.caller, input.principal, input.reason)
+        )
         if isinstance(done, OperatorRejected):
             return done
         return PrincipalSuspended(suspension=Suspension.of(done))
@@ -240,8 +239,9 @@ class OperatorMutation:
     ) -> RestorePrincipalResult:
         """Restore a principal."""
         switch = info.context.services.trading_switch
-        caller = Caller(info.context.principal, info.context.trace_id)
-        done = await _or_rejected(switch.restore(caller, input.principal, input.reason))
+        done = await _or_rejected(
+            switch.restore(info.context.caller, input.principal, input.reason)
+        )
         return done or PrincipalRestored(principal=input.principal)
 
 

@@ -5,7 +5,7 @@ besides, for what cannot wait for Redis, and for while it is away.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -24,6 +24,8 @@ from gateway.domain.errors import (
 )
 from gateway.domain.switches import Scope, Suspension, Switch, strictest
 from gateway.services.audit import AuditTrail
+from gateway.services.order_audit import deny
+from gateway.services.switch_logs import switches_changed
 from gateway.store.redis import StoreUnavailable
 from gateway.store.switches import Standing, SwitchStore
 
@@ -89,28 +91,30 @@ class TradingSwitch:
         await self._look()
         return self._holding(principal_id, account)
 
-    async def switches(self, principal_id: str) -> tuple[Switch, ...]:
+    async def switches(self, caller: Caller) -> tuple[Switch, ...]:
         """The switches that are not ACTIVE.
 
         Who may operate some accounts alone gets those of everything and of these. Raises
         `Forbidden` and `SwitchesUnavailable`.
         """
-        decision = self._policy().decide(principal_id, Action.OPERATE)
-        accounts = self._operated(principal_id)
-        if not decision.allowed and not accounts:
-            raise Forbidden(Action.OPERATE, decision.rule)
-        standing = await self._read()
+        policy = self._policy()
+        operated = {
+            account
+            for account in policy.accounts
+            if policy.decide(caller.id, Action.OPERATE, account).allowed
+        }
+        if not operated:
+            self._require(caller, None, "tradingSwitches")
+        every = policy.decide(caller.id, Action.OPERATE).allowed
         return tuple(
             switch
-            for switch in standing.switches
-            if decision.allowed or switch.scope == Scope() or switch.scope.account in accounts
+            for switch in (await self._read()).switches
+            if every or switch.scope == Scope() or switch.scope.account in operated
         )
 
-    async def suspensions(self, principal_id: str) -> tuple[Suspension, ...]:
+    async def suspensions(self, caller: Caller) -> tuple[Suspension, ...]:
         """Who is suspended. Raises `Forbidden` and `SwitchesUnavailable`."""
-        decision = self._policy().decide(principal_id, Action.OPERATE)
-        if not decision.allowed:
-            raise Forbidden(Action.OPERATE, decision.rule)
+        self._require(caller, None, "suspensions")
         return (await self._read()).suspensions
 
     async def set(self, caller: Caller, scope: Scope, state: TradingState, reason: str) -> Switch:
@@ -119,19 +123,19 @@ class TradingSwitch:
         Raises `Forbidden`, `UnknownAccount` and `BadUserInput` (an unknown principal, a reason that
         is none), `AuditUnavailable`: then nothing has changed; and `SwitchesUnavailable`.
         """
+        rule = self._require(caller, scope.account, "setTradingState")
+        self._require_known(scope)
+        _check_reason(reason)
         event = AuditEvent(
             kind=AuditKind.SWITCH,
             principal=caller.id,
             action="setTradingState",
             outcome="SENDING",
             account=scope.account,
+            rule=rule,
             trace_id=caller.trace_id,
             detail={"scope": str(scope), "state": state.value, "reason": reason},
         )
-        event = self._permitted(event)
-        if state is not TradingState.ACTIVE:
-            self._require_known(scope)
-        _check_reason(reason)
         switch = Switch(scope, state, reason, caller.id, self._wall_ms())
         await self._change(event, lambda: self._store.set(switch))
         return switch
@@ -142,19 +146,16 @@ class TradingSwitch:
         Its open WebSockets close. Raises what `set` raises, and `BadUserInput` when it is the
         caller: somebody else must be able to undo it.
         """
-        event = self._permitted(_access(caller, "suspendPrincipal", principal, reason))
+        event = self._access_event(caller, "suspendPrincipal", principal, reason)
         if principal == caller.id:
             raise BadUserInput("principal", "nobody may suspend themselves")
-        self._require_known(Scope(principal=principal))
-        _check_reason(reason)
         suspension = Suspension(principal, reason, caller.id, self._wall_ms())
         await self._change(event, lambda: self._store.suspend(suspension))
         return suspension
 
     async def restore(self, caller: Caller, principal: str, reason: str) -> None:
         """Take a principal's tokens again; no matter if it was not suspended. Raises as `set`."""
-        event = self._permitted(_access(caller, "restorePrincipal", principal, reason))
-        _check_reason(reason)
+        event = self._access_event(caller, "restorePrincipal", principal, reason)
         await self._change(event, lambda: self._store.restore(principal))
 
     async def run(self, every_s: float) -> None:
@@ -168,30 +169,41 @@ class TradingSwitch:
             return _NEVER_READ
         return strictest(self._known.switches, principal_id, account)
 
-    def _operated(self, principal_id: str) -> frozenset[str]:
-        policy = self._policy()
-        return frozenset(
-            account
-            for account in policy.accounts
-            if policy.decide(principal_id, Action.OPERATE, account).allowed
+    def _access_event(self, caller: Caller, action: str, principal: str, reason: str) -> AuditEvent:
+        rule = self._require(caller, None, action)
+        self._require_known(Scope(principal=principal))
+        _check_reason(reason)
+        return AuditEvent(
+            kind=AuditKind.ACCESS,
+            principal=caller.id,
+            action=action,
+            outcome="SENDING",
+            rule=rule,
+            trace_id=caller.trace_id,
+            detail={"principal": principal, "reason": reason},
         )
 
-    def _permitted(self, event: AuditEvent) -> AuditEvent:
-        """The event with the rule that allows it; raises `Forbidden`, on record."""
-        decision = self._policy().decide(event.principal, Action.OPERATE, event.account)
+    def _require(self, caller: Caller, account: str | None, asked: str) -> str:
+        """The id of the grant that allows it; raises `Forbidden`, which goes on record."""
+        decision = self._policy().decide(caller.id, Action.OPERATE, account)
         if not decision.allowed:
-            denied = replace(event, kind=AuditKind.DENIED, outcome=Forbidden.code)
-            self._audit.note(replace(denied, rule=decision.rule))
-            raise Forbidden(Action.OPERATE, decision.rule)
-        return replace(event, rule=decision.rule)
+            denial = Forbidden(Action.OPERATE, decision.rule)
+            deny(self._audit, caller, Action.OPERATE, account, denial, asked=asked)
+            raise denial
+        return decision.rule
 
     def _require_known(self, scope: Scope) -> None:
-        """Refuse what nobody has: a switch on a misspelt name would stop nothing."""
-        policy = self._policy()
-        if scope.account is not None and scope.account not in policy.accounts:
+        """Refuse what neither the policy nor a standing switch names: it would stop nothing."""
+        policy, known = self._policy(), self.known
+        accounts = {*policy.accounts, *(switch.scope.account for switch in known.switches)}
+        if scope.account is not None and scope.account not in accounts:
             raise UnknownAccount(scope.account)
-        known = {principal.id for principal in policy.principals()}
-        if scope.principal is not None and scope.principal not in known:
+        principals = {
+            *(principal.id for principal in policy.principals()),
+            *(switch.scope.principal for switch in known.switches),
+            *(suspension.principal for suspension in known.suspensions),
+        }
+        if scope.principal is not None and scope.principal not in principals:
             problem = f"the policy knows no principal {scope.principal[:64]!r}"
             raise BadUserInput("principal", problem)
 
@@ -233,8 +245,7 @@ class TradingSwitch:
             _log.info("switches.back")
         before, self._known, self.problem = self.known, standing, None
         self._suspended = frozenset(each.principal for each in standing.suspensions)
-        _log_switches(before.switches, standing.switches)
-        _log_suspensions(before.suspensions, standing.suspensions)
+        switches_changed(before, standing)
 
 
 def _allow(switch: Switch | None, *states: TradingState) -> None:
@@ -246,41 +257,3 @@ def _check_reason(reason: str) -> None:
     if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
         problem = f"expected 1 to {LONGEST_REASON} printable characters on one line"
         raise BadUserInput("reason", problem)
-
-
-def _access(caller: Caller, action: str, principal: str, reason: str) -> AuditEvent:
-    return AuditEvent(
-        kind=AuditKind.ACCESS,
-        principal=caller.id,
-        action=action,
-        outcome="SENDING",
-        trace_id=caller.trace_id,
-        detail={"principal": principal, "reason": reason},
-    )
-
-
-def _log_switches(before: Iterable[Switch], now: Iterable[Switch]) -> None:
-    states = {switch.scope: switch for switch in now}
-    for switch in set(now).difference(before):
-        _log.warning(
-            "switch.set",
-            what=str(switch.scope),
-            state=switch.state.value,
-            reason=switch.reason,
-            set_by=switch.set_by,
-        )
-    for scope in {switch.scope for switch in before}.difference(states):
-        _log.warning("switch.active", what=str(scope))
-
-
-def _log_suspensions(before: Iterable[Suspension], now: Iterable[Suspension]) -> None:
-    suspended = {suspension.principal for suspension in now}
-    for suspension in set(now).difference(before):
-        _log.warning(
-            "principal.suspended",
-            principal=suspension.principal,
-            reason=suspension.reason,
-            set_by=suspension.set_by,
-        )
-    for principal in {suspension.principal for suspension in before}.difference(suspended):
-        _log.warning("principal.restored", principal=principal)

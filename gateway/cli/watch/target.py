@@ -1,7 +1,7 @@
 """Which gateway to ask, and as whom."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,20 +29,25 @@ class Target:
     token: str = field(repr=False)
 
 
-def find_target(environ: Mapping[str, str], env_file: Path) -> Target:
-    """GATEWAY_URL and GATEWAY_TOKEN of `environ`, or of `env_file` if neither is set.
+def find_target(
+    environ: Mapping[str, str], env_file: Path, tokens: Sequence[str] = ("GATEWAY_TOKEN",)
+) -> Target:
+    """GATEWAY_URL and a token of `environ`, or of `env_file` if none of them is set.
 
-    Raises `NoTarget`.
+    The token is the first of `tokens`, names of variables, that is set. Raises `NoTarget`.
     """
-    given = environ if environ.keys() & {"GATEWAY_URL", "GATEWAY_TOKEN"} else _read(env_file)
-    missing = [name for name in ("GATEWAY_URL", "GATEWAY_TOKEN") if not given.get(name)]
-    if missing:
+    given = environ if environ.keys() & {"GATEWAY_URL", *tokens} else _read(env_file)
+    token = next((given[name] for name in tokens if given.get(name)), None)
+    missing = [] if given.get("GATEWAY_URL") else ["GATEWAY_URL"]
+    if token is None:
+        missing.append(" or ".join(tokens))
+    if token is None or missing:
         problem = (
             f"{' and '.join(missing)} not set; where 'narkasa-gateway dev' runs, "
             f"it keeps them in {env_file}"
         )
         raise NoTarget(problem)
-    return Target(_socket_address(given["GATEWAY_URL"]), given["GATEWAY_TOKEN"])
+    return Target(_socket_address(given["GATEWAY_URL"]), token)
 
 
 def _read(env_file: Path) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""`narkasa-gateway trading`: switches and suspensions of a running gateway."""
