@@ -324,7 +324,7 @@ async def test_what_became_of_an_order_decides_what_it_keeps(
     async with desk_of(valkey.url) as desk:
         await desk.reserve("p1", grant(day_notional=usdt("500"), open_orders=1))
         await desk.limiter.settle(ended)
-        assert (await desk.claims(), await desk.spent()) == (claims, spent)
+        assert (await desk.claims(), await desk.spent()) == (claims, Decimal(spent))
 
 
 async def test_an_order_that_was_never_sent_gives_all_back(valkey: ValkeyServer) -> None:
@@ -332,7 +332,7 @@ async def test_an_order_that_was_never_sent_gives_all_back(valkey: ValkeyServer)
         await desk.reserve("p1", grant(day_notional=usdt("500"), open_orders=1))
         await desk.limiter.release("p1")
         await desk.limiter.release("p1")
-        assert (await desk.claims(), await desk.spent()) == (set(), 0)
+        assert (await desk.claims(), await desk.spent()) == (set(), Decimal(0))
 
 
 async def test_an_order_that_the_exchange_lists_no_more_gives_its_place_back(
