@@ -60,6 +60,7 @@ class _PolicyReader:
         self._faults = faults
         self._yaml = YamlReader(faults)
         self._values = ValueReader(faults)
+        self._issuer_ids: set[str] = set()
 
     def document(self, node: yaml.Node, revision: str, wall_ms: Callable[[], int]) -> Policy:
         parts = self._yaml.mapping(
@@ -73,7 +74,7 @@ class _PolicyReader:
             self._faults,
             self._values,
             accounts={account.id for account in accounts},
-            issuers={issuer.id for issuer in issuers},
+            issuers=self._issuer_ids,
         )
         members = _found(map(principals.member, self._yaml.items(parts.get("principals"))))
         return Policy(
@@ -104,7 +105,11 @@ class _PolicyReader:
         jwks_url = self._values.address(parts.get("jwks_url"))
         ca_file = self._values.path(parts.get("ca_file"))
         token_file = self._values.path(parts.get("token_file"))
-        if identity is None or issuer is None or audience is None:
+        if identity is None:
+            return None
+        # Whoever names it is right to, whatever else is wrong with it.
+        self._issuer_ids.add(identity)
+        if issuer is None or audience is None:
             return None
         return Issuer(identity, issuer, audience, algorithms, jwks_url, ca_file, token_file)
 

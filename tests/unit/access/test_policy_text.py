@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gateway.access.faults import BadPolicy
 from gateway.access.policy import Action, Grant, Policy, Principal, PrincipalKind
 from gateway.access.policy_text import parse_policy
+from gateway.access.principal import Proof
 from gateway.access.tokens import hash_token
 from gateway.access.yaml_reader import MAX_BYTES
 
@@ -42,7 +43,11 @@ def faults(text: str | bytes) -> list[tuple[int, str]]:
 def test_a_good_file_becomes_the_policy_it_describes() -> None:
     policy = parse(GOOD)
     assert policy.accounts == ("demo", "second")
-    assert policy.authenticate("one") == Principal("demo-app", PrincipalKind.APP)
+    assert policy.principals() == (
+        Principal("demo-app", PrincipalKind.APP),
+        Principal("alice", PrincipalKind.PERSON),
+    )
+    assert policy.authenticate("one") == Proof(policy.principals()[0], ONE)
     assert policy.grants("demo-app") == (
         Grant("demo-market", frozenset({Action.MARKET_READ})),
         Grant("demo-trade", frozenset({Action.ACCOUNT_READ, Action.ORDERS_PLACE}), "demo"),
@@ -77,7 +82,11 @@ def changed(old: str, new: str) -> str:
     return GOOD.replace(old, new, 1)
 
 
-ACTIONS = "market:read, account:read, orders:place, orders:cancel"
+ACTIONS = (
+    "market:read, account:read, orders:place, orders:cancel, orders:read-all, "
+    "withdrawals:request, withdrawals:approve, audit:read, operate"
+)
+PRINCIPAL_KEYS = "id, kind, rate, tokens, identities, grants, denies"
 TIME = "expected a time such as 2027-01-31T00:00:00Z"
 HASH = "'sha256' must be 64 hex digits in lower case"
 
@@ -90,7 +99,7 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, str]]]] = {
     "key-twice": (GOOD + "accounts: []\n", [(13, "'accounts' is given twice")]),
     "key-unknown": (
         GOOD + "deny: []\n",
-        [(13, "unknown key 'deny'; known are: version, accounts, principals")],
+        [(13, "unknown key 'deny'; known are: version, accounts, principals, issuers")],
     ),
     "key-twice-inside": (
         changed("kind: app\n", "kind: app\n    kind: person\n"),
@@ -98,11 +107,11 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, str]]]] = {
     ),
     "key-merge": (
         changed("kind: person", "kind: person, <<: {}"),
-        [(12, "unknown key '<<'; known are: id, kind, tokens, grants")],
+        [(12, f"unknown key '<<'; known are: {PRINCIPAL_KEYS}")],
     ),
     "key-no-text": (
         changed("kind: person", "kind: person, ? [a] : b"),
-        [(12, "unknown key; known are: id, kind, tokens, grants")],
+        [(12, f"unknown key; known are: {PRINCIPAL_KEYS}")],
     ),
     "account-twice": (
         changed("[demo, second]", "[demo, demo]"),
@@ -133,7 +142,7 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, str]]]] = {
     ),
     "account-for-market": (
         changed("id: demo-market,", "id: demo-market, account: demo,"),
-        [(10, "'market:read' is not of an account: grant it apart")],
+        [(10, "'market:read' is not of an account: give it a rule of its own")],
     ),
     "action-unknown": (
         changed("market:read", "market:*"),
@@ -151,7 +160,7 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, str]]]] = {
     ),
     "grant-twice": (
         changed("id: demo-trade", "id: demo-market"),
-        [(11, "grant 'demo-market' stands on line 10 already")],
+        [(11, "rule 'demo-market' stands on line 10 already")],
     ),
     "token-twice": (changed(TWO, ONE), [(8, "this token stands on line 7 already")]),
     "token-short": (changed(ONE, ONE[1:]), [(7, HASH)]),
