@@ -156,6 +156,7 @@ class Metrics:
         self._of_feeds()
         self._of_subscribers()
         self._of_orders()
+        self._of_governance()
         self._of_requests()
 
     def _of_exchange(self) -> None:
@@ -222,6 +223,32 @@ class Metrics:
         )
         self.policy_refused = self._gauge(
             "policy_refused", "1 while the policy file is bad and an older one is in force"
+        )
+
+    def _of_governance(self) -> None:
+        self.would_deny = self._counter(
+            "would_deny", "What is allowed and the candidate policy would deny, by action", "action"
+        )
+        self.key_stopped = self._gauge(
+            "key_stopped", "1 while the exchange refuses a key", "account", "purpose"
+        )
+        self.key_problem = self._gauge(
+            "key_problem", "1 while a source of keys is bad, or a new key is not taken"
+        )
+        self.audit_problem = self._gauge(
+            "audit_problem", "1 while a sink of the audit log takes no entries"
+        )
+        self.audit_pending = self._gauge(
+            "audit_pending", "Audit entries that wait for the sink that lacks most"
+        )
+        self.audit_lost = self._gauge(
+            "audit_lost", "Events since the start that found no room in the audit log"
+        )
+        self.rates_local = self._counter(
+            "rates_local", "Permits that were counted by this replica alone, Redis being away"
+        )
+        self.exchange_backs_off = self._gauge(
+            "exchange_backs_off", "1 while no calls are made, as the exchange refuses too many"
         )
 
     def _of_requests(self) -> None:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
+from gateway.services.audit import AuditTrail
+from gateway.services.cancels import Cancels
 from gateway.services.orders import Orders
 from gateway.store.journal import OrderJournal
 
@@ -48,9 +50,12 @@ class StopDeadline:
         return max(0.0, self._began + self._grace_s * share - self._monotonic())
 
 
-async def settle(orders: Orders, journal: OrderJournal, stop: StopDeadline) -> None:
-    """Let orders under way end, and give outcomes in memory a last chance to reach the journal."""
-    await orders.aclose(stop.for_requests())
+async def settle(
+    orders: Orders, cancels: Cancels, journal: OrderJournal, audit: AuditTrail, stop: StopDeadline
+) -> None:
+    """Let orders and cancels under way end, and what is in memory have a last chance to be kept."""
+    within_s = stop.for_requests()
+    await asyncio.gather(orders.aclose(within_s), cancels.aclose(within_s))
     with suppress(TimeoutError):
         async with asyncio.timeout(stop.for_records()):
-            await journal.caught_up()
+            await asyncio.gather(journal.caught_up(), audit.finish())

@@ -12,7 +12,13 @@ import typer
 
 from gateway.access.faults import BadPolicy
 from gateway.access.policy_file import PolicyFile
-from gateway.custody import FaultyCredentials, Keyring, load_keyring
+from gateway.custody import (
+    FaultyCredentials,
+    Keyring,
+    KeyPlaces,
+    configured_sources,
+    read_keys,
+)
 from gateway.settings import PREFIX, Settings, SettingsFault, load_settings
 from gateway.store.journal import OrderJournal
 from gateway.store.redis import BadStoreUrl, StoreUnavailable, attempt, open_redis, reach
@@ -80,17 +86,29 @@ class _Faults:
             return None
 
     def _keyring(self) -> Keyring | None:
-        folder = self._environ.get(f"{PREFIX}CREDENTIALS_DIR")
-        text = self._environ.get(f"{PREFIX}CREDENTIALS")
-        if not folder and not text:
+        places = KeyPlaces(
+            folder=self._path("CREDENTIALS_DIR"),
+            text=self._text("CREDENTIALS"),
+            sealed_file=self._path("KEYS_FILE"),
+            encryption_key_file=self._path("KEY_ENCRYPTION_KEY_FILE"),
+            encryption_key_text=self._text("KEY_ENCRYPTION_KEY"),
+        )
+        if not (sources := configured_sources(places)):
             return None
         try:
-            loaded = load_keyring(Path(folder) if folder else None, text or None)
+            found = read_keys(sources)
         except FaultyCredentials as faulty:
             self.problems += faulty.faults
             return None
-        self.warnings += loaded.warnings
-        return loaded.keyring
+        self.warnings += found.warnings
+        return Keyring(found.keys)
+
+    def _text(self, name: str) -> str | None:
+        return self._environ.get(f"{PREFIX}{name}") or None
+
+    def _path(self, name: str) -> Path | None:
+        text = self._text(name)
+        return None if text is None else Path(text)
 
 
 def _unmatched(declared: tuple[str, ...], keyring: Keyring) -> Iterator[str]:

@@ -12,9 +12,8 @@ from gateway.schema.transfer_types import Deposit, DepositOptions, Withdrawal, W
 strawberry.enum(
     TradingState,
     description=(
-        "What the gateway sends for an account. ACTIVE: orders and cancels. CANCEL_ONLY: only "
-        "cancels, for the order journal cannot be written. HALTED: nothing; no account is ever "
-        "halted yet."
+        "What the gateway sends. ACTIVE: orders and cancels. CANCEL_ONLY: only cancels, by a "
+        "switch, or because the order journal cannot be written. HALTED: nothing, by a switch."
     ),
 )
 
@@ -30,7 +29,7 @@ class Account:
     @strawberry.field(description="What the account holds.", extensions=[reads_account()])
     async def balances(self, info: Info) -> list[Balance]:
         """Read the balances."""
-        held = await info.context.services.accounts.balances(self.id)
+        held = await info.context.services.accounts.balances(info.context.caller, self.id)
         return [Balance.of(balance) for balance in held]
 
     @strawberry.field(description="The orders that are open.", extensions=[reads_account()])
@@ -38,7 +37,9 @@ class Account:
         """Read the open orders."""
         if symbol is not None:
             await info.context.markets.market(symbol)
-        orders = await info.context.services.accounts.open_orders(self.id, symbol)
+        orders = await info.context.services.accounts.open_orders(
+            info.context.caller, self.id, symbol
+        )
         return [Order.of(order, self.id) for order in orders]
 
     @strawberry.field(
@@ -49,7 +50,7 @@ class Account:
         """Read the fills."""
         if symbol is not None:
             await info.context.markets.market(symbol)
-        fills = await info.context.services.accounts.fills(self.id, symbol)
+        fills = await info.context.services.accounts.fills(info.context.caller, self.id, symbol)
         return [Fill.of(fill) for fill in fills]
 
     @strawberry.field(
@@ -57,7 +58,7 @@ class Account:
     )
     async def currencies(self, info: Info) -> list[Currency]:
         """Read the assets."""
-        known = await info.context.services.accounts.currencies(self.id)
+        known = await info.context.services.accounts.currencies(info.context.caller, self.id)
         return [Currency.of(currency) for currency in known]
 
     @strawberry.field(
@@ -66,7 +67,9 @@ class Account:
     )
     async def deposit_options(self, info: Info, asset: str) -> DepositOptions:
         """Read how an asset may be paid in."""
-        options = await info.context.services.accounts.deposit_options(self.id, asset)
+        options = await info.context.services.accounts.deposit_options(
+            info.context.caller, self.id, asset
+        )
         return DepositOptions.of(options)
 
     @strawberry.field(
@@ -75,7 +78,9 @@ class Account:
     )
     async def withdrawal_options(self, info: Info, asset: str) -> WithdrawalOptions:
         """Read how an asset may be paid out."""
-        options = await info.context.services.accounts.withdrawal_options(self.id, asset)
+        options = await info.context.services.accounts.withdrawal_options(
+            info.context.caller, self.id, asset
+        )
         return WithdrawalOptions.of(options)
 
     @strawberry.field(
@@ -83,7 +88,7 @@ class Account:
     )
     async def deposits(self, info: Info) -> list[Deposit]:
         """Read the last deposits."""
-        deposits = await info.context.services.accounts.deposits(self.id)
+        deposits = await info.context.services.accounts.deposits(info.context.caller, self.id)
         return [Deposit.of(deposit) for deposit in deposits]
 
     @strawberry.field(
@@ -91,7 +96,7 @@ class Account:
     )
     async def withdrawals(self, info: Info) -> list[Withdrawal]:
         """Read the last withdrawals."""
-        withdrawals = await info.context.services.accounts.withdrawals(self.id)
+        withdrawals = await info.context.services.accounts.withdrawals(info.context.caller, self.id)
         return [Withdrawal.of(withdrawal) for withdrawal in withdrawals]
 
     @strawberry.field(
@@ -100,4 +105,4 @@ class Account:
     )
     async def trading_state(self, info: Info) -> TradingState:
         """Ask what is sent for the account."""
-        return await info.context.services.orders.trading_state(self.id)
+        return await info.context.services.gate.trading_state(info.context.caller, self.id)

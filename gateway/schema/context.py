@@ -7,15 +7,25 @@ from typing import TypeAlias
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from gateway.access.policy import Action, Policy, Principal
-from gateway.domain.errors import Forbidden
+from gateway.access.policy import Action, Policy
+from gateway.access.principal import Caller, Principal
+from gateway.domain.errors import GatewayError
+from gateway.domain.limits import LimitState
 from gateway.domain.orders import Placement
 from gateway.domain.streams import FeedState
 from gateway.services.accounts import Accounts
+from gateway.services.audit import AuditTrail
+from gateway.services.authority import Authority
+from gateway.services.cancels import Cancels
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.market_data import MarketData, MarketView
+from gateway.services.order_audit import deny
+from gateway.services.order_gate import OrderGate
 from gateway.services.orders import Orders
+from gateway.services.placements import Placements
+from gateway.services.rates import Rates
 from gateway.services.streams import StreamHub
+from gateway.services.trading_switch import TradingSwitch
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +34,17 @@ class Services:
 
     market_data: MarketData
     streams: StreamHub
-    accounts: Accounts
-    orders: Orders
-    exchange: ExchangeStatus
     policy: Callable[[], Policy]
+    authority: Authority
+    accounts: Accounts
+    gate: OrderGate
+    orders: Orders
+    cancels: Cancels
+    placements: Placements
+    trading_switch: TradingSwitch
+    rates: Rates
+    audit: AuditTrail
+    exchange: ExchangeStatus
     now: Callable[[], int]
 
 
@@ -35,15 +52,17 @@ Need: TypeAlias = tuple[Action, str | None]
 """An action, and the account that it concerns."""
 
 
-def permit(services: Services, principal: Principal, need: Need) -> None:
-    """Raise `Forbidden` or `UnknownAccount` unless the policy grants the principal `need`."""
+def permit(services: Services, caller: Caller, need: Need) -> None:
+    """Raise `Forbidden` or `UnknownAccount` unless the policy grants the caller `need`.
+
+    A denial goes on record.
+    """
     action, account = need
-    if account is not None:
-        services.accounts.require(principal, action, account)
-        return
-    decision = services.policy().decide(principal.id, action)
-    if not decision.allowed:
-        raise Forbidden(action, decision.rule)
+    try:
+        services.authority.require(caller, action, account)
+    except GatewayError as denial:
+        deny(services.audit, caller, action, account, denial)
+        raise
 
 
 @dataclass(slots=True)
@@ -62,16 +81,25 @@ class Context:
         self.markets = MarketView(self.services.market_data, self.services.now)
         self.placements = DataLoader(self._placements, cache=False)
 
+    @property
+    def caller(self) -> Caller:
+        """Who asks, in which request."""
+        return Caller(self.principal, self.trace_id)
+
+    def limits(self) -> tuple[LimitState, ...]:
+        """What is left of the caller's limits."""
+        return self.services.rates.states(self.principal.id)
+
     def require(self, need: Need) -> None:
         """Raise unless the caller may; remember what the answer needed."""
         self.needs.append(need)
-        permit(self.services, self.principal, need)
+        permit(self.services, self.caller, need)
 
     async def _placements(self, keys: list[tuple[str, str]]) -> list[Placement | None]:
         found: dict[tuple[str, str], Placement] = {}
         for account in {account for account, _ in keys}:
             ids = [order_id for owner, order_id in keys if owner == account]
-            placed = await self.services.orders.placements_of(self.principal, account, ids)
+            placed = await self.services.placements.of_orders(self.principal, account, ids)
             found |= {(account, order_id): value for order_id, value in placed.items()}
         return [found.get(key) for key in keys]
 

@@ -11,6 +11,7 @@ from gateway.domain.market import CandleInterval
 from gateway.domain.orders import PlacementState
 from gateway.domain.streams import Gap as DomainGap
 from gateway.schema.account_types import Account
+from gateway.schema.audit_types import AuditQuery
 from gateway.schema.balance_types import Balance, BalanceEvent
 from gateway.schema.context import Info
 from gateway.schema.exchange_types import Exchange
@@ -26,6 +27,7 @@ from gateway.schema.market_types import (
     TradeEvent,
     within,
 )
+from gateway.schema.operator_types import OperatorMutation, OperatorQuery
 from gateway.schema.order_inputs import CancelOrderInput, PlaceOrderInput, command_of
 from gateway.schema.order_types import (
     CancelOrderResult,
@@ -48,12 +50,13 @@ from gateway.schema.requires import (
 )
 from gateway.schema.scalars import Timestamp
 from gateway.schema.viewer_types import Viewer
+from gateway.services.cancels import Cancelled
 from gateway.services.order_outcomes import rejection_of
-from gateway.services.orders import Cancelled
+from gateway.services.orders import check_id
 
 
 @strawberry.type(description="What can be read.")
-class Query:
+class Query(AuditQuery, OperatorQuery):
     """What can be read."""
 
     @strawberry.field(
@@ -95,7 +98,7 @@ class Query:
     )
     def accounts(self, info: Info) -> list[Account]:
         """List accounts."""
-        visible = info.context.services.accounts.visible(info.context.principal)
+        visible = info.context.services.authority.visible(info.context.principal)
         return [Account(id=strawberry.ID(account)) for account in visible]
 
     @strawberry.field(
@@ -107,7 +110,7 @@ class Query:
     )
     def account(self, info: Info, id: strawberry.ID) -> Account | None:  # noqa: A002  # contract
         """Find one account."""
-        if id not in info.context.services.accounts.visible(info.context.principal):
+        if id not in info.context.services.authority.visible(info.context.principal):
             raise UnknownAccount(id)
         return Account(id=id)
 
@@ -120,7 +123,7 @@ class Query:
     )
     async def placement(self, info: Info, id: strawberry.ID) -> Placement | None:  # noqa: A002  # contract
         """Find one placement."""
-        found = await info.context.services.orders.placement(info.context.principal, id)
+        found = await info.context.services.placements.one(info.context.principal, id)
         return None if found is None else Placement.of(found)
 
     @strawberry.field(
@@ -140,7 +143,9 @@ class Query:
         after: str | None = None,
     ) -> PlacementConnection:
         """List placements."""
-        page = await info.context.services.orders.placements(
+        if client_order_id is not None:
+            check_id(client_order_id)
+        page = await info.context.services.placements.page(
             info.context.principal,
             account,
             client_order_id=client_order_id,
@@ -156,11 +161,13 @@ class Query:
     )
     def viewer(self, info: Info) -> Viewer:
         """Tell the caller who they are."""
-        return Viewer.of(info.context.principal, info.context.services.policy(), ())
+        return Viewer.of(
+            info.context.principal, info.context.services.policy(), info.context.limits()
+        )
 
 
 @strawberry.type(description="What can be done.")
-class Mutation:
+class Mutation(OperatorMutation):
     """What can be done; whether the policy allows it is part of the result."""
 
     @strawberry.mutation(
@@ -171,7 +178,7 @@ class Mutation:
         """Place an order."""
         try:
             placement = await info.context.services.orders.place(
-                info.context.principal, command_of(input)
+                info.context.caller, command_of(input)
             )
         except GatewayError as error:
             return OrderRejected.of(rejection_of(error))
@@ -184,8 +191,8 @@ class Mutation:
     async def cancel_order(self, info: Info, input: CancelOrderInput) -> CancelOrderResult:  # noqa: A002  # contract
         """Cancel an order."""
         try:
-            outcome = await info.context.services.orders.cancel(
-                info.context.principal, input.account, input.order_id
+            outcome = await info.context.services.cancels.cancel(
+                info.context.caller, input.account, input.order_id
             )
         except GatewayError as error:
             return CancelRejected.of(rejection_of(error))
@@ -286,7 +293,9 @@ class Subscription:
     )
     async def orders(self, info: Info, account: strawberry.ID) -> AsyncIterator[OrderEvent]:
         """Follow an account's orders."""
-        async for event in info.context.services.accounts.follow_orders(account):
+        async for event in info.context.services.accounts.follow_orders(
+            info.context.caller, account
+        ):
             yield Gap.of(event) if isinstance(event, DomainGap) else Order.of(event, account)
 
 

@@ -19,7 +19,6 @@ from gateway.domain.errors import (
     UnknownAccount,
 )
 from gateway.domain.orders import Order
-from gateway.domain.signing import Sign
 from gateway.domain.streams import (
     Broken,
     FeedEvent,
@@ -33,6 +32,7 @@ from gateway.domain.streams import (
 from gateway.exchange import ExchangeClient, Feed
 from gateway.services.account_mirror import AccountMirror
 from gateway.services.mailbox import Mailbox
+from gateway.services.signed_reads import SignedReads
 
 _log = structlog.get_logger(__name__)
 
@@ -77,14 +77,14 @@ class AccountStream:
         account: str,
         feed: Feed,
         exchange: ExchangeClient,
-        sign: Sign,
+        reads: SignedReads,
         queue_size: int,
         timing: AccountTiming,
     ) -> None:
         self._account = account
         self._feed = feed
         self._exchange = exchange
-        self._sign = sign
+        self._reads = reads
         self._queue_size = queue_size
         self._timing = timing
         self._mirror = AccountMirror()
@@ -269,13 +269,13 @@ class AccountStream:
 
     async def _take_all(self) -> None:
         """Read all that stands, and take it when what it may be ahead of has had time to come."""
-        mirror, exchange, sign = self._mirror, self._exchange, self._sign
+        mirror, exchange = self._mirror, self._exchange
         orders_begun, balances_begun = mirror.orders.mark(), mirror.balances.mark()
         fills_begun = mirror.fills.mark()
         async with asyncio.TaskGroup() as reads:
-            orders = reads.create_task(exchange.open_orders(sign))
-            wallet = reads.create_task(exchange.balances(sign))
-            fills = reads.create_task(exchange.fills(sign))
+            orders = reads.create_task(self._reads.read(self._account, exchange.open_orders))
+            wallet = reads.create_task(self._reads.read(self._account, exchange.balances))
+            fills = reads.create_task(self._reads.read(self._account, exchange.fills))
         await asyncio.sleep(self._timing.settle_s)
         mirror.balances.reconcile(wallet.result(), balances_begun)
         mirror.fills.take(fills.result(), fills_begun)
@@ -308,7 +308,8 @@ class AccountStream:
             await asyncio.sleep(self._timing.fills_every_s)
             begun = self._mirror.fills.mark()
             with suppress(GatewayError):
-                self._mirror.fills.take(await self._exchange.fills(self._sign), begun)
+                fills = await self._reads.read(self._account, self._exchange.fills)
+                self._mirror.fills.take(fills, begun)
 
     async def _leave_later(self) -> None:
         await asyncio.sleep(self._timing.linger_s)

@@ -1,9 +1,10 @@
 """Exchange accounts as their callers may see them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
-from gateway.access.policy import Action, Policy, Principal
+from gateway.access.principal import Caller
 from gateway.domain.account import (
     Balance,
     Currency,
@@ -13,126 +14,132 @@ from gateway.domain.account import (
     Withdrawal,
     WithdrawalOptions,
 )
-from gateway.domain.errors import Forbidden, UnknownAccount
 from gateway.domain.orders import Order
 from gateway.domain.signing import Sign
 from gateway.domain.streams import Gap
 from gateway.exchange import ExchangeClient
-from gateway.services.account_stream import AccountStream
+from gateway.services.account_streams import AccountStreams
+from gateway.services.own_order_events import OwnOrderEvents
+from gateway.services.ownership import Ownership
+from gateway.services.signed_reads import SignedReads
 from gateway.services.single_flight import SingleFlight
 
 T = TypeVar("T")
 
 
 class Accounts:
-    """Decides who may do what with an account, and reads the accounts at the exchange.
+    """Reads the accounts at the exchange; whether a caller may is asked before.
 
-    Reads raise `UnknownAccount` without a credential, `BadUserInput` for an asset that the
-    exchange does not know, and what the exchange's client raises. Callers who ask the same of an
-    account at once share one request, unless an order came between them (`order_answered`).
+    Reads raise `UnknownAccount` and `KeyUnavailable` without a key, `RateLimited`, `BadUserInput`
+    for an asset that the exchange does not know, and what the exchange's client raises. Callers
+    who ask the same of an account at once share one request, unless an order came between them
+    (`order_answered`); the audit log then names the first.
     """
 
     def __init__(
         self,
         *,
-        policy: Callable[[], Policy],
-        signers: Mapping[str, Sign],
         exchange: ExchangeClient,
-        streams: Mapping[str, AccountStream],
+        reads: SignedReads,
+        streams: AccountStreams,
+        ownership: Ownership,
     ) -> None:
-        self._policy = policy
-        self._signers = signers
         self._exchange = exchange
+        self._signed = reads
         self._streams = streams
+        self._ownership = ownership
         self._reads: SingleFlight[tuple[str, str, int], Any] = SingleFlight()
-        self._answered = dict.fromkeys(signers, 0)
-
-    def visible(self, principal: Principal) -> tuple[str, ...]:
-        """The accounts that the principal may know of."""
-        accounts = self._policy().visible_accounts(principal.id)
-        return tuple(account for account in accounts if account in self._signers)
-
-    def require(self, principal: Principal, action: Action, account: str) -> str:
-        """Return the id of the grant that allows it.
-
-        Raises `UnknownAccount` when the principal may not know of the account, else `Forbidden`.
-        """
-        if account not in self.visible(principal):
-            raise UnknownAccount(account)
-        decision = self._policy().decide(principal.id, action, account)
-        if not decision.allowed:
-            raise Forbidden(action, decision.rule)
-        return decision.rule
-
-    def signer(self, account: str) -> Sign:
-        """What signs requests of the account; raises `UnknownAccount` without a credential."""
-        try:
-            return self._signers[account]
-        except KeyError:
-            raise UnknownAccount(account) from None
+        self._answered: dict[str, int] = {}
 
     def order_answered(self, account: str) -> None:
         """Let nobody who asks from now on share a read that may be older than this."""
-        self._answered[account] += 1
+        self._answered[account] = self._answered.get(account, 0) + 1
 
-    async def balances(self, account: str) -> tuple[Balance, ...]:
+    async def balances(self, caller: Caller, account: str) -> tuple[Balance, ...]:
         """What the account holds."""
-        return await self._read(account, "balances", self._exchange.balances)
+        return await self._read(caller, account, "balances", self._exchange.balances)
 
-    async def open_orders(self, account: str, symbol: str | None = None) -> tuple[Order, ...]:
-        """The account's open orders, of one market if `symbol` is given."""
-        orders = await self._read(account, "open orders", self._exchange.open_orders)
-        return tuple(order for order in orders if symbol in (None, order.symbol))
+    async def open_orders(
+        self, caller: Caller, account: str, symbol: str | None = None
+    ) -> tuple[Order, ...]:
+        """The open orders that the caller may see, of one market if `symbol` is given.
 
-    async def fills(self, account: str, symbol: str | None = None) -> tuple[Fill, ...]:
+        Those are its own, or all with the grant orders:read-all. Raises `NotLookedUp` too.
+        """
+        orders = await self.all_open_orders(account, caller)
+        chosen = tuple(order for order in orders if symbol in (None, order.symbol))
+        return await self._ownership.visible_orders(caller.id, account, chosen)
+
+    async def all_open_orders(
+        self, account: str, caller: Caller | None = None
+    ) -> tuple[Order, ...]:
+        """Every open order of the account; not to be shown as it is."""
+        return await self._read(caller, account, "open orders", self._exchange.open_orders)
+
+    async def fills(
+        self, caller: Caller, account: str, symbol: str | None = None
+    ) -> tuple[Fill, ...]:
         """The account's last fills, newest first, of one market if `symbol` is given."""
-        fills = await self._read(account, "fills", self._exchange.fills)
+        fills = await self._read(caller, account, "fills", self._exchange.fills)
         return tuple(fill for fill in fills if symbol in (None, fill.symbol))
 
-    async def currencies(self, account: str) -> tuple[Currency, ...]:
+    async def currencies(self, caller: Caller, account: str) -> tuple[Currency, ...]:
         """The assets that the exchange knows."""
-        return await self._read(account, "currencies", self._exchange.currencies)
+        return await self._read(caller, account, "currencies", self._exchange.currencies)
 
-    async def deposit_options(self, account: str, asset: str) -> DepositOptions:
+    async def deposit_options(self, caller: Caller, account: str, asset: str) -> DepositOptions:
         """How the asset may be paid in."""
         return await self._read(
+            caller,
             account,
             f"deposit options of {asset}",
             lambda sign: self._exchange.deposit_options(sign, asset),
         )
 
-    async def withdrawal_options(self, account: str, asset: str) -> WithdrawalOptions:
+    async def withdrawal_options(
+        self, caller: Caller, account: str, asset: str
+    ) -> WithdrawalOptions:
         """How the asset may be paid out."""
         return await self._read(
+            caller,
             account,
             f"withdrawal options of {asset}",
             lambda sign: self._exchange.withdrawal_options(sign, asset),
         )
 
-    async def deposits(self, account: str) -> tuple[Deposit, ...]:
+    async def deposits(self, caller: Caller, account: str) -> tuple[Deposit, ...]:
         """The account's last deposits: the exchange shows five."""
-        return await self._read(account, "deposits", self._exchange.deposits)
+        return await self._read(caller, account, "deposits", self._exchange.deposits)
 
-    async def withdrawals(self, account: str) -> tuple[Withdrawal, ...]:
+    async def withdrawals(self, caller: Caller, account: str) -> tuple[Withdrawal, ...]:
         """The account's last withdrawals: the exchange shows five."""
-        return await self._read(account, "withdrawals", self._exchange.withdrawals)
+        return await self._read(caller, account, "withdrawals", self._exchange.withdrawals)
 
-    def follow_orders(self, account: str) -> AsyncIterator[Order | Gap]:
-        """The open orders, then each change, from the account's private stream."""
-        self.signer(account)
-        return self._streams[account].orders()
+    async def follow_orders(self, caller: Caller, account: str) -> AsyncIterator[Order | Gap]:
+        """The open orders that the caller may see, then each change, from the private stream."""
+        own = OwnOrderEvents(self._ownership, caller.id, account)
+        async with (
+            aclosing(self._streams.of(account).orders()) as events,  # type: ignore[type-var]
+            aclosing(own.of(events)) as shown,
+        ):
+            async for event in shown:
+                yield event
 
     def follow_balances(self, account: str) -> AsyncIterator[Balance | Gap]:
         """All balances, then each change, from the account's private stream."""
-        self.signer(account)
-        return self._streams[account].balances()
+        return self._streams.of(account).balances()
 
     async def aclose(self) -> None:
         """Cancel what is under way."""
         await self._reads.aclose()
 
-    async def _read(self, account: str, question: str, ask: Callable[[Sign], Awaitable[T]]) -> T:
-        sign = self.signer(account)
-        key = (account, question, self._answered[account])
-        answer: T = await self._reads.join(key, lambda: ask(sign))
+    async def _read(
+        self,
+        caller: Caller | None,
+        account: str,
+        question: str,
+        ask: Callable[[Sign], Awaitable[T]],
+    ) -> T:
+        key = (account, question, self._answered.get(account, 0))
+        answer: T = await self._reads.join(key, lambda: self._signed.read(account, ask, caller))
         return answer

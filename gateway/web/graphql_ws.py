@@ -18,7 +18,7 @@ from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.access.policy import Action, Principal
-from gateway.access.principal import Proof
+from gateway.access.principal import Caller, Proof
 from gateway.access.proving import NotProven
 from gateway.domain.errors import BadUserInput, GatewayError, RateLimited
 from gateway.observability import trace_id
@@ -171,7 +171,7 @@ class Connection:
         context = stream.group.context
         needs = [(Action.MARKET_READ, None)] if stream.operation.public else context.needs
         for need in needs:
-            permit(self._parts.services, self.principal, need)
+            permit(self._parts.services, Caller(self.principal, self._trace), need)
 
     async def _close_because(self, ended: asyncio.Task[None]) -> None:
         error = None if ended.cancelled() else ended.exception()
@@ -311,7 +311,7 @@ class Connection:
         asked: _Subscribe,
     ) -> None:
         if operation.public:
-            permit(self._parts.services, context.principal, (Action.MARKET_READ, None))
+            permit(self._parts.services, context.caller, (Action.MARKET_READ, None))
         self._parts.under_way.subscriptions.take(context.principal)
         prefix = _next_prefix(stream_id)
         member = Member(

@@ -23,6 +23,7 @@ def own_settings(ports: Ports, workspace: Workspace, redis_socket: Path) -> dict
         "PORT": str(ports.gateway),
         "POLICY_FILE": str(workspace.policy_file),
         "CREDENTIALS_DIR": str(workspace.credentials),
+        "AUDIT_FILE": str(workspace.audit_file),
         "CACHE_REDIS_URL": embedded.address(redis_socket, 0),
         "STATE_REDIS_URL": embedded.address(redis_socket, 1),
         "EXCHANGE_REST_URL": ports.sandbox_url,

@@ -89,6 +89,7 @@ class Workspace:
         self.credentials = self.folder / "credentials"
         self.logs = self.folder / "logs"
         self.store = self.folder / "valkey"
+        self.audit_file = self.logs / "audit.jsonl"
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:

@@ -2,13 +2,14 @@
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
-from gateway.custody import Keyring
+from gateway.app.given import Given, wall_ms
+from gateway.app.governance import Governance
+from gateway.domain.audit import GATEWAY, AuditEvent, AuditKind
 from gateway.domain.signing import LoginFrame
 from gateway.exchange import (
     ExchangeClient,
@@ -19,73 +20,92 @@ from gateway.exchange import (
     Timeouts,
     open_transport,
 )
-from gateway.observability import Metrics
 from gateway.services.account_stream import AccountStream, AccountTiming
-from gateway.settings import Settings
+from gateway.services.account_streams import AccountStreams
+from gateway.services.key_rotation import KeyRefusals
+from gateway.services.signed_reads import SignedReads
+
+_CANCEL = "cancel-order"
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The exchange's client, its clock, its public stream, and each account's stream."""
+    """The exchange's client, its clock, its public stream, and the accounts' streams and reads."""
 
     exchange: ExchangeClient
     clock: ExchangeClock
     feed: Feed
-    account_streams: dict[str, AccountStream]
+    reads: SignedReads
+    account_streams: AccountStreams
 
 
 @asynccontextmanager
-async def open_upstream(
-    settings: Settings,
-    keyring: Keyring,
-    metrics: Metrics,
-    *,
-    wall_ms: Callable[[], int],
-    close_within: float,
-) -> AsyncIterator[Upstream]:
-    """Build it; its streams connect when they are run.
-
-    `wall_ms` is the machine's time; closing a connection takes at most `close_within` seconds.
-    """
-    feed = partial(_feed, settings, metrics, wall_ms, close_within)
+async def open_upstream(given: Given, governance: Governance) -> AsyncIterator[Upstream]:
+    """Build it; its streams connect when they are run."""
+    settings, keyring = given.settings, given.keyring
     timeouts = Timeouts(settings.exchange_connect_timeout_s, settings.exchange_read_timeout_s)
     async with open_transport(
         settings.exchange_rest_url,
         timeouts=timeouts,
         connections=settings.exchange_connections,
-        close_within=close_within,
+        close_within=given.stop.for_closing,
+        on_too_many=governance.back_off.hit,
     ) as transport:
         clock = ExchangeClock(wall_ms, time.monotonic)
+        metrics = given.metrics
         exchange = ExchangeClient(
             transport,
             clock,
             post_form=settings.exchange_post_form,
             window_ms=settings.order_window_ms,
             on_call=lambda endpoint, code: metrics.upstream_requests.labels(endpoint, code).inc(),
+            on_refused=KeyRefusals(keyring, governance.audit.note),
+            gate=lambda endpoint: governance.back_off.check(cancel=endpoint == _CANCEL),
         )
-        account_streams = {
-            account: AccountStream(
+        reads = SignedReads(keyring.signer, governance.rates, governance.audit)
+
+        def open_stream(account: str) -> AccountStream:
+            return AccountStream(
                 account=account,
-                feed=feed("account", account, keyring.login_frame(account)),
+                feed=_feed(given, "account", account, _recorded_login(given, governance, account)),
                 exchange=exchange,
-                sign=keyring.signer(account),
+                reads=reads,
                 queue_size=settings.stream_queue,
                 timing=AccountTiming(linger_s=settings.feed_linger_s),
             )
-            for account in keyring.accounts
-        }
-        yield Upstream(exchange, clock, feed("public"), account_streams)
+
+        streams = AccountStreams(open_stream)
+        streams.set_accounts(keyring.accounts)
+        yield Upstream(exchange, clock, _feed(given, "public"), reads, streams)
+
+
+def _recorded_login(given: Given, governance: Governance, account: str) -> LoginFrame:
+    """A login is a signed call too, and its frame is a credential: each one goes on record."""
+    sign = given.keyring.login_frame(account)
+
+    def login() -> str:
+        frame = sign()
+        event = AuditEvent(
+            kind=AuditKind.LOGIN,
+            principal=GATEWAY,
+            account=account,
+            action="USER_STREAMS",
+            outcome="SENDING",
+            detail={"key": str(given.keyring.reading_key(account))},
+        )
+        governance.audit.note(event)
+        return frame
+
+    return login
 
 
 def _feed(
-    settings: Settings,
-    metrics: Metrics,
-    wall_ms: Callable[[], int],
-    close_within: float,
+    given: Given,
     name: Literal["public", "account"],
     account: str | None = None,
     login: LoginFrame | None = None,
 ) -> Feed:
+    settings, metrics = given.settings, given.metrics
     return Feed(
         settings.exchange_ws_url,
         name=name if account is None else f"{name} {account}",
@@ -96,7 +116,7 @@ def _feed(
             audit_every=settings.feed_audit_s,
             mute_after=settings.feed_mute_s,
             backoff_cap=settings.feed_backoff_cap_s,
-            close_within=close_within,
+            close_within=given.stop.for_closing,
         ),
         login=login,
         only_while_wanted=login is not None,

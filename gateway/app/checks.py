@@ -1,0 +1,101 @@
+"""What /readyz tells of each part, and the gauges that tell the same to a monitor."""
+
+from gateway.app.given import Given
+from gateway.app.governance import Governance
+from gateway.app.stores import Stores
+from gateway.app.upstream import Upstream
+from gateway.services.exchange_status import ExchangeStatus
+from gateway.services.key_rotation import KeyRotation
+from gateway.web.health import Check
+
+
+def build_checks(
+    given: Given,
+    stores: Stores,
+    governance: Governance,
+    upstream: Upstream,
+    keys: KeyRotation,
+    exchange: ExchangeStatus,
+) -> dict[str, Check]:
+    """Each says what is wrong with a part, or None."""
+    _set_gauges(given, stores, governance, upstream, keys, exchange)
+    feed, candidate = upstream.feed, given.candidate_file
+    return {
+        "policy": lambda: given.policy_file.problem,
+        "candidate": lambda: None if candidate is None else candidate.problem,
+        "issuers": lambda: governance.issuer_keys.problem,
+        "accounts": lambda: _without_keys(given),
+        "keys": lambda: keys.problem,
+        "logins": lambda: _refused_logins(upstream),
+        "streams": lambda: _unread(upstream),
+        "cache": lambda: None if stores.cache.available else "the cache Redis is away",
+        "journal": lambda: stores.journal.problem,
+        "audit": lambda: governance.audit.problem,
+        "switches": lambda: governance.switch.problem,
+        "rates": lambda: _unshared(stores),
+        "exchange": lambda: governance.back_off.problem or exchange.problem,
+        "feed": lambda: None if feed.state.connected else "the exchange's stream is not connected",
+        "clock": lambda: None if upstream.clock.now() else "the exchange's time is not known",
+    }
+
+
+def _set_gauges(
+    given: Given,
+    stores: Stores,
+    governance: Governance,
+    upstream: Upstream,
+    keys: KeyRotation,
+    exchange: ExchangeStatus,
+) -> None:
+    metrics = given.metrics
+    metrics.policy_refused.set_function(lambda: given.policy_file.problem is not None)
+    metrics.issuer_problem.set_function(lambda: governance.issuer_keys.problem is not None)
+    metrics.key_problem.set_function(lambda: keys.problem is not None)
+    metrics.journal_spooled.set_function(stores.journal.pending)
+    metrics.journal_problem.set_function(lambda: stores.journal.problem is not None)
+    metrics.audit_problem.set_function(lambda: governance.audit.problem is not None)
+    metrics.audit_pending.set_function(governance.audit.pending)
+    metrics.audit_lost.set_function(lambda: governance.audit.lost)
+    metrics.exchange_answers.set_function(lambda: exchange.problem is None)
+    metrics.exchange_backs_off.set_function(lambda: governance.back_off.seconds_left > 0)
+    metrics.feed_connected.labels("public").set_function(lambda: upstream.feed.state.connected)
+
+
+def follow_accounts(given: Given, upstream: Upstream) -> None:
+    """Set the gauges of accounts and keys as they are now: both come and go."""
+    metrics = given.metrics
+    for gauge in (metrics.feed_login_refused, metrics.account_unread, metrics.key_stopped):
+        gauge.clear()
+    for account, stream in upstream.account_streams.all().items():
+        metrics.feed_login_refused.labels(account).set(stream.login_refused)
+        metrics.account_unread.labels(account).set(stream.problem is not None)
+    for status in given.keyring.slots():
+        slot = (status.slot.account, status.slot.purpose.value)
+        metrics.key_stopped.labels(*slot).set(status.stopped is not None)
+
+
+def _without_keys(given: Given) -> str | None:
+    missing = set(given.policy().accounts).difference(given.keyring.accounts)
+    return f"no credentials for {', '.join(sorted(missing))}" if missing else None
+
+
+def _refused_logins(upstream: Upstream) -> str | None:
+    streams = upstream.account_streams.all()
+    names = [account for account, stream in streams.items() if stream.login_refused]
+    return f"the exchange refuses the stream of {', '.join(names)}" if names else None
+
+
+def _unread(upstream: Upstream) -> str | None:
+    problems = [
+        f"{account} cannot be read: {stream.problem}"
+        for account, stream in upstream.account_streams.all().items()
+        if stream.problem
+    ]
+    return "; ".join(problems) or None
+
+
+def _unshared(stores: Stores) -> str | None:
+    return "rates are not shared with other replicas" if stores.rates.away else None
+
+
+__all__ = ["build_checks", "follow_accounts"]

@@ -1,0 +1,40 @@
+"""What everything is built from."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.access.candidate import CandidateFile
+from gateway.access.policy import Policy
+from gateway.access.policy_file import PolicyFile
+from gateway.custody import Keyring, KeySource
+from gateway.observability import Metrics, Redactor
+from gateway.settings import Settings
+from gateway.stopping import StopDeadline
+
+
+def wall_ms() -> int:
+    """The machine's time in ms since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Settings, keys and where they come from, the policy, and what watches over the process."""
+
+    settings: Settings
+    key_sources: Sequence[KeySource]
+    keyring: Keyring
+    policy_file: PolicyFile
+    candidate_file: CandidateFile | None
+    metrics: Metrics
+    redact: Redactor
+    stop: StopDeadline
+
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self.policy_file.current
+
+    def candidate(self) -> Policy | None:
+        """The policy that is being tried out, if one is."""
+        return None if self.candidate_file is None else self.candidate_file.current

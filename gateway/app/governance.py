@@ -1,0 +1,74 @@
+"""What watches over every use: the audit log, switches, rates, identities, the policy."""
+
+import os
+import socket
+import sys
+import time
+from dataclasses import dataclass
+
+from gateway.access.identities import Identities
+from gateway.access.jwks import IssuerKeys
+from gateway.app.given import Given, wall_ms
+from gateway.app.stores import Stores
+from gateway.services.audit import AuditTrail, new_writer
+from gateway.services.authority import Authority
+from gateway.services.back_off import BackOff
+from gateway.services.rates import Rates
+from gateway.services.trading_switch import TradingSwitch
+from gateway.store.audit_file import audit_file
+
+
+@dataclass(frozen=True, slots=True)
+class Governance:
+    """What every use of the gateway passes, whatever it is for."""
+
+    audit: AuditTrail
+    switch: TradingSwitch
+    rates: Rates
+    back_off: BackOff
+    issuer_keys: IssuerKeys
+    identities: Identities
+    authority: Authority
+
+
+def build_governance(given: Given, stores: Stores) -> Governance:
+    """Build it; its loops are run by the app."""
+    settings, policy = given.settings, given.policy
+    audit = AuditTrail(
+        stream=stores.audit,
+        file=audit_file(settings.audit_file, sys.stdout),
+        writer=new_writer(socket.gethostname(), wall_ms(), os.urandom),
+        wall_ms=wall_ms,
+        spool_limit=settings.audit_spool,
+        anchor_s=settings.audit_anchor_s,
+    )
+    switch = TradingSwitch(store=stores.switches, policy=policy, audit=audit, wall_ms=wall_ms)
+    issuer_keys = IssuerKeys(
+        policy,
+        refresh_s=settings.jwks_refresh_s,
+        keep_s=settings.jwks_keep_s,
+        clock=time.monotonic,
+    )
+    return Governance(
+        audit=audit,
+        switch=switch,
+        rates=Rates(
+            policy,
+            stores.rates,
+            principal_rate=settings.principal_rate,
+            account_rate=settings.account_rate,
+            cancel_share_percent=settings.cancel_share_percent,
+            wall_ms=wall_ms,
+            monotonic=time.monotonic,
+        ),
+        back_off=BackOff(stores.back_off, time.monotonic),
+        issuer_keys=issuer_keys,
+        identities=Identities(policy, issuer_keys, switch.suspended, wall_ms),
+        authority=Authority(
+            policy=policy,
+            candidate=given.candidate,
+            accounts=lambda: given.keyring.accounts,
+            audit=audit,
+            metrics=given.metrics,
+        ),
+    )

@@ -1,0 +1,156 @@
+"""From the settings to a running service, and back down again in the reverse order."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+import uvloop
+from pydantic import SecretStr
+from stamina.instrumentation import set_on_retry_hooks
+
+from gateway.access.candidate import CandidateFile
+from gateway.access.policy_file import PolicyFile
+from gateway.app.checks import build_checks
+from gateway.app.edges import Edges, build_edges
+from gateway.app.given import Given, wall_ms
+from gateway.app.governance import Governance, build_governance
+from gateway.app.loops import build_loops
+from gateway.app.stores import open_stores
+from gateway.app.upstream import Upstream, open_upstream
+from gateway.app.use_cases import build_services
+from gateway.custody import KeyPlaces, Keyring, configured_sources, read_keys
+from gateway.exchange import log_retry
+from gateway.observability import Metrics, Redactor, configure_logging
+from gateway.services.key_rotation import KeyHooks, KeyRotation
+from gateway.services.loops import kept_up
+from gateway.settings import Settings
+from gateway.stopping import StopDeadline, settle
+from gateway.web.health import Health
+from gateway.web.http_protocol import HeadLimits
+from gateway.web.routes import web_application
+from gateway.web.server import DrainingServer
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The running service."""
+
+    edges: Edges
+    health: Health
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Raises `BadPolicy` and `FaultyCredentials` when the policy file or the keys are no good.
+    """
+    redact = Redactor()
+    configure_logging(settings.log_level, settings.log_format, redact)
+    set_on_retry_hooks([log_retry])
+    given = _given(settings, redact)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(given))
+
+
+def _given(settings: Settings, redact: Redactor) -> Given:
+    sources = configured_sources(_key_places(settings))
+    found = read_keys(sources)
+    keyring = Keyring(found.keys)
+    redact.learn(keyring.secrets())
+    for warning in found.warnings:
+        _log.warning("credentials.exposed", problem=warning)
+    candidate = settings.policy_candidate_file
+    return Given(
+        settings=settings,
+        key_sources=sources,
+        keyring=keyring,
+        policy_file=PolicyFile(settings.policy_file, wall_ms),
+        candidate_file=None if candidate is None else CandidateFile(candidate, wall_ms),
+        metrics=Metrics(),
+        redact=redact,
+        stop=StopDeadline(settings.shutdown_grace_s, time.monotonic),
+    )
+
+
+def _key_places(settings: Settings) -> KeyPlaces:
+    return KeyPlaces(
+        folder=settings.credentials_dir,
+        text=_revealed(settings.credentials),
+        sealed_file=settings.keys_file,
+        encryption_key_file=settings.key_encryption_key_file,
+        encryption_key_text=_revealed(settings.key_encryption_key),
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+async def _serve(given: Given) -> None:
+    async with open_gateway(given) as gateway:
+        edges, settings = gateway.edges, given.settings
+        application = web_application(
+            graphql=edges.graphql,
+            sockets=edges.sockets,
+            health=gateway.health,
+            allowed_origins=settings.allowed_origins,
+        )
+        _log.info("gateway.starting", host=settings.host, port=settings.port)
+        server = DrainingServer(
+            application,
+            host=settings.host,
+            port=settings.port,
+            stop=given.stop,
+            head=HeadLimits(settings.max_head_bytes, settings.head_timeout_s),
+            sockets=edges.sockets,
+            health=gateway.health,
+        )
+        await server.serve()
+
+
+@asynccontextmanager
+async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
+    """Build every part, run its loops, and take all of it down again in the reverse order."""
+    async with AsyncExitStack() as stack:
+        stores = await open_stores(stack, given)
+        governance = build_governance(given, stores)
+        upstream = await stack.enter_async_context(open_upstream(given, governance))
+        services = build_services(stack, given, stores, governance, upstream)
+        keys = _key_rotation(given, governance, upstream)
+        edges = build_edges(given, services, governance.identities)
+        stack.push_async_callback(edges.groups.aclose)
+        checks = build_checks(given, stores, governance, upstream, keys, services.exchange)
+        loops = build_loops(given, stores, governance, upstream, keys, services, edges)
+        await stack.enter_async_context(kept_up(loops))
+        stack.push_async_callback(
+            settle,
+            services.orders,
+            services.cancels,
+            stores.journal,
+            governance.audit,
+            given.stop,
+        )
+        services.streams.start()
+        yield Gateway(edges, Health(checks, given.metrics.registry))
+
+
+def _key_rotation(given: Given, governance: Governance, upstream: Upstream) -> KeyRotation:
+    def changed(account: str) -> None:
+        before = upstream.account_streams.all()
+        upstream.account_streams.set_accounts(given.keyring.accounts)
+        if account in before and account in given.keyring.accounts:
+            upstream.account_streams.of(account).renew()
+
+    return KeyRotation(
+        keyring=given.keyring,
+        sources=given.key_sources,
+        exchange=upstream.exchange,
+        recheck_s=given.settings.key_recheck_s,
+        hooks=KeyHooks(given.redact.learn, governance.audit.note, changed),
+        clock=time.monotonic,
+    )

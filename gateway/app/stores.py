@@ -1,0 +1,64 @@
+"""The Redis side: what may be lost in one, what must be kept in the other."""
+
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.app.given import Given, wall_ms
+from gateway.store.audit_stream import AuditStream
+from gateway.store.back_off import BackOffStore
+from gateway.store.breaker import Breaker
+from gateway.store.budgets import Budgets
+from gateway.store.journal import OrderJournal
+from gateway.store.market_cache import MarketCache
+from gateway.store.rates import RateStore
+from gateway.store.redis import open_redis
+from gateway.store.switches import SwitchStore
+
+_DAY_MS = 86_400_000
+_REDIS_CONNECTIONS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The market cache in one Redis, and all else in the other."""
+
+    cache: MarketCache
+    journal: OrderJournal
+    budgets: Budgets
+    switches: SwitchStore
+    rates: RateStore
+    back_off: BackOffStore
+    audit: AuditStream
+
+
+async def open_stores(stack: AsyncExitStack, given: Given) -> Stores:
+    """Build them; nothing connects yet. Their clients close with `stack`."""
+    settings, metrics = given.settings, given.metrics
+    open_with = partial(
+        open_redis,
+        connect_timeout=settings.redis_timeout_s,
+        command_timeout=settings.redis_timeout_s,
+        max_connections=_REDIS_CONNECTIONS,
+    )
+    cache = MarketCache(
+        await stack.enter_async_context(open_with(settings.cache_redis_url.get_secret_value())),
+        breaker=Breaker(failures=3, pause_s=1.0, clock=time.monotonic),
+        count=lambda fault: metrics.cache_failures.labels(fault.value).inc(),
+        wall_ms=wall_ms,
+    )
+    state = await stack.enter_async_context(open_with(settings.state_redis_url.get_secret_value()))
+    return Stores(
+        cache=cache,
+        journal=OrderJournal(
+            state,
+            keep_ms=settings.journal_retention_days * _DAY_MS,
+            spool_limit=settings.journal_spool,
+        ),
+        budgets=Budgets(state),
+        switches=SwitchStore(state),
+        rates=RateStore(state, on_local=metrics.rates_local.inc),
+        back_off=BackOffStore(state),
+        audit=AuditStream(state, retention_ms=settings.audit_retention_days * _DAY_MS),
+    )

@@ -1,0 +1,124 @@
+"""What the audit log says of orders, cancels and denials."""
+
+from collections.abc import Hashable
+
+from gateway.access.policy import Action
+from gateway.access.principal import Caller
+from gateway.domain.audit import AuditEvent, AuditKind
+from gateway.domain.errors import (
+    Forbidden,
+    GatewayError,
+    KeyUnavailable,
+    NotYours,
+    OverLimit,
+    RateLimited,
+    TradingHalted,
+    UnknownAccount,
+)
+from gateway.domain.money import plain
+from gateway.domain.orders import Placement, PlaceOrder
+from gateway.exchange import PreparedRequest
+from gateway.services.audit import AuditTrail
+
+_DENIALS = (Forbidden, KeyUnavailable, NotYours, OverLimit, TradingHalted, UnknownAccount)
+_LONGEST = 64
+"""How much of a text that nothing has checked yet is shown."""
+
+
+def deny(
+    audit: AuditTrail,
+    caller: Caller,
+    action: Action,
+    account: str | None,
+    error: GatewayError,
+    **detail: str,
+) -> None:
+    """Put on record that `error` kept the caller from `action`, if it is a denial.
+
+    Of a caller that runs into its rate, one entry a second tells how often.
+    """
+    event = AuditEvent(
+        kind=AuditKind.DENIED,
+        principal=caller.id,
+        account=None if account is None else account[:_LONGEST],
+        action=action.value,
+        rule=error.rule if isinstance(error, Forbidden | OverLimit) else None,
+        outcome=error.code,
+        trace_id=caller.trace_id,
+        detail={name: text[:_LONGEST] for name, text in detail.items()},
+    )
+    if isinstance(error, RateLimited):
+        key: Hashable = (caller.id, action, account, error.limit)
+        audit.note_often(key, event)
+    elif isinstance(error, _DENIALS):
+        audit.note(event)
+
+
+def order_terms(command: PlaceOrder) -> dict[str, str]:
+    """An order's terms as the audit log's details."""
+    return {
+        "clientOrderId": command.client_order_id,
+        "symbol": command.symbol,
+        "side": command.side.value,
+        "type": command.type.value,
+        **{name: plain(value) for name, value in command.spec.terms().items()},
+    }
+
+
+def order_sending(caller: Caller, placement: Placement, prepared: PreparedRequest) -> AuditEvent:
+    """An order, signed, about to be recorded and sent."""
+    return _of_order(caller, placement, prepared, "SENDING", **order_terms(placement.command))
+
+
+def order_not_sent(
+    caller: Caller, placement: Placement, prepared: PreparedRequest, reason: str
+) -> AuditEvent:
+    """An order that was signed, and never left."""
+    return _of_order(caller, placement, prepared, reason)
+
+
+def order_done(caller: Caller, placement: Placement, prepared: PreparedRequest) -> AuditEvent:
+    """What became of an order that was sent."""
+    detail = {}
+    if placement.order is not None and placement.order.order_id is not None:
+        detail["orderId"] = placement.order.order_id
+    if placement.rejection is not None:
+        detail["code"] = placement.rejection.code
+    return _of_order(caller, placement, prepared, placement.state.value, **detail)
+
+
+def cancel_event(
+    caller: Caller,
+    account: str,
+    order_id: str,
+    prepared: PreparedRequest,
+    rule: str,
+    outcome: str,
+) -> AuditEvent:
+    """A cancel: SENDING, or what became of it."""
+    return AuditEvent(
+        kind=AuditKind.CANCEL,
+        principal=caller.id,
+        account=account,
+        action=prepared.endpoint,
+        rule=rule,
+        outcome=outcome,
+        trace_id=caller.trace_id,
+        detail={"orderId": order_id, "key": str(prepared.request.key), "digest": prepared.digest},
+    )
+
+
+def _of_order(
+    caller: Caller, placement: Placement, prepared: PreparedRequest, outcome: str, **detail: str
+) -> AuditEvent:
+    request = {"key": str(prepared.request.key), "digest": placement.digest}
+    return AuditEvent(
+        kind=AuditKind.ORDER,
+        principal=caller.id,
+        account=placement.command.account,
+        action=prepared.endpoint,
+        rule=placement.rule,
+        outcome=outcome,
+        trace_id=caller.trace_id,
+        detail={"placement": placement.id, **detail, **request},
+    )

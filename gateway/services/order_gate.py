@@ -1,0 +1,77 @@
+"""What an order or a cancel must pass before anything is signed."""
+
+from gateway.access.policy import Action, Grant, OrderTerms
+from gateway.access.principal import Caller
+from gateway.domain.account import TradingState
+from gateway.domain.orders import Placement, PlaceOrder
+from gateway.services.authority import Authority
+from gateway.services.order_limits import OrderLimiter
+from gateway.services.ownership import Ownership
+from gateway.services.rates import Rates
+from gateway.services.trading_switch import TradingSwitch
+from gateway.store.journal import OrderJournal
+
+
+class OrderGate:
+    """Asks, in this order: the policy, the switch, whose an order is, the rates, the limits."""
+
+    def __init__(
+        self,
+        *,
+        authority: Authority,
+        switch: TradingSwitch,
+        ownership: Ownership,
+        rates: Rates,
+        limiter: OrderLimiter,
+        journal: OrderJournal,
+    ) -> None:
+        self._authority = authority
+        self._switch = switch
+        self._ownership = ownership
+        self._rates = rates
+        self._limiter = limiter
+        self._journal = journal
+
+    async def admit(self, caller: Caller, command: PlaceOrder, placement_id: str) -> Grant:
+        """Return the grant that allows the order; what it takes of the limits is reserved.
+
+        Raises `UnknownAccount`, `Forbidden`, `TradingHalted`, `RateLimited`, `OverLimit`, and
+        `NotRecorded` when a limit cannot be counted.
+        """
+        terms = OrderTerms(command.symbol, command.side, command.type)
+        decision = self._authority.require(caller, Action.ORDERS_PLACE, command.account, terms)
+        assert decision.grant is not None  # noqa: S101  # it is a grant that allows
+        await self._switch.check_place(caller.id, command.account)
+        await self._rates.take_order(caller.id, decision.grant)
+        await self._rates.take_call(command.account)
+        await self._limiter.reserve(caller.id, decision.grant, command, placement_id)
+        return decision.grant
+
+    async def settle(self, placement: Placement) -> None:
+        """Give back of the limits what an order, as it ended, does not take."""
+        await self._limiter.settle(placement)
+
+    async def withdraw(self, placement_id: str) -> None:
+        """Give back of the limits what was reserved for an order that was never sent."""
+        await self._limiter.release(placement_id)
+
+    async def admit_cancel(self, caller: Caller, account: str, order_id: str) -> str:
+        """Return the id of the grant that allows the cancel.
+
+        Raises `UnknownAccount`, `Forbidden`, `TradingHalted`, `NotYours`, `NotLookedUp`, and
+        `RateLimited`.
+        """
+        decision = self._authority.require(caller, Action.ORDERS_CANCEL, account)
+        await self._switch.check_cancel(caller.id, account)
+        await self._ownership.require_cancel(caller.id, account, order_id)
+        await self._rates.take_call(account, cancel=True)
+        return decision.rule
+
+    async def trading_state(self, caller: Caller, account: str) -> TradingState:
+        """What is sent for the account now; without a journal that takes records, only cancels."""
+        switch = await self._switch.state(caller.id, account)
+        if switch is not None and switch.state is TradingState.HALTED:
+            return TradingState.HALTED
+        if switch is None and await self._journal.writable(account):
+            return TradingState.ACTIVE
+        return TradingState.CANCEL_ONLY

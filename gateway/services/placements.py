@@ -1,0 +1,93 @@
+"""What became of orders that were placed here, for those who placed them."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from gateway.access.principal import Principal
+from gateway.domain.errors import UnknownAccount
+from gateway.domain.orders import Placement, PlacementPage, PlacementState
+from gateway.services.authority import Authority
+from gateway.services.recent_placements import RecentPlacements
+from gateway.store.journal import OrderJournal
+
+
+class Placements:
+    """Reads the journal; a placement whose sender is gone is called UNKNOWN."""
+
+    def __init__(
+        self,
+        *,
+        authority: Authority,
+        journal: OrderJournal,
+        recent: RecentPlacements,
+        now: Callable[[], int],
+    ) -> None:
+        self._authority = authority
+        self._journal = journal
+        self._recent = recent
+        self._now = now
+
+    async def one(self, principal: Principal, placement_id: str) -> Placement | None:
+        """A placement of the principal's own; None if it has none of that id.
+
+        Raises `NotLookedUp`, and `UnknownAccount` once the principal may not know of its account.
+        """
+        placement = await self._journal.get(placement_id)
+        if placement is None or placement.principal != principal.id:
+            return None
+        if placement.command.account not in self._authority.visible(principal):
+            raise UnknownAccount(placement.command.account)
+        return await self.settled(placement)
+
+    async def page(
+        self,
+        principal: Principal,
+        account: str,
+        *,
+        client_order_id: str | None,
+        state: PlacementState | None,
+        first: int,
+        after: str | None,
+    ) -> PlacementPage:
+        """The principal's own newest placements in an account; of one id, or in one state.
+
+        Raises `UnknownAccount`, `BadUserInput` for an `after` that is no cursor, and `NotLookedUp`.
+        """
+        if account not in self._authority.visible(principal):
+            raise UnknownAccount(account)
+        page = await self._journal.page(
+            principal.id,
+            account,
+            first=first,
+            after=after,
+            client_order_id=client_order_id,
+            wanted=lambda each: state in (None, each.state_at(self._now())),
+        )
+        settled = await asyncio.gather(*(self.settled(each) for _, each in page.entries))
+        shown = zip((cursor for cursor, _ in page.entries), settled, strict=True)
+        # Its sender may have said what became of one just before it was called lost.
+        return replace(page, entries=tuple(e for e in shown if state in (None, e[1].state)))
+
+    async def of_orders(
+        self, principal: Principal, account: str, order_ids: list[str]
+    ) -> dict[str, Placement]:
+        """The principal's own placements among those that made `order_ids`."""
+        recent = {each: self._recent.find(account, each) for each in order_ids}
+        found = {each: placement for each, placement in recent.items() if placement is not None}
+        missing = [order_id for order_id in order_ids if order_id not in found]
+        if missing:
+            found |= await self._journal.of_orders(account, missing)
+        return {key: value for key, value in found.items() if value.principal == principal.id}
+
+    async def settled(self, placement: Placement) -> Placement:
+        """The placement, called UNKNOWN if its sender is gone."""
+        if placement.state_at(self._now()) is placement.state:
+            return placement
+        lost = replace(
+            placement,
+            state=PlacementState.UNKNOWN,
+            evidence="the process that sent it never said what became of it",
+            updated_at=self._now(),
+        )
+        return await self._journal.finish(lost)
