@@ -27,8 +27,9 @@ class Clocks:
 class Allowance:
     """A rate by its `name` and its key in the store; `cap` of it is for all but cancels.
 
-    Permits are taken in batches, so that not each one costs a round trip. A batch grows while
-    batches are used up; what is not spent in a tenth of the rate's span, or a second, is lost.
+    Permits are taken in batches, so that not each one costs a round trip. What is not spent in a
+    tenth of the rate's span, or a second, is lost. So batches grow only while each is used up
+    before that: who asks now and then loses none.
     """
 
     def __init__(
@@ -87,14 +88,13 @@ class Allowance:
     async def _take_batch(self) -> None:
         if (wait := self._refused_until - self._clocks.monotonic()) > 0:
             raise self._refusal(wait)
-        used_up = self._permits == 0
+        used_up = self._permits == 0 and self._clocks.monotonic() < self._good_until
         self._permits = 0
         self._batch = min(self._largest_batch, 2 * self._batch) if used_up else 1
         if not await self._take(self._batch, cap=self._cap):
             await self._take_last()
-        now = self._clocks.monotonic()
         self._permits = self._batch - 1
-        self._good_until = now + self._hold_s
+        self._good_until = self._clocks.monotonic() + self._hold_s
 
     async def _take_last(self) -> None:
         """Take one, where so many as a batch are not left."""
