@@ -1,14 +1,24 @@
+from collections.abc import AsyncIterator
+
 import pytest
+import strawberry
 from graphql import ExecutionResult, GraphQLObjectType, OperationType
 
 from gateway.access.policy import Action
 from gateway.schema.documents import Documents
+from gateway.schema.requires import (
+    AuthenticatedDirective,
+    RequiresDirective,
+    UndeclaredAccess,
+    require_declarations,
+)
 from tests.unit.schema.examples import LIMITS, SCHEMA, codes, desk_of
 from tests.unit.services.examples import policy
 
 pytestmark = pytest.mark.anyio
 
-REASONS_FOR_NO_GRANT = {
+NEEDS_NO_GRANT = {
+    ("Account", "id"): "names what the caller has reached already",
     ("Query", "accounts"): "lists what the caller is granted, and nothing is an answer",
     ("Query", "account"): "says no to what the caller may not know of; its parts need grants",
     ("Query", "placement"): "shows the caller's own only",
@@ -47,9 +57,19 @@ ASKED = {
 
 REFUSED_IN_THE_RESULT = {("Mutation", "placeOrder"), ("Mutation", "cancelOrder")}
 
+DECIDED_BY_THE_SERVICE = {
+    ("Query", "auditLog"),
+    ("Query", "tradingSwitches"),
+    ("Query", "suspensions"),
+    ("Mutation", "setTradingState"),
+    ("Mutation", "suspendPrincipal"),
+    ("Mutation", "restorePrincipal"),
+}
+"""What is asked for of everything or of one account: each is tried over the wire."""
 
-def declaring() -> set[tuple[str, str]]:
-    """Every field with @requires."""
+
+def declaring(directive: type) -> set[tuple[str, str]]:
+    """Every field with this directive."""
     return {
         (kind.name, name)
         for kind in SCHEMA.type_map.values()
@@ -57,24 +77,68 @@ def declaring() -> set[tuple[str, str]]:
         for name, field in kind.fields.items()
         if "strawberry-definition" in field.extensions
         and any(
-            type(directive).__name__ == "RequiresDirective"
-            for directive in field.extensions["strawberry-definition"].directives
+            isinstance(each, directive)
+            for each in field.extensions["strawberry-definition"].directives
         )
     }
 
 
-def test_every_root_field_declares_what_it_requires_or_has_a_reason() -> None:
-    roots = {
-        (root.name, name)
-        for operation in OperationType
-        if (root := SCHEMA.get_root_type(operation)) is not None
-        for name in root.fields
-    }
-    assert roots - declaring() == set(REASONS_FOR_NO_GRANT)
+def test_what_needs_no_grant_has_a_reason_here() -> None:
+    assert declaring(AuthenticatedDirective) == set(NEEDS_NO_GRANT)
 
 
-def test_every_field_that_declares_what_it_requires_is_tried_below() -> None:
-    assert declaring() == set(ASKED) | REFUSED_IN_THE_RESULT
+def test_every_field_that_declares_what_it_requires_is_tried() -> None:
+    tried = set(ASKED) | REFUSED_IN_THE_RESULT | DECIDED_BY_THE_SERVICE
+    assert declaring(RequiresDirective) == tried
+
+
+@strawberry.type
+class Reads:
+    @strawberry.field
+    def bare(self) -> int:
+        return 1
+
+
+@strawberry.type
+class Does:
+    @strawberry.mutation
+    def bare(self) -> int:
+        return 1
+
+
+@strawberry.type
+class Account:
+    guarded: int = strawberry.field(directives=[RequiresDirective(action="account:read")])
+    bare: int
+
+
+@strawberry.type
+class Declared:
+    account: Account = strawberry.field(directives=[AuthenticatedDirective()])
+    market: int = strawberry.field(directives=[RequiresDirective(action="market:read")])
+
+
+@strawberry.type
+class Follows:
+    @strawberry.subscription
+    async def bare(self) -> AsyncIterator[int]:
+        yield 1
+
+
+def test_a_field_that_declares_nothing_fails_the_build() -> None:
+    built = strawberry.Schema(query=Reads, mutation=Does, subscription=Follows)
+    with pytest.raises(UndeclaredAccess) as raised:
+        require_declarations(built._schema)  # noqa: SLF001 - as the build does
+    assert str(raised.value) == (
+        "neither @requires nor @authenticated: Reads.bare, Does.bare, Follows.bare"
+    )
+
+
+def test_a_field_of_an_account_that_declares_nothing_fails_the_build() -> None:
+    built = strawberry.Schema(query=Declared)
+    with pytest.raises(UndeclaredAccess) as raised:
+        require_declarations(built._schema)  # noqa: SLF001 - as the build does
+    assert raised.value.fields == ("Account.bare",)
 
 
 async def outcome(text: str, *granted: Action) -> list[str]:
