@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.access.json_web_token import (
-    Claims,
     Unverified,
     looks_like_jwt,
     read_unverified,
@@ -142,7 +141,12 @@ class Identities:
 
     def _issuer(self, token: Unverified) -> Issuer:
         """The issuer whose rules the token has to meet: `iss`, audience, algorithm."""
-        issuer = _named(self._policy().issuers, token.claims)
+        issuers = {issuer.issuer: issuer for issuer in self._policy().issuers}
+        issuer = issuers.get(token.claims.iss)
+        if issuer is None:
+            raise NotProven(cause=Cause.ISSUER)
+        if not token.claims.is_for(issuer.audience):
+            raise NotProven(cause=Cause.AUDIENCE)
         # Checked here, too, not by the policy file alone: whatever it says, who can check a token
         # must not be able to make one.
         if token.algorithm not in ASYMMETRIC.intersection(issuer.algorithms):
@@ -157,13 +161,3 @@ class Identities:
         if key is None:
             raise _KeyMissing(issuer, Cause.KEY)
         return key
-
-
-def _named(issuers: tuple[Issuer, ...], claims: Claims) -> Issuer:
-    named = [issuer for issuer in issuers if issuer.issuer == claims.iss]
-    if not named:
-        raise NotProven(cause=Cause.ISSUER)
-    meant = [issuer for issuer in named if claims.is_for(issuer.audience)]
-    if not meant:
-        raise NotProven(cause=Cause.AUDIENCE)
-    return meant[0]

@@ -13,7 +13,7 @@ from gateway.access.proving import Cause, NotProven
 MAX_BYTES = 8192
 _SEGMENTS = 3
 
-_Seconds = Annotated[int | float, msgspec.Meta(ge=0, le=253_402_300_799)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
 """A NumericDate up to the year 9999."""
 
 
