@@ -48,3 +48,4 @@ clean: ## remove everything that set-up and runs made
 setup:
 	@scripts/venv.sh dev
 	@scripts/helm.sh
+	@scripts/oidc.sh
