@@ -1,7 +1,26 @@
 """Custody of the exchange's API keys: the only place where a secret is in the clear."""
 
-from gateway.custody.credential import Credential
-from gateway.custody.keyring import Keyring
-from gateway.custody.loading import FaultyCredentials, LoadedKeyring, load_keyring
+from gateway.custody.configured import KeyPlaces, configured_sources
+from gateway.custody.credential import Credential, Key
+from gateway.custody.keyring import Keyring, SlotStatus
+from gateway.custody.loading import LoadedKeyring, load_keyring
+from gateway.custody.signing import secrets
+from gateway.custody.sources import FaultyCredentials, FoundKeys, KeySource, read_keys
+from gateway.custody.whitelist import NotSignable
 
-__all__ = ["Credential", "FaultyCredentials", "Keyring", "LoadedKeyring", "load_keyring"]
+__all__ = [
+    "Credential",
+    "FaultyCredentials",
+    "FoundKeys",
+    "Key",
+    "KeyPlaces",
+    "KeySource",
+    "Keyring",
+    "LoadedKeyring",
+    "NotSignable",
+    "SlotStatus",
+    "configured_sources",
+    "load_keyring",
+    "read_keys",
+    "secrets",
+]

@@ -3,13 +3,14 @@
 Specified by the exchange's own API document; what it leaves out is decided where it matters.
 """
 
-from gateway.exchange.calls import PostForm, PreparedRequest, Retry, log_retry
+from gateway.exchange.calls import PreparedRequest, Retry, log_retry
 from gateway.exchange.client import ExchangeClient
 from gateway.exchange.clock import ExchangeClock
 from gateway.exchange.error_codes import (
     CODES_FOR_THE_OPERATOR,
     CODES_TO_RECONCILE,
     ERROR_CODES,
+    KEY_REFUSED_CODES,
     ExchangeCode,
 )
 from gateway.exchange.feed import Feed, FeedCounters
@@ -20,13 +21,13 @@ __all__ = [
     "CODES_FOR_THE_OPERATOR",
     "CODES_TO_RECONCILE",
     "ERROR_CODES",
+    "KEY_REFUSED_CODES",
     "ExchangeClient",
     "ExchangeClock",
     "ExchangeCode",
     "Feed",
     "FeedCounters",
     "FeedTiming",
-    "PostForm",
     "PreparedRequest",
     "Retry",
     "Timeouts",

@@ -25,7 +25,7 @@ from gateway.exchange.account_wire import (
     WithdrawalChannelRow,
     WithdrawalOptionsRow,
 )
-from gateway.exchange.parameters import Pairs, above_zero
+from gateway.exchange.parameters import Parameters, above_zero
 from gateway.exchange.values import not_negative
 
 _WITHDRAWAL_STATES = {
@@ -142,7 +142,7 @@ def _web_address(text: str | None) -> str | None:
     return text if text and text.lower().startswith(("https://", "http://")) else None
 
 
-def withdraw_pairs(command: Withdraw) -> Pairs:
+def withdraw_parameters(command: Withdraw) -> Parameters:
     """A withdrawal's parameters ('Create Withdraw'), in the order of the document's table.
 
     Raise `BadUserInput` for a quantity that is not above zero or too long.

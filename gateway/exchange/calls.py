@@ -3,17 +3,18 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import TypeGuard, TypeVar
 
 import stamina
 import structlog
 from stamina.instrumentation import RetryDetails
 
-from gateway.domain.errors import ExchangeFailure, NotSent, Refused, Unclear
-from gateway.domain.signing import Sign, SignedText
+from gateway.domain.encoding import Pairs, encode
+from gateway.domain.errors import ExchangeFailure, NotSent, RateLimited, Refused, Unclear
+from gateway.domain.signing import KeyId, PostForm, Sign, SignedText, SigningRequest
 from gateway.exchange.clock import ExchangeClock
-from gateway.exchange.error_codes import ERROR_CODES
-from gateway.exchange.parameters import Pairs, as_json, encode, encode_form
+from gateway.exchange.error_codes import ERROR_CODES, KEY_REFUSED_CODES
+from gateway.exchange.parameters import Parameters, as_json
 from gateway.exchange.readers import read_time
 from gateway.exchange.replies import require_success
 from gateway.exchange.transport import Request, Transport
@@ -22,9 +23,6 @@ from gateway.exchange.wire import SUCCESS, Unparsable
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-PostForm = Literal["query", "json"]
-"""Where a POST carries its signed parameters: in the address, or as JSON pairs in the body."""
 
 _API = "/v3/api"
 _TIME = "time"
@@ -62,7 +60,11 @@ class Calls:
 
     A `read` that raises `ValueError` makes the answer `Unclear`, with the cause of an `Unparsable`:
     "unparsable", "crossed_book" or "mismatch". `on_call` is told the endpoint of
-    every request, and the exchange's code, "unlisted", or why there was no answer.
+    every request, and the exchange's code, "unlisted", or why there was no answer; `on_refused` the
+    key and the code of a signed request whose key the exchange does not take.
+
+    `gate` is asked before every call but that for the time, by its endpoint, and raises
+    `RateLimited` to keep it from being made.
     """
 
     def __init__(
@@ -73,41 +75,50 @@ class Calls:
         post_form: PostForm,
         window_ms: int,
         on_call: Callable[[str, str], None],
+        on_refused: Callable[[KeyId, str], None],
+        gate: Callable[[str], None],
         retry: Retry,
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._post_form = post_form
-        self._write_post = encode if post_form == "query" else encode_form
         self._window_ms = window_ms
         self._on_call = on_call
+        self._on_refused = on_refused
+        self._gate = gate
         self._retry = retry
 
     async def public(self, path: str, pairs: Pairs, read: Callable[[bytes], T]) -> T:
-        """Read without a signature."""
+        """Read without a signature; what the gate holds back is `NotSent`, as in an outage."""
         request = _get(path, encode(pairs))
 
         async def attempt() -> T:
+            self._gate(request.endpoint)
             return await self.once(request, read)
 
-        return await self._repeated(attempt)
+        try:
+            return await self._repeated(attempt)
+        except RateLimited:
+            raise NotSent(request.endpoint, "backing_off") from None
 
     async def signed(self, path: str, sign: Sign, read: Callable[[bytes], T]) -> T:
         """Read as an account, signed anew for each attempt."""
 
         async def attempt() -> T:
-            _, signed = await self._sign(_name(path), sign, encode, ())
-            return await self.once(_get(path, signed.text, signed.header), read)
+            self._gate(_name(path))
+            _, signed = await self._sign(path, sign, "query", ())
+            return await self.once(_get(path, signed.text, signed), read)
 
         return await self._repeated(attempt)
 
     async def signed_post(
-        self, path: str, sign: Sign, pairs: Pairs, read: Callable[[bytes], T]
+        self, path: str, sign: Sign, parameters: Parameters, read: Callable[[bytes], T]
     ) -> T:
         """Read as an account where the exchange reads by POST: repeated as any read is."""
 
         async def attempt() -> T:
-            _, signed = await self._sign(_name(path), sign, self._write_post, pairs)
+            self._gate(_name(path))
+            _, signed = await self._sign(path, sign, self._post_form, parameters)
             return await self.once(self._post(path, signed, changes=False), read)
 
         return await self._repeated(attempt)
@@ -120,12 +131,15 @@ class Calls:
 
         await self._clock.synchronise(fetch)
 
-    async def prepare(self, path: str, sign: Sign, pairs: Pairs) -> PreparedRequest:
-        """Sign a mutation; raise `NotSent` if the exchange's time cannot be had."""
-        endpoint = _name(path)
-        signed_at, signed = await self._sign(endpoint, sign, self._write_post, pairs)
+    async def prepare(self, path: str, sign: Sign, parameters: Parameters) -> PreparedRequest:
+        """Sign a mutation; raise `NotSent` if the exchange's time cannot be had.
+
+        Raise `RateLimited` if the gate holds it back.
+        """
+        self._gate(_name(path))
+        signed_at, signed = await self._sign(path, sign, self._post_form, parameters)
         return PreparedRequest(
-            endpoint=endpoint,
+            endpoint=_name(path),
             signed_at=signed_at,
             window=self._window_ms,
             digest=hashlib.sha256(signed.text.encode()).hexdigest(),
@@ -136,9 +150,10 @@ class Calls:
         name, target = _name(path), f"{_API}/{path}"
         if self._post_form == "query":
             target = f"{target}?{signed.text}"
-            return Request(name, "POST", target, (signed.header,), changes=changes)
+            return Request(name, "POST", target, (signed.header,), changes=changes, key=signed.key)
         headers = (signed.header, ("Content-Type", "application/json"))
-        return Request(name, "POST", target, headers, as_json(signed.text), changes=changes)
+        body = as_json(signed.text)
+        return Request(name, "POST", target, headers, body, changes=changes, key=signed.key)
 
     async def once(self, request: Request, read: Callable[[bytes], T]) -> T:
         """Send `request` once and count it."""
@@ -146,6 +161,8 @@ class Calls:
             value = await self._judged(request, read)
         except ExchangeFailure as failure:
             self._on_call(request.endpoint, _label(failure))
+            if request.key and _refuses_the_key(failure):
+                self._on_refused(request.key, failure.exchange_code)
             raise
         self._on_call(request.endpoint, SUCCESS)
         return value
@@ -161,11 +178,11 @@ class Calls:
             raise Unclear(request.endpoint, Unparsable.cause, SUCCESS) from None
 
     async def _sign(
-        self, endpoint: str, sign: Sign, write: Callable[[Pairs], str], pairs: Pairs
+        self, path: str, sign: Sign, form: PostForm, parameters: Parameters
     ) -> tuple[int, SignedText]:
-        now = await self._exchange_time(endpoint)
-        stamps = (("timestamp", str(now)), ("windowSize", str(self._window_ms)))
-        return now, sign(write((*pairs, *stamps)))
+        now = await self._exchange_time(_name(path))
+        stamps = (("timestamp", now), ("windowSize", self._window_ms))
+        return now, sign(SigningRequest(path, (*parameters, *stamps), form))
 
     async def _exchange_time(self, endpoint: str) -> int:
         if (now := self._clock.now()) is not None:
@@ -199,9 +216,11 @@ def log_retry(details: RetryDetails) -> None:
         )
 
 
-def _get(path: str, text: str, *headers: tuple[str, str]) -> Request:
-    query = f"?{text}" if text else ""
-    return Request(_name(path), "GET", f"{_API}/{path}{query}", headers)
+def _get(path: str, text: str, signed: SignedText | None = None) -> Request:
+    target = f"{_API}/{path}?{text}" if text else f"{_API}/{path}"
+    if signed is None:
+        return Request(_name(path), "GET", target)
+    return Request(_name(path), "GET", target, (signed.header,), key=signed.key)
 
 
 def _name(path: str) -> str:
@@ -214,3 +233,7 @@ def _label(failure: ExchangeFailure) -> str:
     if isinstance(failure, Unclear) and failure.exchange_code in ERROR_CODES:
         return failure.exchange_code
     return failure.cause if isinstance(failure, NotSent | Unclear) else failure.code
+
+
+def _refuses_the_key(failure: ExchangeFailure) -> TypeGuard[Refused]:
+    return isinstance(failure, Refused) and failure.exchange_code in KEY_REFUSED_CODES

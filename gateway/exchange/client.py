@@ -4,6 +4,7 @@ Every method raises `NotSent`, `Refused` or `Unclear` when the exchange does not
 asked for. Reads are repeated a few times on `NotSent` and `Unclear`; mutations never are.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -18,6 +19,7 @@ from gateway.domain.account import (
     Withdrawal,
     WithdrawalOptions,
 )
+from gateway.domain.encoding import Pairs
 from gateway.domain.errors import BadUserInput, Refused, UnknownSymbol
 from gateway.domain.market import (
     CandleInterval,
@@ -30,15 +32,14 @@ from gateway.domain.market import (
     TradeHistory,
 )
 from gateway.domain.orders import Order, PlaceOrder
-from gateway.domain.signing import Sign
+from gateway.domain.signing import KeyId, PostForm, Sign
 from gateway.exchange import readers
-from gateway.exchange.account_mapping import withdraw_pairs
-from gateway.exchange.calls import Calls, PostForm, PreparedRequest, Retry
+from gateway.exchange.account_mapping import withdraw_parameters
+from gateway.exchange.calls import Calls, PreparedRequest, Retry
 from gateway.exchange.clock import ExchangeClock
 from gateway.exchange.error_codes import UNKNOWN_SYMBOL_CODES
 from gateway.exchange.mapping import interval_name
-from gateway.exchange.order_mapping import order_pairs, order_path
-from gateway.exchange.parameters import Pairs
+from gateway.exchange.order_mapping import order_parameters, order_path
 from gateway.exchange.transport import Transport
 
 T = TypeVar("T")
@@ -46,6 +47,8 @@ T = TypeVar("T")
 _LONGEST_ID = 256
 _LONGEST_NAME = 64
 _LONGEST_TEXT = 256
+_SIGNED_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+"""What custody signs as the name of a market or an asset: no caller shall meet its refusal."""
 
 
 class ExchangeClient:
@@ -53,7 +56,12 @@ class ExchangeClient:
 
     `post_form` says where a POST carries its parameters. `window_ms` is signed into every request
     as `windowSize`. `on_call` is told of every request: the endpoint, and the exchange's code,
-    "unlisted", or why there was no answer; both come from closed sets.
+    "unlisted", or why there was no answer; both come from closed sets. `on_refused` is told the key
+    and the code (`KEY_REFUSED_CODES`) of a signed request whose key the exchange does not take.
+
+    `gate` is asked before every call but that for the time, by its endpoint ("cancel-order"). Where
+    it raises `RateLimited` nothing is sent: reads of markets then raise `NotSent`, and all else
+    what the gate raised.
     """
 
     def __init__(
@@ -64,6 +72,8 @@ class ExchangeClient:
         post_form: PostForm,
         window_ms: int,
         on_call: Callable[[str, str], None],
+        on_refused: Callable[[KeyId, str], None] = lambda _key, _code: None,
+        gate: Callable[[str], None] = lambda _: None,
         retry: Retry | None = None,
     ) -> None:
         self._calls = Calls(
@@ -72,6 +82,8 @@ class ExchangeClient:
             post_form=post_form,
             window_ms=window_ms,
             on_call=on_call,
+            on_refused=on_refused,
+            gate=gate,
             retry=retry or Retry(),
         )
 
@@ -185,8 +197,9 @@ class ExchangeClient:
         Raise `BadUserInput` for terms that can be no order's, `UnknownSymbol` for what can be none,
         and `NotSent` if the exchange's time cannot be had.
         """
-        _require_symbol(command.symbol)
-        return await self._calls.prepare(order_path(command), sign, order_pairs(command))
+        if not _SIGNED_NAME.fullmatch(command.symbol):
+            raise UnknownSymbol(command.symbol)
+        return await self._calls.prepare(order_path(command), sign, order_parameters(command))
 
     async def place(self, prepared: PreparedRequest, command: PlaceOrder) -> Order:
         """Send a prepared order once, and return it as the exchange accepted it.
@@ -228,8 +241,8 @@ class ExchangeClient:
         _require_text("address", command.address)
         if command.tag is not None:
             _require_text("tag", command.tag)
-        pairs = withdraw_pairs(command)
-        return await self._calls.prepare("balance/create-withdraw", sign, pairs)
+        parameters = withdraw_parameters(command)
+        return await self._calls.prepare("balance/create-withdraw", sign, parameters)
 
     async def withdraw(self, prepared: PreparedRequest) -> None:
         """Send a prepared withdrawal once; success alone is acceptance, and shows no id."""
@@ -238,7 +251,8 @@ class ExchangeClient:
     async def _of_market(
         self, path: str, symbol: str, read: Callable[[bytes, str], T], more: Pairs = ()
     ) -> T:
-        _require_symbol(symbol)
+        if not _can_be_a_name(symbol):
+            raise UnknownSymbol(symbol)
         pairs = (("symbol", symbol), *more)
         try:
             return await self._calls.public(path, pairs, lambda body: read(body, symbol))
@@ -251,22 +265,19 @@ class ExchangeClient:
         self, path: str, sign: Sign, asset: str, read: Callable[[bytes, str], T]
     ) -> T:
         _require_asset(asset)
-        pairs = (("symbol", asset),)
+        parameters = (("symbol", asset),)
         try:
-            return await self._calls.signed_post(path, sign, pairs, lambda body: read(body, asset))
+            return await self._calls.signed_post(
+                path, sign, parameters, lambda body: read(body, asset)
+            )
         except Refused as refusal:
             if refusal.exchange_code in UNKNOWN_SYMBOL_CODES:
                 raise _unknown_asset(asset) from None
             raise
 
 
-def _require_symbol(symbol: str) -> None:
-    if not _can_be_a_name(symbol):
-        raise UnknownSymbol(symbol)
-
-
 def _require_asset(asset: str) -> None:
-    if not _can_be_a_name(asset):
+    if not _SIGNED_NAME.fullmatch(asset):
         raise _unknown_asset(asset)
 
 

@@ -15,6 +15,9 @@ CODES_TO_RECONCILE = frozenset({"10041"})
 CODES_FOR_THE_OPERATOR = frozenset({"10010", "20000", "20001", "20002", "20011"})
 """What no caller can mend: the account's API key, its rights, and where requests come from."""
 
+KEY_REFUSED_CODES = frozenset({"20000", "20001", "20002", "20011"})
+"""What the exchange says of a key that it does not take, or not for this."""
+
 UNKNOWN_SYMBOL_CODES = frozenset({"10037", "20006"})
 
 

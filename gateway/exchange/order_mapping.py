@@ -13,7 +13,7 @@ from gateway.domain.market import OrderSide
 from gateway.domain.money import bounded
 from gateway.domain.orders import Order, OrderStatus, OrderType, PlaceOrder, StopDirection
 from gateway.exchange.account_wire import FillRow, OrderRow
-from gateway.exchange.parameters import Pairs, above_zero
+from gateway.exchange.parameters import Parameters, above_zero
 from gateway.exchange.values import if_given, meaning, not_negative, positive, unless_zero
 from gateway.exchange.wire import Unparsable
 
@@ -65,8 +65,8 @@ def order_path(command: PlaceOrder) -> str:
     return f"{_PATHS[command.type]}-{command.side.lower()}"
 
 
-def order_pairs(command: PlaceOrder) -> Pairs:
-    """A command's parameters, in plain notation.
+def order_parameters(command: PlaceOrder) -> Parameters:
+    """A command's parameters, in the order of the document's tables.
 
     Raise `BadUserInput` for a term that is not above zero or too long, and for a fast order by the
     terms of the other side: the exchange spends a total when it buys, and sells a quantity.

@@ -2,10 +2,9 @@
 
 from gateway.domain.errors import Refused, Unclear
 from gateway.exchange.error_codes import ERROR_CODES, UNCLEAR_CODES
-from gateway.exchange.transport import Reply
+from gateway.exchange.transport import TOO_MANY_REQUESTS, Reply
 from gateway.exchange.wire import SUCCESS, Envelope, Unparsable, parse, require_unique_names
 
-_TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _LONGEST_CODE = 16
 
@@ -30,6 +29,6 @@ def require_success(endpoint: str, reply: Reply) -> None:
 
 
 def _without_code(status: int) -> str:
-    if status == _TOO_MANY_REQUESTS:
+    if status == TOO_MANY_REQUESTS:
         return "too_many_requests"
     return "server_error" if status >= _SERVER_ERROR else "unparsable"

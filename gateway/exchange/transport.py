@@ -21,7 +21,10 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from gateway.domain.errors import ExchangeFailure, NotSent, Unclear
+from gateway.domain.signing import KeyId
+from gateway.exchange.retry_after import seconds_to_wait
 
+TOO_MANY_REQUESTS = 429
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
@@ -50,7 +53,7 @@ class Request:
     """One request. `endpoint` names it in errors and metrics; `target` is path and query, exact.
 
     `changes` marks what must not be lost to a connection that the server is just closing: it goes
-    out on a fresh one. Only `endpoint` shows in a repr: the rest may hold a signature.
+    out on a fresh one. `key` signed it. Only these show in a repr: the rest may hold a signature.
     """
 
     endpoint: str
@@ -59,6 +62,7 @@ class Request:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     changes: bool = False
+    key: KeyId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Transport:
     """Sends each request once, and brings back a whole reply or raises `NotSent` or `Unclear`.
 
     `address` is the exchange's REST address without a path; `max_reply` in bytes, unpacked.
+    `on_too_many` is told of each 429, with the seconds that the exchange asks to wait, if it does.
     """
 
     def __init__(
@@ -95,10 +100,12 @@ class Transport:
         connections: int,
         max_reply: int,
         tls: ssl.SSLContext | None,
+        on_too_many: Callable[[float | None], None],
     ) -> None:
         self._address = address.rstrip("/")
         self._timeouts = timeouts
         self._max_reply = max_reply
+        self._on_too_many = on_too_many
         tls = httpx.create_ssl_context(trust_env=False) if tls is None else tls
         self._kept = _pool(tls, connections, fresh=False)
         self._fresh = _pool(tls, connections, fresh=True)
@@ -162,6 +169,8 @@ class Transport:
             )
         )
         try:
+            if response.status_code == TOO_MANY_REQUESTS:
+                self._on_too_many(seconds_to_wait(response.headers))
             return Reply(response.status_code, await self._read(response))
         finally:
             await response.aclose()
@@ -194,10 +203,12 @@ async def open_transport(
     max_reply: int = 4_000_000,
     tls: ssl.SSLContext | None = None,
     close_within: float = 1.0,
+    on_too_many: Callable[[float | None], None] = lambda _: None,
 ) -> AsyncIterator[Transport]:
     """Open a transport to the exchange at `address`, such as "https://api.narkasa.com".
 
-    At the end the requests under way get `close_within` seconds.
+    At the end the requests under way get `close_within` seconds. `on_too_many` is told of each 429,
+    with the seconds that the exchange asks to wait, if it does.
     """
     transport = Transport(
         address,
@@ -205,6 +216,7 @@ async def open_transport(
         connections=connections,
         max_reply=max_reply,
         tls=tls,
+        on_too_many=on_too_many,
     )
     try:
         yield transport

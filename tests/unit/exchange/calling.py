@@ -8,13 +8,22 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from gateway.domain.encoding import encode, encode_form
 from gateway.domain.errors import ExchangeFailure
-from gateway.domain.signing import SignedText
-from gateway.exchange.calls import PostForm, Retry
+from gateway.domain.signing import (
+    KeyId,
+    KeySlot,
+    PostForm,
+    Purpose,
+    SignedText,
+    SigningRequest,
+)
+from gateway.exchange.calls import Retry
 from gateway.exchange.client import ExchangeClient
 from gateway.exchange.clock import ExchangeClock
 from gateway.exchange.transport import Timeouts, open_transport
@@ -25,15 +34,26 @@ SAMPLES = Path(__file__).parents[2] / "payloads" / "rest"
 NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """The peer speaks plain HTTP: reading the system's certificates would cost more than a test."""
 
+KEY = KeyId(KeySlot("demo", Purpose.TRADE), "1")
 STAMPS = f"timestamp={NOW}&windowSize=5000"
 
 Call = Callable[[ExchangeClient], Awaitable[object]]
 
 
-def sign(text: str) -> SignedText:
-    """Sign as an account whose key is "the-key"."""
+def signed(text: str) -> str:
+    """Append the signature of an account whose key is "the-key"."""
     signature = hmac.digest(b"secret", text.encode(), "sha256").hex()
-    return SignedText(f"{text}&signature={signature}", ("X-APNK-APIKEY", "the-key"))
+    return f"{text}&signature={signature}"
+
+
+def sign(request: SigningRequest) -> SignedText:
+    """Sign as that account."""
+    write = encode if request.form == "query" else encode_form
+    pairs = [
+        (name, format(value, "f") if isinstance(value, Decimal) else str(value))
+        for name, value in request.parameters
+    ]
+    return SignedText(signed(write(pairs)), ("X-APNK-APIKEY", "the-key"), KEY)
 
 
 def sample(name: str) -> Answer:
@@ -48,11 +68,12 @@ def code(value: str) -> Answer:
 
 @dataclass
 class Bench:
-    """A client, the peer it talks to, and what it reported of its calls."""
+    """A client, the peer it talks to, and what it reported of its calls and of keys refused."""
 
     client: ExchangeClient
     peer: Peer
     calls: Counter[tuple[str, str]]
+    refused: list[tuple[KeyId, str]]
 
 
 @asynccontextmanager
@@ -61,6 +82,7 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     """Have a client whose first request gets the first of `answers`, and so on."""
     calls: Counter[tuple[str, str]] = Counter()
+    refused: list[tuple[KeyId, str]] = []
     clock = ExchangeClock(lambda: NOW, lambda: 0.0)
     if synchronised:
         await clock.synchronise(lambda: asyncio.sleep(0, NOW))
@@ -75,9 +97,10 @@ async def bench(
             post_form=post_form,
             window_ms=5000,
             on_call=lambda *call: calls.update([call]),
+            on_refused=lambda key, code: refused.append((key, code)),
             retry=Retry(attempts=3, timeout=5, wait=0.001),
         )
-        yield Bench(client, peer, calls)
+        yield Bench(client, peer, calls, refused)
 
 
 async def failing(awaitable: Awaitable[object]) -> ExchangeFailure:

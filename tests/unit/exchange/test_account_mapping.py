@@ -215,14 +215,14 @@ def test_a_transfer_of_less_than_nothing_or_of_no_number_has_no_meaning(amount: 
             read(row)
 
 
-def test_a_withdrawal_is_written_in_plain_notation_with_the_tag_only_where_there_is_one() -> None:
+def test_a_withdrawal_has_the_documents_parameters_and_a_tag_only_where_there_is_one() -> None:
     command = Withdraw("demo", "XRP", D("1E-7"), "XRP Ledger", "rAddress", "42")
-    assert account_mapping.withdraw_pairs(command) == (
+    assert account_mapping.withdraw_parameters(command) == (
         ("symbol", "XRP"),
-        ("amount", "0.0000001"),
+        ("amount", D("1E-7")),
         ("address", "rAddress"),
         ("secondParameter", "42"),
         ("node", "XRP Ledger"),
     )
     without = Withdraw("demo", "XRP", D(1), "XRP Ledger", "rAddress")
-    assert "secondParameter" not in dict(account_mapping.withdraw_pairs(without))
+    assert "secondParameter" not in dict(account_mapping.withdraw_parameters(without))

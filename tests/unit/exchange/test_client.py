@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain.errors import BadUserInput, Refused, Unclear, UnknownSymbol
 from gateway.domain.market import CandleInterval
-from gateway.exchange.calls import PostForm
+from gateway.domain.signing import PostForm
 from tests.unit.exchange.calling import (
     NOW,
     SAMPLES,
@@ -18,6 +18,7 @@ from tests.unit.exchange.calling import (
     failing,
     sample,
     sign,
+    signed,
 )
 from tests.unit.exchange.peer import Answer, both, close, reply
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.anyio
 TIME = reply(json.dumps({"code": "00000", "data": NOW}))
 # To the end of the interval that opens last.
 CANDLES = "startDate=0&endDate=899999&interval=m5"
-SIGNED = sign(STAMPS).text
+SIGNED = signed(STAMPS)
 READS: dict[str, tuple[Call, str, str]] = {
     "ping": (lambda client: client.ping(), "ping", "GET ping"),
     "server time": (lambda client: client.server_time(), "time", "GET time"),
@@ -82,12 +83,12 @@ READS: dict[str, tuple[Call, str, str]] = {
     "deposit options": (
         lambda client: client.deposit_options(sign, "TRY"),
         "deposit",
-        f"POST balance/deposit?{sign(f'symbol=TRY&{STAMPS}').text}",
+        f"POST balance/deposit?{signed(f'symbol=TRY&{STAMPS}')}",
     ),
     "withdrawal options": (
         lambda client: client.withdrawal_options(sign, "BTC"),
         "withdraw",
-        f"POST balance/withdraw?{sign(f'symbol=BTC&{STAMPS}').text}",
+        f"POST balance/withdraw?{signed(f'symbol=BTC&{STAMPS}')}",
     ),
     "deposits": (
         lambda client: client.deposits(sign),

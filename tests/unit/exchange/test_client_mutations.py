@@ -20,7 +20,8 @@ from gateway.domain.errors import (
 )
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import Order, OrderSpec, OrderStatus, OrderType, PlaceOrder
-from gateway.exchange.calls import PostForm, PreparedRequest
+from gateway.domain.signing import PostForm
+from gateway.exchange.calls import PreparedRequest
 from gateway.exchange.client import ExchangeClient
 from tests.unit.exchange.calling import (
     NOW,
@@ -32,6 +33,7 @@ from tests.unit.exchange.calling import (
     failing,
     sample,
     sign,
+    signed,
 )
 from tests.unit.exchange.peer import Answer, close, reply, silence
 
@@ -79,7 +81,7 @@ class Mutation:
 
     @property
     def text(self) -> str:
-        return sign(f"{self.pairs}&{STAMPS}").text
+        return signed(f"{self.pairs}&{STAMPS}")
 
     async def call(self, it: Bench) -> object:
         return await self.send(it.client, await self.prepare(it.client))
@@ -133,9 +135,9 @@ async def test_a_mutation_carries_the_same_pairs_as_json_where_that_is_set(it: M
     assert b"content-type: application/json" in head.lower()
     pairs = json.loads(body)
     signature = pairs.pop("signature")
-    signed = f"{it.pairs}&{STAMPS}".replace("%20", "+")
-    assert urlencode(pairs) == signed
-    assert sign(signed).text == f"{signed}&signature={signature}"
+    text = f"{it.pairs}&{STAMPS}".replace("%20", "+")
+    assert urlencode(pairs) == text
+    assert signed(text) == f"{text}&signature={signature}"
 
 
 @pytest.mark.parametrize("post_form", ["query", "json"])

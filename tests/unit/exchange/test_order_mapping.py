@@ -252,25 +252,25 @@ def command(spec: OrderSpec, side: OrderSide = OrderSide.BUY) -> PlaceOrder:
     return PlaceOrder("demo", "a-1", "BTCUSDT", side, spec)
 
 
-def test_an_order_is_written_in_plain_notation_and_in_the_documents_order() -> None:
+def test_an_order_has_the_documents_parameters_in_its_order() -> None:
     assert order_mapping.order_path(command(STOP)) == "market/stop-limit-buy"
-    assert order_mapping.order_pairs(command(STOP)) == (
+    assert order_mapping.order_parameters(command(STOP)) == (
         ("symbol", "BTCUSDT"),
-        ("price", "9500.00"),
-        ("target", "9525"),
-        ("amount", "0.0000001"),
+        ("price", D("9500.00")),
+        ("target", D(9525)),
+        ("amount", D("1E-7")),
     )
 
 
 def test_a_fast_order_spends_a_total_when_it_buys_and_sells_a_quantity() -> None:
     total = OrderSpec(type=OrderType.FAST, quote_total=D(100))
     quantity = OrderSpec(type=OrderType.FAST, quantity=D(1))
-    bought = order_mapping.order_pairs(command(total))
-    sold = order_mapping.order_pairs(command(quantity, OrderSide.SELL))
-    assert (bought[1], sold[1]) == (("total", "100"), ("amount", "1"))
+    bought = order_mapping.order_parameters(command(total))
+    sold = order_mapping.order_parameters(command(quantity, OrderSide.SELL))
+    assert (bought[1], sold[1]) == (("total", D(100)), ("amount", D(1)))
     for wrong in (command(total, OrderSide.SELL), command(quantity)):
         with pytest.raises(BadUserInput, match="quoteTotal when buying"):
-            order_mapping.order_pairs(wrong)
+            order_mapping.order_parameters(wrong)
 
 
 def test_an_order_is_answered_by_the_same_money_however_it_is_written() -> None:

@@ -37,7 +37,7 @@ from gateway.domain.market import (
     TradeHistory,
 )
 from gateway.domain.orders import Order, OrderSpec, OrderStatus, OrderType, PlaceOrder
-from gateway.domain.signing import SignedText
+from gateway.domain.signing import KeyId, KeySlot, Purpose, SignedText, SigningRequest
 from gateway.domain.streams import (
     Broken,
     FeedEvent,
@@ -187,8 +187,9 @@ def policy(*actions: Action, account: str | None = "demo") -> Policy:
     )
 
 
-def sign(text: str) -> SignedText:
-    return SignedText(text, ("X-Key", "made-up"))
+def sign(request: SigningRequest) -> SignedText:
+    key = KeyId(KeySlot("demo", Purpose.TRADE), "1")
+    return SignedText(f"signature=made-up-for-{request.endpoint}", ("X-Key", "made-up"), key)
 
 
 Answer = Any
