@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from gateway.domain.errors import OverLimit
-from gateway.domain.money import exact_sum, plain
+from gateway.domain.money import exact_sum, shortest
 
 DAY_MS = 86_400_000
 
@@ -138,11 +138,9 @@ def _spending(
     spent = budget.spent.get(notional.asset, Decimal(0))
     fits_a_day = notional.total <= limit
     if not fits_a_day or exact_sum(spent, notional.total) > limit:
-        left = plain(max(Decimal(0), exact_sum(limit, spent.copy_negate())))
-        problem = (
-            f"the order counts {plain(notional.total)} {notional.asset}; {left} of {plain(limit)} "
-            "are left until 00:00 UTC"
-        )
+        left = shortest(max(Decimal(0), exact_sum(limit, spent.copy_negate())))
+        counts = f"the order counts {shortest(notional.total)} {notional.asset}"
+        problem = f"{counts}; {left} of {shortest(limit)} are left until 00:00 UTC"
         until_then = ((budget.day + 1) * DAY_MS - now) / 1000
         raise OverLimit(bounds.rule, "day_notional", problem, until_then if fits_a_day else None)
     return {**budget.spent, notional.asset: exact_sum(spent, notional.total)}

@@ -65,3 +65,10 @@ def exact_product(*factors: Decimal) -> Decimal:
 def plain(value: Decimal) -> str:
     """Write a bounded decimal in plain notation: `Decimal("9.4E-7")` is "0.00000094"."""
     return format(abs(value) if value.is_zero() else value, "f")
+
+
+def shortest(value: Decimal) -> str:
+    """Write a bounded decimal in plain notation without zeros at its end: equal values alike."""
+    # Not by Decimal.normalize: it rounds to the context's 28 digits.
+    text = plain(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from gateway.domain.market import OrderSide
-from gateway.domain.money import plain
+from gateway.domain.money import shortest
 
 
 class OrderType(StrEnum):
@@ -119,14 +119,8 @@ class PlaceOrder:
 
     def canonical(self) -> str:
         """One text for equal commands: 1.50 and 1.5 are the same money."""
-        terms = (f"{name}={_shortest(value)}" for name, value in self.spec.terms().items())
+        terms = (f"{name}={shortest(value)}" for name, value in self.spec.terms().items())
         return " ".join((self.type, self.side, self.symbol, *terms))
-
-
-def _shortest(value: Decimal) -> str:
-    # Not by Decimal.normalize: it rounds to the context's 28 digits.
-    text = plain(value)
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class PlacementState(StrEnum):

@@ -11,7 +11,7 @@ from gateway.access.policy import Grant
 from gateway.domain.budgets import Bounds, Budget, Notional, listed
 from gateway.domain.errors import GatewayError, NotRecorded, OverLimit
 from gateway.domain.market import OrderSide
-from gateway.domain.money import exact_product, exact_sum, plain
+from gateway.domain.money import exact_product, exact_sum, shortest
 from gateway.domain.orders import Order, OrderType, Placement, PlacementState, PlaceOrder
 from gateway.services.market_data import MarketData, MarketView
 from gateway.services.reference_prices import ReferencePrices
@@ -203,8 +203,8 @@ def _resting_id(placement: Placement) -> str | None:
 def _check_order(rule: str, notional: Notional, limits: Mapping[str, Decimal]) -> None:
     limit = listed(notional, limits, rule, "order_notional")
     if notional.total > limit:
-        counts = f"the order counts {plain(notional.total)} {notional.asset}"
-        problem = f"{counts}; {plain(limit)} are the most"
+        counts = f"the order counts {shortest(notional.total)} {notional.asset}"
+        problem = f"{counts}; {shortest(limit)} are the most"
         raise OverLimit(rule, "order_notional", problem)
 
 
@@ -215,10 +215,8 @@ def _check_price(
     bound = _beyond(reference, percent if buys else percent.copy_negate())
     if price > bound if buys else price < bound:
         word = "above" if buys else "below"
-        problem = (
-            f"the price {plain(price)} lies {word} {plain(bound)}, which is {plain(percent)} % "
-            f"{word} {plain(reference)}"
-        )
+        far = f"the price {shortest(price)} lies {word} {shortest(bound)}"
+        problem = f"{far}, which is {shortest(percent)} % {word} {shortest(reference)}"
         raise OverLimit(rule, "collar_percent", problem)
 
 

@@ -44,7 +44,7 @@ def test_orders_of_a_day_fit_up_to_the_very_limit() -> None:
 
 def test_a_refusal_gives_the_figures_and_the_time_until_the_next_day() -> None:
     refused = refusal(spend(Budget(), "p1", "400.50"), "600")
-    assert refused.problem == "the order counts 600 TRY; 599.50 of 1000 are left until 00:00 UTC"
+    assert refused.problem == "the order counts 600 TRY; 599.5 of 1000 are left until 00:00 UTC"
     assert refused.retry_after == 12 * 3600
 
 

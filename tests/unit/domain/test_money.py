@@ -14,6 +14,7 @@ from gateway.domain.money import (
     exact_sum,
     parse_plain,
     plain,
+    shortest,
 )
 from tests.unit.store.examples import decimals
 
@@ -56,6 +57,13 @@ def test_what_has_no_short_plain_text_is_refused(text: str) -> None:
 )
 def test_the_plain_text_is_the_one_that_people_write(value: str, text: str) -> None:
     assert plain(Decimal(value)) == text
+
+
+@given(decimals, st.integers(0, 5))
+def test_equal_decimals_have_the_same_shortest_text(value: Decimal, zeros: int) -> None:
+    longer = Decimal(plain(value) + ("" if "." in plain(value) else ".") + "0" * zeros)
+    assert shortest(longer) == shortest(value)
+    assert Decimal(shortest(value)) == value
 
 
 @given(st.lists(decimals, min_size=1, max_size=5))

@@ -211,7 +211,7 @@ async def test_a_market_order_without_a_fresh_far_side_is_refused(top: object) -
 @pytest.mark.parametrize(
     ("side", "good", "bad", "bound"),
     [
-        (BUY, "105", "105.0000000000000000000000000000001", "above 105.00"),
+        (BUY, "105", "105.0000000000000000000000000000001", "above 105"),
         (SELL, "94.05", "94.0499", "below 94.05"),
     ],
     ids=["buy", "sell"],
