@@ -1,8 +1,9 @@
-"""`policy check` and `policy new-token`."""
+"""`policy check`, `policy explain` and `policy new-token`."""
 
 import re
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from gateway.access.policy_file import PolicyFile
@@ -55,3 +56,202 @@ def test_a_policy_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["policy", "check", str(tmp_path / "none.yaml")])
     assert done.exit_code == 2
     assert "cannot be read" in done.stderr
+
+
+def test_the_example_is_sound() -> None:
+    example = Path(__file__).parents[3] / "docs" / "examples" / "policy.yaml"
+    done = CliRunner().invoke(app, ["policy", "check", str(example)])
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+EXPLAINED = """\
+version: 1
+accounts: [demo, {id: vault, rate: 300/min}]
+principals:
+  - id: desk
+    kind: app
+    rate: 600/min
+    grants:
+      - {id: look, account: vault, actions: [account:read]}
+      - id: trade
+        account: demo
+        actions: [orders:place, orders:cancel]
+        symbols: [BTCTRY, ETHTRY]
+        sides: [BUY]
+        order_types: [LIMIT, MARKET]
+        limits:
+          order_notional: {TRY: "1000.50"}
+          day_notional: {TRY: "5000"}
+          open_orders: 20
+          rate: 10/s
+          collar_percent: "5"
+      - {id: sell, account: demo, actions: [orders:place], sides: [SELL], symbols: [BTCUSDT]}
+      - {id: all, actions: [operate]}
+    denies:
+      - {id: no-eth, actions: [orders:place], symbols: [ETHTRY]}
+"""
+PLACE = ["--as", "desk", "--do", "orders:place", "--account", "demo"]
+
+
+def order(symbol: str = "BTCTRY", side: str = "BUY", order_type: str = "LIMIT") -> list[str]:
+    return [*PLACE, "--symbol", symbol, "--side", side, "--type", order_type]
+
+
+def worth(price: str, quantity: str) -> list[str]:
+    return ["--price", price, "--quantity", quantity]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.yaml"
+    path.write_text(EXPLAINED)
+    return path
+
+
+def explained(file: Path, *asked: str) -> tuple[int, list[str]]:
+    done = CliRunner().invoke(app, ["policy", "explain", str(file), *asked])
+    return done.exit_code, [line.strip() for line in done.stdout.splitlines()]
+
+
+LIMITS = [
+    "order_notional: 1000.50 TRY",
+    "day_notional: 5000 TRY",
+    "open_orders: 20",
+    "rate: 10/s",
+    "collar_percent: 5",
+    "requests of desk: 600/min",
+]
+
+
+def test_what_is_allowed_is_explained_by_its_grant_with_its_limits(file: Path) -> None:
+    assert explained(file, *order(), *worth("100.05", "10")) == (
+        0,
+        [
+            "ALLOWED  desk: orders:place on demo, LIMIT BUY of BTCTRY",
+            "the grant 'trade' allows orders:place",
+            f"rule trade: {file}, line 9",
+            *LIMITS,
+        ],
+    )
+
+
+def test_what_is_forbidden_is_explained_by_its_deny(file: Path) -> None:
+    assert explained(file, *order("ETHTRY")) == (
+        1,
+        [
+            "DENIED  desk: orders:place on demo, LIMIT BUY of ETHTRY",
+            "the deny 'no-eth' forbids orders:place",
+            f"rule no-eth: {file}, line 24",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "trade", "sell"),
+    [
+        (order("XRPTRY"), "symbols BTCTRY, ETHTRY", "symbols BTCUSDT"),
+        (order("BTCTRY", "SELL"), "sides BUY", "symbols BTCUSDT"),
+        (order("BTCUSDT", "BUY"), "symbols BTCTRY, ETHTRY", "sides SELL"),
+        (order("BTCTRY", "BUY", "FAST"), "order types LIMIT, MARKET", "symbols BTCUSDT"),
+        (
+            ["--as", "desk", "--do", "orders:place", "--account", "vault"],
+            "of the account demo",
+            "of the account demo",
+        ),
+    ],
+    ids=["symbol", "side", "both", "type", "account"],
+)
+def test_what_nothing_grants_is_explained_by_what_is_granted_instead(
+    file: Path, asked: list[str], trade: str, sell: str
+) -> None:
+    code, lines = explained(file, *asked)
+    assert code == 1
+    assert lines[0].startswith("DENIED  desk: orders:place on ")
+    assert lines[1].startswith("no grant allows orders:place on account ")
+    assert lines[2:] == [
+        f"grant trade (line 9) is not for it: {trade}",
+        f"grant sell (line 21) is not for it: {sell}",
+    ]
+
+
+def test_an_action_of_everything_is_asked_about_without_an_account(file: Path) -> None:
+    code, lines = explained(file, "--as", "desk", "--do", "operate")
+    assert (code, lines[0]) == (0, "ALLOWED  desk: operate")
+    code, lines = explained(file, "--as", "desk", "--do", "market:read")
+    assert (code, lines[1:]) == (1, ["no grant allows market:read"])
+
+
+def test_an_account_is_told_with_its_rate(file: Path) -> None:
+    code, lines = explained(file, "--as", "desk", "--do", "account:read", "--account", "vault")
+    assert (code, lines[-1]) == (0, "signed calls for vault: 300/min")
+
+
+def test_who_is_not_in_the_policy_is_denied(file: Path) -> None:
+    code, lines = explained(file, "--as", "dekst", "--do", "operate")
+    assert (code, lines[1:]) == (1, ["the principal is not in the policy"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ([*order(), *worth("100.051", "10")], "the order is worth 1000.510 TRY"),
+        # At the market's price plus the collar: 953 x 1.05.
+        ([*order(order_type="MARKET"), *worth("953", "1")], "the order is worth 1000.65 TRY"),
+    ],
+    ids=["limit", "market"],
+)
+def test_an_order_worth_too_much_is_denied_with_the_figure(
+    file: Path, asked: list[str], problem: str
+) -> None:
+    code, lines = explained(file, *asked)
+    assert code == 1
+    assert lines[0].startswith("DENIED")
+    assert lines[-1] == f"order_notional: {problem}"
+
+
+def test_an_order_worth_just_enough_is_allowed(file: Path) -> None:
+    assert explained(file, *order(), *worth("1000.50", "1"))[0] == 0
+    assert explained(file, *order(order_type="MARKET"), *worth("952", "1"))[0] == 0
+
+
+def test_an_order_in_an_asset_that_is_not_listed_is_denied(file: Path) -> None:
+    file.write_text(EXPLAINED.replace("[BTCTRY, ETHTRY]", "[BTCUSDT]"))
+    code, lines = explained(file, *order("BTCUSDT"), *worth("1", "1"))
+    assert code == 1
+    assert lines[-1] == "order_notional lists no asset that BTCUSDT is priced in"
+
+
+def test_a_question_about_no_order_in_particular_says_so(file: Path) -> None:
+    code, lines = explained(file, *PLACE)
+    assert code == 0
+    assert "some orders: with --symbol, --side and --type the answer is about one" in lines
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [*PLACE, "--symbol", "BTCTRY"],
+        [*PLACE, *worth("1", "1")],
+        [*order(), "--price", "1"],
+        [*order(), *worth("1e3", "1")],
+        [*order(), *worth("0", "1")],
+        ["--as", "desk", "--do", "fly"],
+        order(side="LEFT"),
+        order()[2:],
+        [
+            *("--as", "desk", "--do", "orders:cancel", "--account", "demo"),
+            *("--symbol", "BTCTRY", "--side", "BUY", "--type", "LIMIT"),
+        ],
+    ],
+    ids=range(9),
+)
+def test_a_question_that_makes_no_sense_is_not_answered(file: Path, asked: list[str]) -> None:
+    code, lines = explained(file, *asked)
+    assert (code, lines) == (2, [])
+
+
+def test_a_bad_policy_file_explains_nothing_but_its_faults(file: Path) -> None:
+    file.write_text("version: 2\naccounts: []\nprincipals: []\n")
+    done = CliRunner().invoke(app, ["policy", "explain", str(file), *PLACE])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"{file}:\nline 1: 'version' must be 1\n"
