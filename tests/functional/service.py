@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ from tests.valkey import ValkeyServer, die_with_parent
 MARKET = ("market:read",)
 READ = ("account:read",)
 TRADE = ("orders:place", "orders:cancel")
+TRADE_ALL = (*TRADE, "orders:read-all")
+OPERATE = ("operate",)
+AUDIT = ("audit:read",)
+OF_NO_ACCOUNT = (MARKET, OPERATE, AUDIT)
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,16 @@ class Member:
 
     def _grant(self, number: int, actions: tuple[str, ...]) -> dict[str, Any]:
         grant = {"id": f"{self.name}-{number}", "actions": actions}
-        return grant if actions == MARKET else {**grant, "account": self.account}
+        return grant if actions in OF_NO_ACCOUNT else {**grant, "account": self.account}
 
 
 PEOPLE = (
-    Member("trader", (MARKET, READ, TRADE)),
+    Member("trader", (MARKET, READ, TRADE_ALL)),
     Member("second-trader", (MARKET, READ, TRADE)),
     Member("reader", (MARKET,)),
     Member("auditor", (MARKET, READ)),
     Member("placer", (TRADE,)),
+    Member("operator", (MARKET, OPERATE, AUDIT)),
     Member("stranger"),
     Member("former", (MARKET,), expires="2020-01-01T00:00:00Z"),
 )
@@ -97,6 +103,18 @@ class Service:
         self._settings = self._defaults() | settings
         base_url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=base_url, trust_env=False, timeout=30)
+
+    def replica(self) -> "Service":
+        """Another gateway beside this one, with the same files and the same Valkey; start it."""
+        other = copy(self)
+        other._process = None  # noqa: SLF001 - it is of this class
+        other.port = free_port()
+        other.log = self._folder / f"gateway-{other.port}.log"
+        other.ws_url = f"ws://127.0.0.1:{other.port}/graphql"
+        other._settings = self._settings | {"NGW_PORT": str(other.port)}  # noqa: SLF001
+        base_url = f"http://127.0.0.1:{other.port}"
+        other.http = httpx.Client(base_url=base_url, trust_env=False, timeout=30)
+        return other
 
     def start(self) -> None:
         """Start it, and wait until it says that it is ready."""
@@ -205,6 +223,8 @@ class Service:
             "NGW_POLICY_FILE": str(self._folder / "policy.yaml"),
             "NGW_POLICY_RELOAD_S": "0.2",
             "NGW_CREDENTIALS_DIR": str(self._folder / "credentials"),
+            "NGW_KEYS_RELOAD_S": "0.2",
+            "NGW_KEY_RECHECK_S": "0.2",
             "NGW_CACHE_REDIS_URL": self.valkey.url,
             "NGW_STATE_REDIS_URL": self.valkey.url,
             "NGW_EXCHANGE_REST_URL": self.exchange.url,
