@@ -1,14 +1,13 @@
-"""A policy to try out beside the one in force: it denies nothing, it tells what it would deny."""
+"""A policy to try out beside the one in force: it allows nothing and denies nothing."""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from gateway.access.faults import BadPolicy
-from gateway.access.policy import Action, Decision, OrderTerms, Policy
+from gateway.access.policy import Policy
 from gateway.access.policy_file import PolicyFile
 
 _log = structlog.get_logger(__name__)
@@ -56,56 +55,3 @@ class CandidateFile:
             if str(bad) != self._refusal:
                 _log.error("policy.refused", role=_ROLE, problem=str(bad))
             self._refusal = str(bad)
-
-
-@dataclass(frozen=True, slots=True)
-class WouldDeny:
-    """What the policy in force allows and the candidate denies, with its `decision`."""
-
-    principal_id: str
-    action: Action
-    account: str | None
-    decision: Decision
-
-
-class Decisions:
-    """Decides by the policy in force, and tells `on_would_deny` what only the candidate denies."""
-
-    def __init__(
-        self,
-        in_force: Callable[[], Policy],
-        candidate: Callable[[], Policy | None],
-        on_would_deny: Callable[[WouldDeny], None],
-    ) -> None:
-        self._in_force = in_force
-        self._candidate = candidate
-        self._on_would_deny = on_would_deny
-
-    def decide(
-        self,
-        principal_id: str,
-        action: Action,
-        account: str | None = None,
-        terms: OrderTerms | None = None,
-    ) -> Decision:
-        """Decide as `Policy.decide` of the policy in force does; the candidate changes nothing."""
-        decision = self._in_force().decide(principal_id, action, account, terms)
-        if decision.allowed:
-            denial = self.would_deny(principal_id, action, account, terms)
-            if denial is not None:
-                self._on_would_deny(WouldDeny(principal_id, action, account, denial))
-        return decision
-
-    def would_deny(
-        self,
-        principal_id: str,
-        action: Action,
-        account: str | None = None,
-        terms: OrderTerms | None = None,
-    ) -> Decision | None:
-        """The candidate's decision if there is a candidate and it denies, whatever is in force."""
-        candidate = self._candidate()
-        if candidate is None:
-            return None
-        decision = candidate.decide(principal_id, action, account, terms)
-        return None if decision.allowed else decision

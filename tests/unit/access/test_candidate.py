@@ -6,89 +6,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.access.candidate import CandidateFile, Decisions, WouldDeny
-from gateway.access.policy import (
-    DEFAULT_DENY,
-    AccountRule,
-    Action,
-    Deny,
-    Grant,
-    Member,
-    OrderTerms,
-    Policy,
-    Principal,
-    PrincipalKind,
-)
-from gateway.domain.market import OrderSide
-from gateway.domain.orders import OrderType
+from gateway.access.candidate import CandidateFile
+from gateway.access.policy import Policy
 
-APP = Principal("app", PrincipalKind.APP)
-BUY = OrderTerms("BTCTRY", OrderSide.BUY, OrderType.LIMIT)
-
-
-def policy_of(*actions: Action, denies: tuple[Deny, ...] = ()) -> Policy:
-    member = Member(APP, (), (Grant("granted", frozenset(actions), "demo"),), denies)
-    return Policy(
-        revision="", accounts=(AccountRule("demo"),), members=(member,), wall_ms=lambda: 0
-    )
-
-
-LOOSE = policy_of(Action.ORDERS_PLACE, Action.ORDERS_CANCEL)
-STRICT = policy_of(Action.ORDERS_PLACE)
-
-
-def decisions(
-    in_force: Policy, candidate: Policy | None
-) -> tuple[Decisions, list[tuple[Action, str]]]:
-    told: list[tuple[Action, str]] = []
-
-    def note(would: WouldDeny) -> None:
-        assert (would.principal_id, would.account) == ("app", "demo")
-        told.append((would.action, would.decision.rule))
-
-    return Decisions(lambda: in_force, lambda: candidate, note), told
-
-
-def test_what_only_the_candidate_denies_is_allowed_and_told() -> None:
-    it, told = decisions(LOOSE, STRICT)
-    assert it.decide("app", Action.ORDERS_CANCEL, "demo").allowed
-    assert it.decide("app", Action.ORDERS_PLACE, "demo", BUY).allowed
-    assert told == [(Action.ORDERS_CANCEL, DEFAULT_DENY)]
-
-
-def test_the_rule_that_is_told_is_the_candidates() -> None:
-    deny = Deny("no-cancels", frozenset({Action.ORDERS_CANCEL}))
-    it, told = decisions(LOOSE, policy_of(Action.ORDERS_CANCEL, denies=(deny,)))
-    it.decide("app", Action.ORDERS_CANCEL, "demo")
-    assert told == [(Action.ORDERS_CANCEL, "no-cancels")]
-
-
-def test_a_candidate_opens_nothing() -> None:
-    it, told = decisions(STRICT, LOOSE)
-    assert not it.decide("app", Action.ORDERS_CANCEL, "demo").allowed
-    assert told == []
-
-
-def test_what_both_deny_is_not_told_twice() -> None:
-    it, told = decisions(STRICT, STRICT)
-    assert not it.decide("app", Action.ORDERS_CANCEL, "demo").allowed
-    assert told == []
-
-
-def test_without_a_candidate_nothing_is_told() -> None:
-    it, told = decisions(LOOSE, None)
-    assert it.decide("app", Action.ORDERS_CANCEL, "demo").allowed
-    assert it.would_deny("app", Action.ORDERS_CANCEL, "demo") is None
-    assert told == []
-
-
-def test_the_terms_of_an_order_reach_the_candidate() -> None:
-    it, told = decisions(LOOSE, STRICT)
-    assert it.would_deny("app", Action.ORDERS_PLACE, "demo", BUY) is None
-    denial = it.would_deny("app", Action.ORDERS_PLACE, "second", BUY)
-    assert denial is not None
-    assert denial.reason.endswith("on account 'second' for LIMIT BUY of BTCTRY")
-    assert told == []
+pytestmark = pytest.mark.anyio
 
 
 def text(account: str) -> str:
@@ -119,7 +40,6 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-@pytest.mark.anyio
 async def test_no_file_is_a_problem_until_there_is_a_good_one(tmp_path: Path) -> None:
     path = tmp_path / "candidate.yaml"
     with capture_logs() as logs:
@@ -144,7 +64,6 @@ async def test_no_file_is_a_problem_until_there_is_a_good_one(tmp_path: Path) ->
     assert [entry["event"] for entry in logs].count("policy.refused") == 2
 
 
-@pytest.mark.anyio
 async def test_a_file_gone_bad_leaves_the_candidate_before_it(tmp_path: Path) -> None:
     path = tmp_path / "candidate.yaml"
     path.write_text(text("first"))
