@@ -67,7 +67,12 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Some entries, the newest first, each with its cursor. `has_next`: there are older ones."""
+    """Some entries, the newest first, each with its cursor.
+
+    `end`: the cursor behind which the next page begins, if anything was looked at. `has_next`:
+    there are older ones; of what is rare a page may hold few or none while this is true.
+    """
 
     entries: tuple[tuple[str, AuditEntry], ...]
+    end: str | None
     has_next: bool
