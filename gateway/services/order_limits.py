@@ -147,10 +147,6 @@ class OrderLimiter:
 
     async def _claim(self, key: BudgetKey, placement_id: str, claim: Change) -> None:
         try:
-            await self._budgets.reach()
-        except StoreUnavailable as away:
-            raise NotRecorded from away
-        try:
             await self._update(key, claim)
         except StoreUnavailable as away:
             # It may have been written all the same.

@@ -13,29 +13,33 @@ import structlog
 from redis.asyncio import Redis
 
 from gateway.domain.budgets import DAY_MS, Budget
-from gateway.store.redis import StoreUnavailable, attempt, reach, run_script
+from gateway.store.redis import StoreUnavailable, attempt, run_script
 
 _log = structlog.get_logger(__name__)
 
 Change = Callable[[Budget], Budget]
-"""Gives the changed budget, or raises to leave it as it is. It may be run several times."""
+"""Gives the changed budget, or raises to leave it as it is.
+
+Run again on what it gave, it changes nothing.
+"""
 
 _BUDGETS = msgspec.json.Decoder(Budget)
 _KEEP_MS = 2 * DAY_MS
 _TRIES = 64
-_WAITING = 10_000
+_WAITING = 1000
 
 _REPLACE = """
 local standing = redis.call('GET', KEYS[1])
-if (standing or '') ~= ARGV[1] and standing ~= ARGV[2] then return standing or '' end
+if (standing or '') ~= ARGV[1] then return standing or '' end
 if ARGV[3] == '0' then redis.call('SET', KEYS[1], ARGV[2])
 else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return false
 """
 """Replace what stands if it is ARGV[1] ('': nothing) by ARGV[2], kept ARGV[3] ms (0: for ever).
 
-Answers with what stands in the way, or nothing. Running it twice is as once: of two budgets with
-equal text either is the other. Lua never computes with money: it compares text.
+Answers with what stands in the way, or nothing. Lua never computes with money: it compares text.
+Should the answer be lost and the script run again, its own text is what stands in the way, and the
+change run on that changes nothing.
 """
 
 
@@ -77,7 +81,7 @@ class Budgets:
         """Change a budget, all or nothing; return what stands then.
 
         Raises what `change` raises, and `StoreUnavailable`: then it may have been changed all the
-        same, unless `reach` says that nothing has left. What waits from `settle` comes first.
+        same. What `settle` and `later` left to do comes first.
         """
         async with self._locks.setdefault(key, asyncio.Lock()):
             return await self._update(key, change)
@@ -95,10 +99,6 @@ class Budgets:
         # What finds no room leaves the claims as they are: more is counted than stands.
         if len(self._waiting[key]) < _WAITING:
             self._waiting[key].append(change)
-
-    async def reach(self) -> None:
-        """See that Redis is there; raises `StoreUnavailable`."""
-        await attempt(lambda: reach(self._redis))
 
     async def _update(self, key: BudgetKey, change: Change) -> Budget:
         waiting = tuple(self._waiting[key])

@@ -54,7 +54,7 @@ def test_an_order_beyond_a_whole_day_is_not_told_to_come_back() -> None:
 
 def test_a_limit_that_was_lowered_below_what_is_spent_leaves_nothing() -> None:
     lowered = Bounds(rule="trade", day_notional={"TRY": Decimal(100)})
-    with pytest.raises(OverLimit, match="0 of 100 are left"):
+    with pytest.raises(OverLimit, match="; 0 of 100 are left"):
         spend(Budget(), "p1", "400").reserve("p2", worth("1"), lowered, NOON, rests=False)
 
 
