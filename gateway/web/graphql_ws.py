@@ -191,9 +191,12 @@ class Connection:
     async def _read(self) -> None:
         try:
             async with asyncio.timeout(self._limits.init_s):
-                await self._initialise()
+                payload = await self._initialise()
         except TimeoutError:
             raise SocketRefusal(INIT_LATE, "Connection initialisation timeout") from None
+        # Out of that time, for it is the peer's: an issuer may have to be asked for its keys.
+        await self._authenticate(payload)
+        self._put({"type": "connection_ack"}, "ack")
         try:
             async with asyncio.timeout(self._seconds_left()):
                 await self._listen()
@@ -211,13 +214,13 @@ class Connection:
             await self._outbox.room()  # who asks without reading the answers is not heard further
             await self._handle(await self._receive())
 
-    async def _initialise(self) -> None:
-        while self.principal is None:
+    async def _initialise(self) -> msgspec.Raw:
+        """The payload of connection_init."""
+        while True:
             message = await self._receive()
             match message.type:
                 case "connection_init":
-                    await self._authenticate(message.payload)
-                    self._put({"type": "connection_ack"}, "ack")
+                    return message.payload
                 case "subscribe":
                     raise SocketRefusal(UNACKNOWLEDGED, "Unauthorized")
                 case _:

