@@ -18,11 +18,11 @@ from gateway.access.policy import (
     Policy,
 )
 from gateway.cli.policy.files import BAD_INPUT, read
+from gateway.domain.market import OrderSide
 from gateway.domain.money import MAX_DIGITS, plain
 from gateway.domain.orders import OrderType
 
 _ALLOWED, _DENIED = 0, 1
-_AT_THE_MARKET = (OrderType.MARKET, OrderType.FAST)
 # Digits enough for price x quantity x percent, each of them bounded.
 _EXACT = Context(prec=4 * MAX_DIGITS)
 
@@ -134,12 +134,18 @@ def _excess(question: Question, grant: Grant | None) -> str | None:
     if not asset:
         return f"order_notional lists no asset that {question.terms.symbol} is priced in"
     worth = _EXACT.multiply(question.price, question.quantity)
-    if question.terms.type in _AT_THE_MARKET:
+    if _counts_with_collar(question.terms):
         percent = Decimal(100) + (grant.limits.collar_percent or 0)
         worth = _EXACT.multiply(worth, percent).scaleb(-2, _EXACT)
     if worth <= most[asset]:
         return None
     return f"order_notional: the order is worth {plain(worth)} {asset}"
+
+
+def _counts_with_collar(terms: OrderTerms) -> bool:
+    # A fast buy counts as what it may spend.
+    fast_sale = terms.type is OrderType.FAST and terms.side is OrderSide.SELL
+    return terms.type is OrderType.MARKET or fast_sale
 
 
 def _near_misses(policy: Policy, question: Question) -> Iterator[str]:

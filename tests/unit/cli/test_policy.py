@@ -58,9 +58,30 @@ def test_a_policy_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "cannot be read" in done.stderr
 
 
+DOCS = Path(__file__).parents[3] / "docs"
+EXAMPLE = str(DOCS / "examples" / "policy.yaml")
+
+
 def test_the_example_is_sound() -> None:
-    example = Path(__file__).parents[3] / "docs" / "examples" / "policy.yaml"
-    done = CliRunner().invoke(app, ["policy", "check", str(example)])
+    done = CliRunner().invoke(app, ["policy", "check", EXAMPLE])
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_the_document_shows_what_is_really_said_of_the_example() -> None:
+    document = (DOCS / "policy.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^\$ narkasa-gateway (policy explain .*?)^```", document, re.M | re.S)
+    asked, _, said = shown.replace("\\\n", "").partition("\n")
+    arguments = [EXAMPLE if "/" in word else word for word in asked.split()]
+    done = CliRunner().invoke(app, arguments)
+    assert done.stdout.replace(EXAMPLE, "docs/examples/policy.yaml") == said
+
+
+def test_the_first_policy_of_the_document_is_sound(tmp_path: Path) -> None:
+    document = (DOCS / "policy.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```yaml\n(version: 1.*?)^```", document, re.M | re.S)
+    file = tmp_path / "policy.yaml"
+    file.write_text(shown.replace("<64 hex digits>", "0" * 64))
+    done = CliRunner().invoke(app, ["policy", "check", str(file)])
     assert (done.exit_code, done.stderr) == (0, "")
 
 
@@ -212,6 +233,14 @@ def test_an_order_worth_too_much_is_denied_with_the_figure(
 def test_an_order_worth_just_enough_is_allowed(file: Path) -> None:
     assert explained(file, *order(), *worth("1000.50", "1"))[0] == 0
     assert explained(file, *order(order_type="MARKET"), *worth("952", "1"))[0] == 0
+
+
+@pytest.mark.parametrize(("side", "code"), [("BUY", 0), ("SELL", 1)])
+def test_a_fast_buy_counts_as_what_it_spends_and_a_fast_sale_with_the_collar(
+    file: Path, side: str, code: int
+) -> None:
+    file.write_text(EXPLAINED.replace("[BUY]", "[BUY, SELL]").replace("MARKET]", "FAST]"))
+    assert explained(file, *order(side=side, order_type="FAST"), *worth("1000", "1"))[0] == code
 
 
 def test_an_order_in_an_asset_that_is_not_listed_is_denied(file: Path) -> None:
