@@ -3,7 +3,6 @@
 from gateway.custody.configured import KeyPlaces, configured_sources
 from gateway.custody.credential import Credential, Key
 from gateway.custody.keyring import Keyring, SlotStatus
-from gateway.custody.loading import LoadedKeyring, load_keyring
 from gateway.custody.signing import secrets
 from gateway.custody.sources import FaultyCredentials, FoundKeys, KeySource, read_keys
 from gateway.custody.whitelist import NotSignable
@@ -16,11 +15,9 @@ __all__ = [
     "KeyPlaces",
     "KeySource",
     "Keyring",
-    "LoadedKeyring",
     "NotSignable",
     "SlotStatus",
     "configured_sources",
-    "load_keyring",
     "read_keys",
     "secrets",
 ]

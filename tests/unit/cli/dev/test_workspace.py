@@ -20,7 +20,8 @@ from gateway.cli.dev.workspace import (
     Workspace,
     make_secrets,
 )
-from gateway.custody import load_keyring
+from gateway.custody import Keyring
+from gateway.custody.folder import read_folder
 from gateway.sandbox import default_assets, load_scenario
 from tests.processes import eventually
 
@@ -87,10 +88,11 @@ def test_the_sandbox_has_transfers_to_show(workspace: Workspace) -> None:
 def test_the_gateway_holds_the_demo_account_alone(workspace: Workspace) -> None:
     with workspace.claimed():
         workspace.write(secrets())
-        loaded = load_keyring(workspace.credentials)
-    assert loaded.warnings == ()
-    assert loaded.keyring.accounts == ("demo",)
-    assert {secrets().demo.api_key, secrets().demo.api_secret} < loaded.keyring.secrets()
+        found = read_folder(workspace.credentials)
+    keyring = Keyring(found.keys)
+    assert found.warnings == ()
+    assert keyring.accounts == ("demo",)
+    assert {secrets().demo.api_key, secrets().demo.api_secret} < keyring.secrets()
 
 
 def policy_of(workspace: Workspace) -> Policy:
