@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeVar
 
 from gateway.access.principal import Principal, PrincipalKind, Proof
 from gateway.access.tokens import hash_token
 from gateway.domain.limits import Rate
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderType
+
+T = TypeVar("T")
 
 DEFAULT_DENY = "default-deny"
 """The rule that decides where no deny and no grant does."""
@@ -63,6 +66,18 @@ class Narrowing:
             and (self.sides is None or terms.side in self.sides)
             and (self.order_types is None or terms.type in self.order_types)
         )
+
+    def covers(self, other: "Narrowing") -> bool:
+        """Whether it is about every order that `other` is about."""
+        return (
+            _covers(self.symbols, other.symbols)
+            and _covers(self.sides, other.sides)
+            and _covers(self.order_types, other.order_types)
+        )
+
+
+def _covers(choice: frozenset[T] | None, other: frozenset[T] | None) -> bool:
+    return choice is None or (other is not None and other <= choice)
 
 
 EVERYTHING = Narrowing()

@@ -10,6 +10,7 @@ from gateway.access.faults import BadPolicy
 from gateway.access.policy import Policy
 from gateway.access.policy_file import PolicyFile
 from gateway.access.tokens import hash_token, new_token
+from gateway.cli.policy.remarks import remarks
 
 BAD_INPUT = 2
 
@@ -24,11 +25,13 @@ def read(file: Path) -> Policy | None:
 
 
 def check(file: Path) -> int:
-    """Print the faults of `file`, or that it is sound; the exit status is 2 or 0."""
+    """Print the faults of `file`, or that it is sound, with remarks; the exit status is 2 or 0."""
     policy = read(file)
     if policy is None:
         return BAD_INPUT
     typer.echo(f"{file} is sound (accounts: {', '.join(policy.accounts) or 'none'})")
+    for remark in remarks(policy):
+        typer.echo(remark)
     return 0
 
 

@@ -326,3 +326,11 @@ def test_nothing_is_allowed_but_what_is_granted_and_not_denied(
     if decision.allowed:
         assert decision.grant is granting[0]
     assert decision.reason
+
+
+@given(wide=narrowings, narrow=narrowings, asked=any_terms)
+def test_what_covers_another_is_about_each_of_its_orders(
+    wide: Narrowing, narrow: Narrowing, asked: OrderTerms
+) -> None:
+    if wide.covers(narrow) and narrow.includes(asked):
+        assert wide.includes(asked)

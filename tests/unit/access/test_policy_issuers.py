@@ -3,7 +3,9 @@
 import pytest
 
 from gateway.access.faults import BadPolicy
+from gateway.access.key_set import ASYMMETRIC
 from gateway.access.policy import Issuer
+from gateway.access.policy_text import Algorithm
 from tests.unit.access.examples import FULL, changed, faults, parse
 
 
@@ -121,3 +123,7 @@ def test_a_token_in_place_of_an_identity_is_not_shown() -> None:
         with pytest.raises(BadPolicy) as raised:
             parse(text)
         assert TOKEN[:12] not in str(raised.value) + repr(raised.value)
+
+
+def test_every_algorithm_that_can_be_named_can_be_checked() -> None:
+    assert set(map(str, Algorithm)) == ASYMMETRIC

@@ -69,7 +69,7 @@ def test_the_example_is_sound() -> None:
 
 def test_the_document_shows_what_is_really_said_of_the_example() -> None:
     document = (DOCS / "policy.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"^\$ narkasa-gateway (policy explain .*?)^```", document, re.M | re.S)
+    (shown,) = re.findall(r"(?ms)^\$ narkasa-gateway (policy explain .*?)^```", document)
     asked, _, said = shown.replace("\\\n", "").partition("\n")
     arguments = [EXAMPLE if "/" in word else word for word in asked.split()]
     done = CliRunner().invoke(app, arguments)
@@ -78,11 +78,68 @@ def test_the_document_shows_what_is_really_said_of_the_example() -> None:
 
 def test_the_first_policy_of_the_document_is_sound(tmp_path: Path) -> None:
     document = (DOCS / "policy.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"^```yaml\n(version: 1.*?)^```", document, re.M | re.S)
+    (shown,) = re.findall(r"(?ms)^```yaml\n(version: 1.*?)^```", document)
     file = tmp_path / "policy.yaml"
     file.write_text(shown.replace("<64 hex digits>", "0" * 64))
     done = CliRunner().invoke(app, ["policy", "check", str(file)])
     assert (done.exit_code, done.stderr) == (0, "")
+
+
+ORDERED = """\
+version: 1
+accounts: [demo, vault]
+principals:
+  - id: desk
+    kind: app
+    grants:
+      - {{id: first, account: demo, actions: [orders:place, account:read]{first}}}
+      - {{id: second, account: {account}, actions: [orders:place]{second}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("", ""),
+        ("", ", limits: {open_orders: 1}"),
+        ("", ", sides: [BUY]"),
+        (", symbols: [A, B]", ", symbols: [B]"),
+        (", order_types: [LIMIT, FAST]", ", order_types: [FAST], sides: [SELL]"),
+    ],
+    ids=range(5),
+)
+def test_a_grant_that_never_decides_about_orders_is_remarked_on(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(ORDERED.format(first=first, second=second, account="demo"))
+    done = CliRunner().invoke(app, ["policy", "check", str(file)])
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[1:] == [
+        (
+            "line 8: the grant 'second' never decides about orders: all that it allows, 'first' "
+            "on line 7 allows before it"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "account"),
+    [
+        ("", "", "vault"),
+        (", sides: [BUY]", "", "demo"),
+        (", symbols: [A]", ", symbols: [A, B]", "demo"),
+        (", symbols: [A]", ", sides: [BUY]", "demo"),
+    ],
+    ids=range(4),
+)
+def test_a_grant_that_decides_about_some_order_is_not(
+    tmp_path: Path, first: str, second: str, account: str
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(ORDERED.format(first=first, second=second, account=account))
+    done = CliRunner().invoke(app, ["policy", "check", str(file)])
+    assert (done.exit_code, done.stdout.splitlines()[1:]) == (0, [])
 
 
 EXPLAINED = """\
