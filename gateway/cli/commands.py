@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.keys import commands as keys
 from gateway.cli.policy import commands as policy
 from gateway.cli.trading import commands as trading
 from gateway.cli.watch import commands as watch
@@ -109,6 +110,7 @@ def sandbox(
     raise typer.Exit(run(Choices(host, port, scenario, control)))
 
 
+app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(trading.app, name="trading")
 app.add_typer(watch.app, name="watch")

@@ -1,0 +1,107 @@
+"""Changes of keys on record in the audit log, where there is one to be reached."""
+
+import asyncio
+import getpass
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+import typer
+
+from gateway.cli.keys.settings import KeysSettings
+from gateway.domain.audit import AuditEvent, AuditKind
+from gateway.domain.signing import KeySlot
+from gateway.services.audit import AuditTrail, new_writer
+from gateway.store.audit_stream import AuditStream
+from gateway.store.redis import open_redis
+
+_BEGUN, _DONE, _FAILED = "BEGUN", "OK", "FAILED"
+# How long the log goes back is for the gateways to decide: a command takes nothing off.
+_KEEP_MS = 100 * 365 * 86_400_000
+_CATCH_UP_S = 5.0
+
+
+class Record:
+    """Puts each change on record before it is made, and then what became of it.
+
+    Without a `trail` nothing is on record. The principal is `shell:` and the name of the user whom
+    the operating system knows: a name as good as the machine that it comes from.
+    """
+
+    def __init__(self, trail: AuditTrail | None) -> None:
+        self._trail = trail
+
+    @asynccontextmanager
+    async def change(
+        self, action: str, slot: KeySlot | None = None, **detail: str
+    ) -> AsyncIterator[dict[str, str]]:
+        """Let a change be made inside; what is put into the mapping given goes on record too.
+
+        Raises `AuditUnavailable`, and then nothing has been done.
+        """
+        purpose = {} if slot is None else {"purpose": slot.purpose.value}
+        event = AuditEvent(
+            kind=AuditKind.KEYS,
+            principal=f"shell:{_user()}",
+            action=f"keys.{action}",
+            account=None if slot is None else slot.account,
+            outcome=_BEGUN,
+            detail={**purpose, **detail, "host": socket.gethostname()},
+        )
+        if self._trail is not None:
+            await self._trail.require(event)
+        learnt: dict[str, str] = {}
+        outcome = _FAILED
+        try:
+            yield learnt
+            outcome = _DONE
+        finally:
+            if self._trail is not None:
+                whole = {**event.detail, **learnt}
+                self._trail.note(replace(event, outcome=outcome, detail=whole))
+
+
+@asynccontextmanager
+async def open_record(settings: KeysSettings) -> AsyncIterator[Record]:
+    """Give the record in the state Redis, or one that records nothing if none is set."""
+    if settings.state_redis_url is None:
+        typer.echo("not on record: NGW_STATE_REDIS_URL is not set", err=True)
+        yield Record(None)
+        return
+    async with open_redis(
+        settings.state_redis_url.get_secret_value(),
+        connect_timeout=settings.redis_timeout_s,
+        command_timeout=settings.redis_timeout_s,
+        max_connections=2,
+    ) as redis:
+        trail = AuditTrail(
+            stream=AuditStream(redis, retention_ms=_KEEP_MS),
+            file=None,
+            writer=new_writer(socket.gethostname(), _wall_ms(), secrets.token_bytes),
+            wall_ms=_wall_ms,
+        )
+        writing = asyncio.create_task(trail.run())
+        try:
+            yield Record(trail)
+        finally:
+            try:
+                await asyncio.wait_for(trail.finish(), _CATCH_UP_S)
+            except TimeoutError:
+                typer.echo("what became of it is not on record: the audit log is away", err=True)
+            writing.cancel()
+            with suppress(asyncio.CancelledError):
+                await writing
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
