@@ -38,7 +38,7 @@ class GatewayError(Exception):
     """The base: `code` is stable (docs/errors.md), `retryable` tells whether to try again."""
 
     code: ClassVar[str] = "INTERNAL"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
     def extensions(self) -> dict[str, object]:
         """What a GraphQL error carries besides its message."""
@@ -87,6 +87,10 @@ class OverLimit(GatewayError):
     limit: str
     problem: str
     retry_after: float | None = None
+
+    def __post_init__(self) -> None:
+        """Call it retryable where time alone may help."""
+        self.retryable = self.retry_after is not None
 
     def __str__(self) -> str:
         """Name the limit and the figures."""

@@ -2,7 +2,14 @@
 
 from dataclasses import replace
 
-from gateway.domain.errors import ExchangeFailure, Forbidden, GatewayError, NotSent, Refused
+from gateway.domain.errors import (
+    ExchangeFailure,
+    Forbidden,
+    GatewayError,
+    NotSent,
+    OverLimit,
+    Refused,
+)
 from gateway.domain.orders import PlacementState, Rejection
 from gateway.exchange import CODES_TO_RECONCILE
 
@@ -17,8 +24,10 @@ def rejection_of(error: GatewayError) -> Rejection:
                 exchange_code=error.exchange_code,
                 retryable=error.retry,
             )
-        case Forbidden(rule=rule):
-            return Rejection(code=error.code, message=str(error), rule=rule)
+        case Forbidden(rule=rule) | OverLimit(rule=rule):
+            return Rejection(
+                code=error.code, message=str(error), retryable=error.retryable, rule=rule
+            )
         case NotSent():
             message = f"{error}; nothing was sent: try again"
             return Rejection(code=error.code, message=message, retryable=True)

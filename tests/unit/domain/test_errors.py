@@ -1,18 +1,25 @@
 import pytest
 
 from gateway.domain.errors import (
+    AuditUnavailable,
     BadUserInput,
     ExchangeFailure,
     Forbidden,
     GatewayError,
+    KeyStopped,
+    NoKey,
     NotLookedUp,
     NotRecorded,
     NotSent,
+    NotYours,
+    OverLimit,
     RateLimited,
     Refused,
     SourceUnavailable,
     Stopping,
     StreamRefused,
+    SwitchesUnavailable,
+    TradingHalted,
     Unauthenticated,
     Unclear,
     UnknownAccount,
@@ -22,12 +29,20 @@ from gateway.domain.errors import (
 ERRORS = [
     (Unauthenticated(), "UNAUTHENTICATED", False),
     (Forbidden("orders:place", "default-deny"), "FORBIDDEN", False),
+    (OverLimit("trade", "open_orders", "2 of 2"), "OVER_LIMIT", False),
+    (OverLimit("trade", "day_notional", "5 left", 9.5), "OVER_LIMIT", True),
+    (TradingHalted("everything", "HALTED", "drill"), "TRADING_HALTED", False),
+    (NotYours("o" * 100_000), "ORDER_NOT_FOUND", False),
     (RateLimited("requests", retry_after=1.5), "RATE_LIMITED", True),
     (BadUserInput("depth", "must be 1 to 100"), "BAD_USER_INPUT", False),
     (UnknownSymbol("A" * 100_000), "UNKNOWN_SYMBOL", False),
     (UnknownAccount("a" * 100_000), "UNKNOWN_ACCOUNT", False),
     (NotRecorded(), "JOURNAL_UNAVAILABLE", True),
     (NotLookedUp(), "JOURNAL_UNAVAILABLE", True),
+    (SwitchesUnavailable(), "JOURNAL_UNAVAILABLE", True),
+    (AuditUnavailable(), "AUDIT_UNAVAILABLE", True),
+    (NoKey("demo", "trade"), "KEY_UNAVAILABLE", False),
+    (KeyStopped("demo", "trade", "20001"), "KEY_UNAVAILABLE", True),
     (Stopping(), "INTERNAL", True),
     (SourceUnavailable("the ticker of BTCUSDT"), "EXCHANGE_UNAVAILABLE", True),
     (StreamRefused("demo"), "EXCHANGE_UNAVAILABLE", True),
@@ -58,6 +73,10 @@ def test_an_error_has_its_code_and_a_short_sentence(
 def test_what_a_caller_needs_is_in_the_extensions() -> None:
     assert RateLimited("requests", retry_after=1.5).extensions()["retryAfter"] == 1.5
     assert Forbidden("orders:place", "rule-7").extensions()["rule"] == "rule-7"
+    over = OverLimit("trade", "day_notional", "5 left", 9.5).extensions()
+    assert (over["rule"], over["limit"], over["retryAfter"]) == ("trade", "day_notional", 9.5)
+    assert "retryAfter" not in OverLimit("trade", "open_orders", "2 of 2").extensions()
+    assert KeyStopped("demo", "trade", "20001").extensions()["exchangeCode"] == "20001"
     assert BadUserInput("depth", "too deep").extensions()["field"] == "depth"
     assert Unclear("e", "unlisted", "12345").extensions()["exchangeCode"] == "12345"
 

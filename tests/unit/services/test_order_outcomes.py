@@ -6,6 +6,7 @@ from gateway.domain.errors import (
     GatewayError,
     NotRecorded,
     NotSent,
+    OverLimit,
     Refused,
     Unclear,
 )
@@ -25,6 +26,8 @@ UNCLEAR = Unclear("e", "timeout")
         (REFUSED, ("INSUFFICIENT_BALANCE", "10031", False, None)),
         (NOT_SENT, ("EXCHANGE_UNAVAILABLE", None, True, None)),
         (Forbidden("orders:place", "rule-7"), ("FORBIDDEN", None, False, "rule-7")),
+        (OverLimit("trade", "open_orders", "full"), ("OVER_LIMIT", None, False, "trade")),
+        (OverLimit("trade", "day_notional", "full", 9.5), ("OVER_LIMIT", None, True, "trade")),
         (NotRecorded(), ("JOURNAL_UNAVAILABLE", None, True, None)),
     ],
 )
