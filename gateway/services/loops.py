@@ -1,8 +1,8 @@
 """Loops that run for as long as the service does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 
@@ -25,18 +25,22 @@ async def kept_up(loops: Mapping[str, Loop]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await asyncio.gather(*map(_end, tasks))
+        await end_all(tasks)
 
 
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel until it ends, for a cancellation can get lost.
+async def end_all(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended, for a cancellation can get lost.
 
     Before Python 3.12 `asyncio.wait_for`, which the Redis client uses, drops one that arrives
-    together with the answer.
+    together with the answer. Who is cancelled while waiting here goes on: nothing is left behind.
     """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait(waiting, timeout=_CANCEL_AGAIN_S)
+        waiting = {task for task in waiting if not task.done()}
 
 
 async def _run(name: str, loop: Loop) -> None:
