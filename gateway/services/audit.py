@@ -10,6 +10,7 @@ from gateway.domain.audit import GATEWAY, AuditEntry, AuditEvent, AuditKind, Aud
 from gateway.domain.audit_chain import Head, first_or_next
 from gateway.domain.errors import AuditUnavailable
 from gateway.services.audit_lanes import Lane
+from gateway.services.loops import end_all
 from gateway.store.audit_file import AuditFile, AuditOutput
 from gateway.store.audit_stream import AuditStream
 from gateway.store.redis import StoreUnavailable
@@ -79,6 +80,7 @@ class AuditTrail:
         self._unnoted = 0
         self._moved = asyncio.Event()
         self.lost = 0
+        self.note(_own(AuditKind.STARTED, "start"))
 
     @property
     def problem(self) -> str | None:
@@ -156,18 +158,19 @@ class AuditTrail:
 
     async def run(self) -> None:
         """Write what is noted, for ever, and anchor the head now and then."""
-        if self._head is None:
-            self.note(_own(AuditKind.STARTED, "start"))
-        async with asyncio.TaskGroup() as tasks:
-            for lane in self._lanes:
-                tasks.create_task(self._write(lane))
-            tasks.create_task(self._anchor_often())
-            tasks.create_task(self._count_often())
+        loops = (*map(self._write, self._lanes), self._anchor_often(), self._count_often())
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            await end_all(tasks)
 
     async def finish(self) -> None:
         """Put what is merged and a last anchor on record, and wait until all is; `run` goes on."""
         self._tell_merged()
-        self._anchor()
+        await self._tend()
         await self.caught_up()
         self._log_head()
 
@@ -272,14 +275,14 @@ class AuditTrail:
         self._others = others
         self._log_head()
 
-    def _anchor(self, others: dict[str, Head] | None = None) -> None:
+    def _anchor(self, others: dict[str, Head]) -> None:
         """Put on record how far the others are, if this writer has done anything since.
 
         Otherwise idle replicas would go on anchoring each other's anchors.
         """
         if self._head == self._anchored:
             return
-        detail = {writer: str(head) for writer, head in (others or {}).items()}
+        detail = {writer: str(head) for writer, head in others.items()}
         self.note(replace(_own(AuditKind.ANCHOR, "anchor"), detail=detail))
         self._anchored = self._head
 
