@@ -4,7 +4,7 @@ import fcntl
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +107,7 @@ class SealedFile:
         with _locked(self._path):
             entries = list(self.entries())
             yield entries
-            _write(self._path, tuple(entries))
+            _write(self._path, _ordered(entries))
 
     def _require_fit(self, slot: KeySlot, api_key: str, api_secret: str) -> None:
         faults = (
@@ -170,9 +170,7 @@ def _open(path: Path, entry: SealedEntry, keys: EncryptionKeys) -> Credential:
         raise FaultyCredentials((f"{path}: {name} does not open: {refused.problem}.",)) from None
 
 
-def _find(
-    path: Path, entries: tuple[SealedEntry, ...] | list[SealedEntry], slot: KeySlot, version: int
-) -> SealedEntry:
+def _find(path: Path, entries: Iterable[SealedEntry], slot: KeySlot, version: int) -> SealedEntry:
     for entry in entries:
         if (entry.label.slot, entry.label.version) == (slot, version):
             return entry
@@ -196,6 +194,10 @@ def _read(path: Path) -> tuple[SealedEntry, ...]:
         raise FaultyCredentials((f"{path}: {problem}.",)) from None
     if faults := tuple(_contradictions(path, entries)):
         raise FaultyCredentials(faults)
+    return _ordered(entries)
+
+
+def _ordered(entries: Iterable[SealedEntry]) -> tuple[SealedEntry, ...]:
     return tuple(sorted(entries, key=lambda it: (str(it.label.slot), it.label.version)))
 
 

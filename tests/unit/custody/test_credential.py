@@ -7,7 +7,8 @@ from dataclasses import is_dataclass
 
 import pytest
 
-from gateway.custody.credential import Credential
+from gateway.custody.credential import Credential, fingerprinted
+from gateway.custody.signing import login_signature
 
 CREDENTIAL = Credential("the-key", "the-secret")
 
@@ -53,3 +54,16 @@ def test_a_credential_has_no_dictionary_that_a_serializer_could_find() -> None:
 def test_a_log_line_about_a_credential_hides_it(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("test").warning("holding %s", CREDENTIAL)
     assert "the-" not in caplog.text
+
+
+def test_a_version_tells_credentials_apart_and_nothing_of_them() -> None:
+    version = fingerprinted(CREDENTIAL).version
+    others = [Credential("the-key", "the-other"), Credential("the-other", "the-secret")]
+    assert len({version, *(fingerprinted(other).version for other in others)}) == 3
+    assert fingerprinted(Credential("the-key", "the-secret")).version == version
+    assert len(version) == 8
+    assert not login_signature(CREDENTIAL).startswith(version)
+
+
+def test_a_key_shows_its_version_alone() -> None:
+    assert repr(fingerprinted(CREDENTIAL)).endswith("credential=Credential(hidden))")
