@@ -91,7 +91,7 @@ class Comparisons:
 
 
 async def _agree(targets: Sequence[Target], document: str, variables: Mapping[str, object]) -> None:
-    """See that all give the same answer but for the moment: names, lengths of lists, types."""
+    """See that all give the same data but for the moment: names, lengths of lists, types."""
     shapes = []
     async with httpx.AsyncClient() as http:
         for target in targets:
@@ -100,7 +100,7 @@ async def _agree(targets: Sequence[Target], document: str, variables: Mapping[st
                 json={"query": document, "variables": variables},
                 headers={"Authorization": f"Bearer {target.token}"},
             )
-            shapes.append(shape(answer.json()))
+            shapes.append(shape(answer.json()["data"]))
     assert all(each == shapes[0] for each in shapes), shapes
 
 
