@@ -38,6 +38,7 @@ class Rates:
         self._requests: dict[str, Allowance] = {}
         self._calls: dict[str, Allowance] = {}
         self._orders: dict[tuple[str, str], Allowance] = {}
+        self._shown: dict[str, tuple[Allowance, ...]] = {}
 
     async def take_request(self, principal_id: str, *, cancel: bool = False) -> None:
         """Count a request of a principal; raise `RateLimited` if it has had too many."""
@@ -67,8 +68,14 @@ class Rates:
         Its requests, the calls of each account that it may know of, and the orders under each of
         its grants with a rate.
         """
-        policy = self._policy()
-        allowances = [
+        policy = self._current()
+        shown = self._shown.get(principal_id)
+        if shown is None:
+            shown = self._shown[principal_id] = self._allowances_of(principal_id, policy)
+        return tuple([allowance.state() for allowance in shown])
+
+    def _allowances_of(self, principal_id: str, policy: Policy) -> tuple[Allowance, ...]:
+        return (
             self._request_allowance(principal_id),
             *(self._call_allowance(account) for account in policy.visible_accounts(principal_id)),
             *(
@@ -76,8 +83,7 @@ class Rates:
                 for grant in policy.grants(principal_id)
                 if grant.limits.rate is not None
             ),
-        ]
-        return tuple(allowance.state() for allowance in allowances)
+        )
 
     def _request_allowance(self, principal_id: str) -> Allowance:
         policy = self._current()
@@ -116,7 +122,7 @@ class Rates:
         policy = self._policy()
         if policy is not self._of_policy:
             self._of_policy = policy
-            for kept in (self._requests, self._calls, self._orders):
+            for kept in (self._requests, self._calls, self._orders, self._shown):
                 kept.clear()
         return policy
 

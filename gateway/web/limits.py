@@ -14,6 +14,16 @@ from gateway.services.rates import Rates
 CANCEL = "cancelOrder"
 
 
+class _Shown(msgspec.Struct):
+    name: str
+    limit: int
+    remaining: int
+    resetsAt: str | None  # noqa: N815  # the name on the wire
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
 async def count_request(rates: Rates, principal: Principal, cancels: Callable[[], bool]) -> None:
     """Count a request; raise `RateLimited` when the principal has had too many.
 
@@ -57,14 +67,10 @@ def with_limits(body: bytes, states: Iterable[LimitState]) -> bytes:
     `body` is a JSON object that has members, none of them `extensions`: an answer that was kept as
     bytes need not be taken apart.
     """
-    shown = msgspec.json.encode([_shown(state) for state in states])
+    shown = _ENCODER.encode([_shown(state) for state in states])
     return b'%b,"extensions":{"limits":%b}}' % (body[:-1], shown)
 
 
-def _shown(state: LimitState) -> dict[str, object]:
-    return {
-        "name": state.name,
-        "limit": int(state.limit),
-        "remaining": int(state.remaining),
-        "resetsAt": None if state.resets_at is None else timestamp_text(state.resets_at),
-    }
+def _shown(state: LimitState) -> _Shown:
+    resets_at = None if state.resets_at is None else timestamp_text(state.resets_at)
+    return _Shown(state.name, int(state.limit), int(state.remaining), resets_at)
