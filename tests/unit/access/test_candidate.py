@@ -49,6 +49,7 @@ async def test_no_file_is_a_problem_until_there_is_a_good_one(tmp_path: Path) ->
         async with watched(file) as changes:
             put(path, "version: 2\n")
             await until(lambda: file.problem is not None and "version" in file.problem)
+            await asyncio.sleep(0.05)
             assert file.current is None
             put(path, text("first"))
             await until(lambda: bool(changes))
