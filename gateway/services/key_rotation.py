@@ -40,8 +40,7 @@ class KeyRefusals:
     def __call__(self, key: KeyId, code: str) -> None:
         """Use `key` no more, refused with `code`; on record once."""
         if self._keyring.stop(key, code):
-            _log.error("key.stopped", key=str(key), code=code)
-            self._note(_event("stop", key, f"the exchange refuses it ({code})"))
+            _tell(self._note, "key.stopped", key, _refusal(code))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,7 @@ class KeyRotation:
         for status in self._keyring.slots():
             if status.slot not in keys:
                 self._keyring.remove(status.slot)
-                self._tell("remove", KeyId(status.slot, status.version))
+                _tell(self._hooks.note, "key.removed", KeyId(status.slot, status.version))
 
     async def _switch(self, keys: Mapping[KeySlot, Key]) -> None:
         in_force = {KeyId(status.slot, status.version) for status in self._keyring.slots()}
@@ -158,10 +157,10 @@ class KeyRotation:
         if problem is None:
             self._waiting.pop(key_id, None)
             self._keyring.replace(key_id.slot, key)
-            self._tell("switch", key_id)
+            _tell(self._hooks.note, "key.switched", key_id)
         elif problem != self._waiting.get(key_id):
             self._waiting[key_id] = problem
-            self._tell("refuse", key_id, problem)
+            _tell(self._hooks.note, "key.not_used", key_id, problem)
 
     async def _resume(self) -> None:
         for key_id in self._stopped():
@@ -170,7 +169,7 @@ class KeyRotation:
                 continue
             problem = await self._verdict(key_id, self._keyring.candidate(key_id.slot))
             if problem is None and self._keyring.resume(key_id):
-                self._tell("resume", key_id)
+                _tell(self._hooks.note, "key.resumed", key_id)
 
     async def _verdict(self, key_id: KeyId, sign: Sign) -> str | None:
         """Say why the exchange does not take a key, or None if it does.
@@ -182,24 +181,28 @@ class KeyRotation:
             await probe(self._exchange, key_id.slot.purpose, sign)
         except KeyRefused as refused:
             self._not_before[key_id] = self._clock() + self._recheck_s
-            return f"the exchange refuses it ({refused.code})"
+            return _refusal(refused.code)
         except NotProbed as failure:
             self._not_before[key_id] = self._clock()
             return failure.problem
         return None
 
-    def _tell(self, action: str, key: KeyId, problem: str | None = None) -> None:
-        _log.info(f"key.{action}", key=str(key), problem=problem)
-        self._hooks.note(_event(action, key, problem))
+
+def _refusal(code: str) -> str:
+    return f"the exchange refuses it ({code})"
 
 
-def _event(action: str, key: KeyId, problem: str | None = None) -> AuditEvent:
+def _tell(note: Note, what: str, key: KeyId, problem: str | None = None) -> None:
     told = {} if problem is None else {"problem": problem}
-    return AuditEvent(
-        kind=AuditKind.KEYS,
-        principal=GATEWAY,
-        account=key.slot.account,
-        action=f"key:{action}",
-        outcome="OK",
-        detail={"purpose": key.slot.purpose, "version": key.version, **told},
+    log = _log.info if problem is None else _log.error
+    log(what, key=str(key), **told)
+    note(
+        AuditEvent(
+            kind=AuditKind.KEYS,
+            principal=GATEWAY,
+            account=key.slot.account,
+            action=what,
+            outcome="OK",
+            detail={"purpose": key.slot.purpose, "version": key.version, **told},
+        )
     )

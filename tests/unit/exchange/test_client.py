@@ -8,7 +8,9 @@ import pytest
 from gateway.domain.errors import BadUserInput, Refused, Unclear, UnknownSymbol
 from gateway.domain.market import CandleInterval
 from gateway.domain.signing import PostForm
+from gateway.exchange.error_codes import KEY_REFUSED_CODES
 from tests.unit.exchange.calling import (
+    KEY,
     NOW,
     SAMPLES,
     STAMPS,
@@ -205,6 +207,17 @@ async def test_a_refusal_is_final(call: Call, name: str, request_: str) -> None:
         assert len(it.peer.requests) == 1
     assert isinstance(error, Refused)
     assert error.exchange_code == "20002"
+
+
+@each_read
+@pytest.mark.parametrize("value", ["20000", "20001", "20002", "20011", "20004", "10010"])
+async def test_a_key_that_the_exchange_refuses_is_told_of_with_its_code(
+    call: Call, name: str, request_: str, value: str
+) -> None:
+    async with bench(code(value)) as it:
+        await failing(call(it.client))
+        refusals = [(KEY, value)] if value in KEY_REFUSED_CODES else []
+        assert it.refused == (refusals if "signature=" in request_ else [])
 
 
 @pytest.mark.parametrize("call", OF_A_MARKET.values(), ids=OF_A_MARKET)

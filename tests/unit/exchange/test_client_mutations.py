@@ -24,6 +24,7 @@ from gateway.domain.signing import PostForm
 from gateway.exchange.calls import PreparedRequest
 from gateway.exchange.client import ExchangeClient
 from tests.unit.exchange.calling import (
+    KEY,
     NOW,
     SAMPLES,
     STAMPS,
@@ -201,6 +202,17 @@ async def test_a_mutation_is_sent_once_whatever_comes_of_it(
 
 
 @each_mutation
+@pytest.mark.parametrize("post_form", ["query", "json"])
+async def test_the_key_of_a_mutation_that_the_exchange_refuses_is_told_of(
+    it: Mutation, post_form: PostForm
+) -> None:
+    async with bench(code("20011"), code("10031"), post_form=post_form) as at:
+        for _ in range(2):
+            await failing(it.call(at))
+        assert at.refused == [(KEY, "20011")]
+
+
+@each_mutation
 async def test_a_mutation_that_could_not_leave_is_not_sent(it: Mutation) -> None:
     async with bench(close) as at:
         prepared = await it.prepare(at.client)
@@ -281,10 +293,11 @@ async def test_a_fast_order_by_the_terms_of_the_other_side_is_bad_input(
     assert error.value.field == "order.fast"
 
 
-async def test_an_order_in_what_can_be_no_market_is_not_prepared() -> None:
+@pytest.mark.parametrize("symbol", ["", "\ud800", "BTC TRY", "A&B", "A" * 65], ids=ascii)
+async def test_an_order_in_what_can_be_no_market_is_not_prepared(symbol: str) -> None:
     async with bench(close) as it:
         with pytest.raises(UnknownSymbol):
-            await it.client.prepare_order(sign, replace(BUY, symbol="\ud800"))
+            await it.client.prepare_order(sign, replace(BUY, symbol=symbol))
 
 
 async def test_success_without_an_order_is_unclear_for_placing_and_enough_for_all_else() -> None:
