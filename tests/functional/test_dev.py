@@ -256,6 +256,7 @@ def test_a_run_names_what_a_terminal_can_source(dev: Dev) -> None:
     assert dev.variables.keys() == {
         "GATEWAY_URL",
         "GATEWAY_TOKEN",
+        "OPERATOR_TOKEN",
         "GATEWAY_ACCOUNT",
         "SANDBOX_URL",
         "OUTSIDER_API_KEY",
@@ -268,14 +269,16 @@ def test_a_run_names_what_a_terminal_can_source(dev: Dev) -> None:
 
 def test_no_secret_is_in_any_process_argument_or_log(dev: Dev) -> None:
     private = dev.folder / ".dev"
-    demo = private / "credentials" / "demo"
+    variables = ("GATEWAY_TOKEN", "OPERATOR_TOKEN", "OUTSIDER_API_SECRET")
     secrets = {
-        *(dev.variables[name] for name in ("GATEWAY_TOKEN", "OUTSIDER_API_SECRET")),
-        *((demo / name).read_text() for name in ("api-key", "api-secret")),
+        *(dev.variables[name] for name in variables),
+        *(file.read_text() for file in private.glob("credentials/demo/*/api-*")),
     }
+    assert len(secrets) == 7
     seen = [(private / "logs" / f"{name}.log").read_text() for name in LOGS]
+    seen.append((private / "logs" / "audit.jsonl").read_text())
     seen += [Path(f"/proc/{server}/cmdline").read_text() for server in dev.servers]
-    assert len(seen) == 6
+    assert len(seen) == 7
     assert not any(secret in text for secret in secrets for text in seen)
 
 

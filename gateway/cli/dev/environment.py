@@ -12,7 +12,10 @@ from gateway.cli.dev.ports import HOST, Ports
 from gateway.cli.dev.workspace import Workspace
 from gateway.settings import PREFIX
 
-_KEYS_OF_THE_SHELL = f"{PREFIX}CREDENTIALS"
+_KEYS_OF_THE_SHELL = frozenset(
+    PREFIX + name
+    for name in ("CREDENTIALS", "KEYS_FILE", "KEY_ENCRYPTION_KEY", "KEY_ENCRYPTION_KEY_FILE")
+)
 _COMFORT = {f"{PREFIX}LOG_FORMAT": "console", f"{PREFIX}SHUTDOWN_GRACE_S": "3"}
 
 
@@ -34,7 +37,7 @@ def own_settings(ports: Ports, workspace: Workspace, redis_socket: Path) -> dict
 
 def gateway_environ(inherited: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     """The gateway's environment: the caller's, with `own` settings in place of the same ones."""
-    kept = {name: value for name, value in inherited.items() if name != _KEYS_OF_THE_SHELL}
+    kept = {name: value for name, value in inherited.items() if name not in _KEYS_OF_THE_SHELL}
     return {**_COMFORT, **kept, **own}
 
 
@@ -45,4 +48,4 @@ def other_environ(inherited: Mapping[str, str]) -> dict[str, str]:
 
 def displaced(inherited: Mapping[str, str], own: Mapping[str, str]) -> list[str]:
     """The settings in the caller's environment that do not hold here."""
-    return sorted(inherited.keys() & {*own, _KEYS_OF_THE_SHELL})
+    return sorted(inherited.keys() & {*own, *_KEYS_OF_THE_SHELL})

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.access.tokens import hash_token, new_token
 from gateway.cli.dev import private
+from gateway.domain.signing import Purpose
 
 ACCOUNT = "demo"
 OUTSIDER = "outsider"
@@ -27,6 +28,11 @@ _DEPOSITS = [
     {"asset": "XRP", "quantity": "1500"},
     {"asset": "LINK", "quantity": "40", "afterSeconds": 60},
 ]
+
+
+_EVERY_RIGHT = ("read", "trade", "withdraw")
+# No more than the purpose needs; every key must read to pass the authentication test.
+_RIGHTS = {Purpose.READ: ("read",), Purpose.TRADE: ("read", "trade")}
 
 
 class AlreadyRunning(Exception):
@@ -64,9 +70,12 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What one run makes up: key pairs on the sandbox, the app's token and the operator's."""
+    """What one run makes up: key pairs on the sandbox, the app's token and the operator's.
 
-    demo: KeyPair
+    `demo` has a pair for each purpose that the gateway holds a key for.
+    """
+
+    demo: Mapping[Purpose, KeyPair]
     outsider: KeyPair
     token: str = field(repr=False)
     operator_token: str = field(repr=False)
@@ -74,7 +83,10 @@ class Secrets:
 
 def make_secrets(random_bytes: Callable[[int], bytes]) -> Secrets:
     """Make new key pairs, as long as the exchange's, and new tokens."""
-    demo, outsider = (KeyPair(random_bytes(32).hex(), random_bytes(32).hex()) for _ in range(2))
+    read, trade, outsider = (
+        KeyPair(random_bytes(32).hex(), random_bytes(32).hex()) for _ in range(3)
+    )
+    demo = {Purpose.READ: read, Purpose.TRADE: trade}
     return Secrets(demo, outsider, new_token(random_bytes), new_token(random_bytes))
 
 
@@ -122,12 +134,14 @@ class Workspace:
 
     def write(self, secrets: Secrets) -> None:
         """Write what the servers are started with: accounts, credentials, policy."""
-        pairs = {ACCOUNT: secrets.demo, OUTSIDER: secrets.outsider}
-        private.write(self.scenario_file, _scenario(pairs))
-        place = self.credentials / ACCOUNT
-        place.mkdir(mode=0o700)
-        private.write(place / "api-key", secrets.demo.api_key)
-        private.write(place / "api-secret", secrets.demo.api_secret)
+        private.write(self.scenario_file, _scenario(secrets))
+        account = self.credentials / ACCOUNT
+        account.mkdir(mode=0o700)
+        for purpose, pair in secrets.demo.items():
+            place = account / purpose
+            place.mkdir(mode=0o700)
+            private.write(place / "api-key", pair.api_key)
+            private.write(place / "api-secret", pair.api_secret)
         private.write(self.policy_file, _policy(secrets))
 
     def write_env(self, variables: Mapping[str, str]) -> None:
@@ -136,18 +150,24 @@ class Workspace:
         private.write(self.env_file, "".join(lines))
 
 
-def _scenario(pairs: Mapping[str, KeyPair]) -> str:
+def _scenario(secrets: Secrets) -> str:
+    of_demo = [_key(pair, _RIGHTS[purpose]) for purpose, pair in secrets.demo.items()]
+    keys = {ACCOUNT: of_demo, OUTSIDER: [_key(secrets.outsider)]}
     accounts = [
         {
             "id": name,
-            "keys": [{"apiKey": pair.api_key, "apiSecret": pair.api_secret}],
+            "keys": of_account,
             "balances": FUNDS,
             "withdrawalAddresses": _ADDRESSES,
             "deposits": _DEPOSITS,
         }
-        for name, pair in pairs.items()
+        for name, of_account in keys.items()
     ]
     return json.dumps({"transfers": {"stepSeconds": 20}, "accounts": accounts}, indent=2)
+
+
+def _key(pair: KeyPair, rights: tuple[str, ...] = _EVERY_RIGHT) -> dict[str, object]:
+    return {"apiKey": pair.api_key, "apiSecret": pair.api_secret, "permissions": rights}
 
 
 def _policy(secrets: Secrets) -> str:

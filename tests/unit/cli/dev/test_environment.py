@@ -36,15 +36,17 @@ def test_a_setting_of_the_shell_that_is_not_for_dev_to_decide_holds() -> None:
 def test_production_keys_and_addresses_in_the_shell_never_reach_the_gateway() -> None:
     shell = {
         "NGW_CREDENTIALS": '{"live": {"api_key": "k", "api_secret": "s"}}',
+        "NGW_KEYS_FILE": "/live/keys.json",
+        "NGW_KEY_ENCRYPTION_KEY_FILE": "/live/kek",
         "NGW_EXCHANGE_REST_URL": "https://api.narkasa.com",
         "NGW_HOST": "0.0.0.0",  # noqa: S104
         "NGW_LOG_LEVEL": "DEBUG",
         "PATH": "/bin",
     }
     settings = load_settings(gateway_environ(shell, OWN))
-    assert settings.credentials is None
+    assert (settings.credentials, settings.keys_file) == (None, None)
     assert (settings.host, settings.exchange_rest_url) == ("127.0.0.1", "http://127.0.0.1:2")
-    assert displaced(shell, OWN) == ["NGW_CREDENTIALS", "NGW_EXCHANGE_REST_URL", "NGW_HOST"]
+    assert displaced(shell, OWN) == sorted(shell.keys() - {"NGW_LOG_LEVEL", "PATH"})
 
 
 def test_the_other_servers_get_no_setting_at_all() -> None:

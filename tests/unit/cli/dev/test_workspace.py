@@ -22,7 +22,8 @@ from gateway.cli.dev.workspace import (
 )
 from gateway.custody import Keyring
 from gateway.custody.folder import read_folder
-from gateway.sandbox import default_assets, load_scenario
+from gateway.domain.signing import Purpose
+from gateway.sandbox import Permission, default_assets, load_scenario
 from tests.processes import eventually
 
 
@@ -54,10 +55,10 @@ def test_the_secrets_of_a_run_are_all_different_and_in_no_repr() -> None:
     made = secrets()
     texts = {
         *(made.token, made.operator_token),
-        *(made.demo.api_key, made.demo.api_secret),
+        *(text for pair in made.demo.values() for text in (pair.api_key, pair.api_secret)),
         *(made.outsider.api_key, made.outsider.api_secret),
     }
-    assert len(texts) == 6
+    assert len(texts) == 8
     assert not any(text in repr(made) for text in texts)
 
 
@@ -92,7 +93,22 @@ def test_the_gateway_holds_the_demo_account_alone(workspace: Workspace) -> None:
     keyring = Keyring(found.keys)
     assert found.warnings == ()
     assert keyring.accounts == ("demo",)
-    assert {secrets().demo.api_key, secrets().demo.api_secret} < keyring.secrets()
+    for pair in secrets().demo.values():
+        assert {pair.api_key, pair.api_secret} < keyring.secrets()
+
+
+def test_the_gateways_keys_have_the_rights_of_their_purpose_and_no_more(
+    workspace: Workspace,
+) -> None:
+    with workspace.claimed():
+        workspace.write(secrets())
+        found = read_folder(workspace.credentials).keys
+        demo, _ = load_scenario(workspace.scenario_file).accounts
+    rights = {key.api_key: key.permissions for key in demo.keys}
+    assert {slot.purpose: rights[key.credential.api_key] for slot, key in found.items()} == {
+        Purpose.READ: {Permission.READ},
+        Purpose.TRADE: {Permission.READ, Permission.TRADE},
+    }
 
 
 def policy_of(workspace: Workspace) -> Policy:
