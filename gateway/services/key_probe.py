@@ -4,8 +4,11 @@ from gateway.domain.errors import ExchangeFailure, GatewayError, Refused, Unclea
 from gateway.domain.signing import Purpose, Sign
 from gateway.exchange import KEY_REFUSED_CODES, ExchangeClient
 
-_NO_ORDER = "0"
-"""No order has this id: a cancel of it changes nothing, and shows whether the key may cancel."""
+_NO_ORDER = "0" * 72
+"""No order has this id: a cancel of it changes nothing, and shows whether the key may cancel.
+
+It is as long as an id of the exchange, so that it is looked for.
+"""
 
 
 class KeyRefused(Exception):
@@ -34,9 +37,9 @@ async def probe(exchange: ExchangeClient, purpose: Purpose, sign: Sign) -> None:
         await exchange.authenticate(sign)
         if purpose is Purpose.TRADE:
             await _may_cancel(exchange, sign)
-    except Refused as refusal:
-        raise KeyRefused(refusal.exchange_code) from None
     except GatewayError as failure:
+        if isinstance(failure, Refused) and not failure.retry:
+            raise KeyRefused(failure.exchange_code) from None
         raise NotProbed(str(failure)) from None
 
 

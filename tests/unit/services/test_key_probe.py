@@ -61,9 +61,15 @@ async def test_a_trade_key_that_may_not_cancel_is_refused(value: str) -> None:
         pytest.param([close], id="no answer"),
         pytest.param([reply("<html>", status="502 No")], id="HTML"),
         pytest.param([OK, close], id="no answer to the cancel"),
+        pytest.param([code("90000")], id="a fault of the exchange"),
         pytest.param([OK, reply("", status="429 No")], id="too many"),
     ],
 )
-async def test_an_exchange_that_does_not_answer_has_not_been_asked(answers: list[Answer]) -> None:
+async def test_an_exchange_that_gives_no_verdict_has_not_been_asked(answers: list[Answer]) -> None:
     with pytest.raises(NotProbed, match="no usable answer"):
         await asked(Purpose.TRADE, *answers)
+
+
+async def test_a_key_whose_request_came_too_late_is_not_refused() -> None:
+    with pytest.raises(NotProbed, match="Timestamp"):
+        await asked(Purpose.READ, code("20004"))
