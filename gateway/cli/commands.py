@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.audit import commands as audit
 from gateway.cli.keys import commands as keys
 from gateway.cli.policy import commands as policy
 from gateway.cli.trading import commands as trading
@@ -110,6 +111,7 @@ def sandbox(
     raise typer.Exit(run(Choices(host, port, scenario, control)))
 
 
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(trading.app, name="trading")

@@ -267,7 +267,8 @@ class AuditTrail:
         try:
             await self._stream.trim(self._wall_ms())
             heads = (await self._stream.marks()).heads
-        except StoreUnavailable:
+        except StoreUnavailable as away:
+            _log.warning("audit.not_tended", cause=away.cause)
             heads = {}
         others = {writer: head for writer, head in heads.items() if writer != self._writer}
         news = [writer for writer, head in others.items() if self._others.get(writer) != head]

@@ -50,7 +50,7 @@ async def trail_of(
     clock: Callable[[], int] | None = None,
     spool_limit: int = 1_000,
     anchor_s: float = 60,
-    retention_ms: int = DAY_MS * 36_500,
+    retention_ms: int = DAY_MS * 365,
 ) -> AsyncIterator[AuditTrail]:
     """An audit trail that is not written yet: see `writing`."""
     async with open_quick(server.url) as redis:

@@ -1,0 +1,1 @@
+"""The commands of `audit`: show, export and verify the audit log."""
