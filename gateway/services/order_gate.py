@@ -32,20 +32,27 @@ class OrderGate:
         self._limiter = limiter
         self._journal = journal
 
-    async def admit(self, caller: Caller, command: PlaceOrder, placement_id: str) -> Grant:
-        """Return the grant that allows the order; what it takes of the limits is reserved.
+    async def permit(self, caller: Caller, command: PlaceOrder) -> Grant:
+        """Return the grant that allows the order, while no switch stops it.
 
-        Raises `UnknownAccount`, `Forbidden`, `TradingHalted`, `RateLimited`, `OverLimit`, and
-        `NotRecorded` when a limit cannot be counted.
+        Raises `UnknownAccount`, `Forbidden` and `TradingHalted`.
         """
         terms = OrderTerms(command.symbol, command.side, command.type)
         decision = self._authority.require(caller, Action.ORDERS_PLACE, command.account, terms)
         assert decision.grant is not None  # noqa: S101  # it is a grant that allows
         await self._switch.check_place(caller.id, command.account)
-        await self._rates.take_order(caller.id, decision.grant)
-        await self._rates.take_call(command.account)
-        await self._limiter.reserve(caller.id, decision.grant, command, placement_id)
         return decision.grant
+
+    async def claim(
+        self, caller: Caller, grant: Grant, command: PlaceOrder, placement_id: str
+    ) -> None:
+        """Take from rates and limits what the order needs; `settle` or `withdraw` follows.
+
+        Raises `RateLimited`, `OverLimit`, and `NotRecorded` when a limit cannot be counted.
+        """
+        await self._rates.take_order(caller.id, grant)
+        await self._rates.take_call(command.account)
+        await self._limiter.reserve(caller.id, grant, command, placement_id)
 
     async def settle(self, placement: Placement) -> None:
         """Give back of the limits what an order, as it ended, does not take."""

@@ -158,9 +158,10 @@ class Orders:
         return standing
 
     async def _place(self, caller: Caller, command: PlaceOrder) -> Placement:
+        grant = await self._gate.permit(caller, command)
         await MarketView(self._market_data, self._now).market(command.symbol)
         placement_id = new_placement_id(command.account, self._random_bytes)
-        grant = await self._gate.admit(caller, command, placement_id)
+        await self._gate.claim(caller, grant, command, placement_id)
         sent = False
         try:
             prepared = await self._exchange.prepare_order(self._signer(command.account), command)

@@ -20,12 +20,11 @@ from gateway.schema.execution import Execution
 from gateway.schema.limits import DocumentLimits
 from gateway.schema.operation_groups import OperationGroups
 from gateway.services.account_stream import AccountStream, AccountTiming
-from gateway.services.accounts import Accounts
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.market_data import MarketData
-from gateway.services.orders import Orders
 from gateway.services.streams import StreamHub
 from gateway.store.journal import OrderJournal
+from tests.unit.services.desks import Watch, reads_of, trading_of
 from tests.unit.services.examples import (
     APP,
     BTC,
@@ -39,7 +38,6 @@ from tests.unit.services.examples import (
     order,
     policy,
     series,
-    sign,
     ticker,
     top,
 )
@@ -103,6 +101,7 @@ class Desk:
     clock: Clock
     journal: Journal
     policy: Policy
+    watch: Watch
 
     def context(self) -> Context:
         return Context(self.services, APP, "f" * 32)
@@ -142,42 +141,43 @@ async def desk_of(
     )
     feed.receive = hub.receive
     client = market.exchange.client
+    metrics, watch = Metrics(), Watch()
     stream = AccountStream(
         account="demo",
         feed=account_feed.feed,
         exchange=client,
-        sign=sign,
+        reads=reads_of(watch),
         queue_size=100,
         timing=AccountTiming(linger_s=60),
     )
     account_feed.receive = stream.receive
-    metrics = Metrics()
     execution = Execution(SCHEMA)
     desk: Desk
-    accounts = Accounts(
-        policy=lambda: desk.policy,
-        signers={"demo": sign},
+    trading = trading_of(
         exchange=client,
-        streams={"demo": stream},
-    )
-    orders = Orders(
-        accounts=accounts,
+        granted=lambda: desk.policy,
         market_data=market.market_data,
         journal=cast("OrderJournal", journal),
-        exchange=client,
-        now=market.clock,
-        lease_ms=30_000,
-        random_bytes=bytes,
+        clock=market.clock,
         metrics=metrics,
+        watch=watch,
+        streams={"demo": stream},
     )
     clock = ExchangeClock(market.clock, lambda: 0.0)
     services = Services(
         market_data=market.market_data,
         streams=hub,
-        accounts=accounts,
-        orders=orders,
-        exchange=ExchangeStatus(client, clock, feed.feed, market.clock),
         policy=lambda: desk.policy,
+        authority=trading.authority,
+        accounts=trading.accounts,
+        gate=trading.gate,
+        orders=trading.orders,
+        cancels=trading.cancels,
+        placements=trading.placements,
+        trading_switch=watch.switch.switch,
+        rates=watch.rates.rates,
+        audit=watch.audit.trail,
+        exchange=ExchangeStatus(client, clock, feed.feed, market.clock),
         now=market.clock,
     )
     desk = Desk(
@@ -193,6 +193,7 @@ async def desk_of(
         clock=market.clock,
         journal=journal,
         policy=granted,
+        watch=watch,
     )
     try:
         yield desk

@@ -50,6 +50,7 @@ from gateway.domain.streams import (
 )
 from gateway.exchange import ExchangeClient, Feed
 from gateway.exchange.calls import PreparedRequest
+from gateway.exchange.transport import Request
 from gateway.setting_values import Lifetime
 from gateway.store.redis import open_redis
 
@@ -308,9 +309,11 @@ class StandInExchange:
 class StandInPrepared:
     """A signed request that goes nowhere."""
 
+    endpoint: str = "limit-buy"
     signed_at: int = 1_000_000
     window: int = 5_000
     digest: str = "0" * 64
+    request: Request = field(default_factory=lambda: Request("limit-buy", "POST", "/"))
 
 
 class StandInFeed:

@@ -12,7 +12,8 @@ from gateway.domain.errors import GatewayError
 from gateway.domain.orders import Order
 from gateway.domain.streams import Gap
 from gateway.services.account_stream import AccountStream, AccountTiming
-from tests.unit.services.examples import StandInExchange, StandInFeed, sign, turns, until
+from tests.unit.services.desks import Watch, reads_of
+from tests.unit.services.examples import StandInExchange, StandInFeed, turns, until
 
 READS = ("open orders", "balances", "fills")
 
@@ -47,7 +48,7 @@ async def desk_of(
         account="demo",
         feed=feed.feed,
         exchange=exchange.client,
-        sign=sign,
+        reads=reads_of(Watch()),
         queue_size=queue_size,
         timing=AccountTiming(
             linger_s=linger_s,

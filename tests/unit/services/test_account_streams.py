@@ -7,7 +7,8 @@ import pytest
 from gateway.domain.errors import UnknownAccount
 from gateway.services.account_stream import ACCOUNT, AccountStream, AccountTiming
 from gateway.services.account_streams import AccountStreams
-from tests.unit.services.examples import StandInExchange, StandInFeed, sign, turns
+from tests.unit.services.desks import Watch, reads_of
+from tests.unit.services.examples import StandInExchange, StandInFeed, turns
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +25,7 @@ class Opened:
             account=account,
             feed=feed.feed,
             exchange=StandInExchange().client,
-            sign=sign,
+            reads=reads_of(Watch()),
             queue_size=10,
             timing=AccountTiming(linger_s=0),
         )

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from gateway.access.policy import Action
 from gateway.domain.errors import GatewayError, NotSent, Refused, Unclear
 from gateway.domain.orders import Placement
-from tests.unit.services.examples import APP, command, order, policy
-from tests.unit.services.test_orders import Desk, desk_of
+from tests.unit.services.desks import CALLER, Desk, desk_of
+from tests.unit.services.examples import command, order, policy
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -29,14 +29,14 @@ Line = MutableMapping[str, Any]
 async def line_of_an_order(desk: Desk) -> tuple[Line, Placement | None]:
     placed = None
     with capture_logs() as lines, suppress(GatewayError):
-        placed = await desk.orders.place(APP, command())
+        placed = await desk.orders.place(CALLER, command())
     (line,) = lines
     return line, placed
 
 
 async def line_of_a_cancel(desk: Desk, order_id: str = "placed") -> Line:
     with capture_logs() as lines, suppress(GatewayError):
-        await desk.orders.cancel(APP, "demo", order_id)
+        await desk.cancels.cancel(CALLER, "demo", order_id)
     (line,) = lines
     return line
 
@@ -82,10 +82,10 @@ async def test_an_order_leaves_a_line_with_whose_it_was_and_how_it_ended(
 
 async def test_an_order_that_is_asked_for_again_leaves_no_second_line(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
-        await desk.orders.place(APP, command())
+        await desk.orders.place(CALLER, command())
         desk.exchange.answers["prepare order"] = NOT_SENT
         with capture_logs() as lines:
-            await desk.orders.place(APP, command())
+            await desk.orders.place(CALLER, command())
     assert lines == []
 
 
@@ -108,11 +108,11 @@ async def test_a_text_that_nothing_has_checked_is_cut_in_the_log(valkey: ValkeyS
     async with desk_of(valkey.url) as desk:
         with capture_logs() as lines:
             with suppress(GatewayError):
-                await desk.orders.place(APP, replace(command(), symbol="A" * 100_000))
+                await desk.orders.place(CALLER, replace(command(), symbol="A" * 100_000))
             with suppress(GatewayError):
-                await desk.orders.place(APP, replace(command(), account="a" * 100_000))
+                await desk.orders.place(CALLER, replace(command(), account="a" * 100_000))
             with suppress(GatewayError):
-                await desk.orders.cancel(APP, "a" * 100_000, "o" * 100_000)
+                await desk.cancels.cancel(CALLER, "a" * 100_000, "o" * 100_000)
     assert [line["event"] for line in lines] == ["order.refused", "order.refused", "cancel.ended"]
     assert max(len(str(line)) for line in lines) < 500
 

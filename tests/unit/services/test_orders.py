@@ -1,12 +1,10 @@
 import asyncio
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
-from gateway.access.policy import Action, Policy, Principal, PrincipalKind
+from gateway.access.policy import Action, Policy
 from gateway.domain.errors import (
     BadUserInput,
     Forbidden,
@@ -20,27 +18,19 @@ from gateway.domain.errors import (
 )
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderStatus, OrderType, PlacementState, PlaceOrder
-from gateway.observability import Metrics
-from gateway.services.accounts import Accounts
-from gateway.services.orders import Cancelled, CancelUnknown, Orders
+from gateway.services.cancels import Cancelled, CancelUnknown
 from gateway.store.journal import OrderJournal
-from gateway.store.redis import open_redis
+from tests.unit.services.desks import CALLER, OTHER, desk_of
 from tests.unit.services.examples import (
     APP,
-    BTC,
-    Clock,
-    StandInExchange,
     command,
     command_of,
-    listing,
     open_patient,
     order,
     policy,
-    sign,
     turns,
     until,
 )
-from tests.unit.services.test_market_data import desk_of as market_desk
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -51,62 +41,11 @@ REFUSED = Refused("limit-buy", "10036", "INSUFFICIENT", "not enough", "deposit",
 WASH_TRADING = Refused("e", "10041", "WASH_TRADING_CANCELLED", "own", "look", retry=False)
 NOT_SENT = NotSent("limit-buy", "connect")
 UNCLEAR = Unclear("limit-buy", "timeout")
-OTHER = Principal("other-app", PrincipalKind.APP)
-
-
-@dataclass
-class Desk:
-    orders: Orders
-    accounts: Accounts
-    exchange: StandInExchange
-    journal: OrderJournal
-    clock: Clock
-    metrics: Metrics
-
-    def count(self, what: str, outcome: str) -> float:
-        name = f"gateway_{what}_total"
-        return self.metrics.registry.get_sample_value(name, {"outcome": outcome}) or 0
-
-
-@asynccontextmanager
-async def desk_of(
-    url: str, granted: Policy | None = None, *, patience_s: float = 20
-) -> AsyncIterator[Desk]:
-    market, metrics = market_desk(), Metrics()
-    market.exchange.answers |= {
-        "markets": listing(BTC),
-        "place": order("placed"),
-        "cancel": order("placed"),
-    }
-    allowed = granted or policy(Action.ORDERS_PLACE, Action.ORDERS_CANCEL)
-    async with open_redis(
-        url, connect_timeout=patience_s, command_timeout=patience_s, max_connections=8
-    ) as redis:
-        journal = OrderJournal(redis)
-        accounts = Accounts(
-            policy=lambda: allowed,
-            signers={"demo": sign},
-            exchange=market.exchange.client,
-            streams={},
-        )
-        orders = Orders(
-            accounts=accounts,
-            market_data=market.market_data,
-            journal=journal,
-            exchange=market.exchange.client,
-            now=market.clock,
-            lease_ms=30_000,
-            random_bytes=os.urandom,
-            metrics=metrics,
-        )
-        yield Desk(orders, accounts, market.exchange, journal, market.clock, metrics)
-        await orders.aclose(0)
-        await accounts.aclose()
 
 
 async def test_an_accepted_order_is_sent_once_and_recorded(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
-        placed = await desk.orders.place(APP, command())
+        placed = await desk.orders.place(CALLER, command())
         assert (placed.state, placed.order, placed.rule) == (S.ACCEPTED, order("placed"), "trade")
         assert await desk.journal.get(placed.id) == placed
         assert desk.exchange.asked.count("place") == 1
@@ -133,21 +72,21 @@ async def test_each_failure_has_its_state_and_is_recorded(
 ) -> None:
     async with desk_of(valkey.url) as desk:
         desk.exchange.answers["place"] = failure
-        placed = await desk.orders.place(APP, command())
+        placed = await desk.orders.place(CALLER, command())
         assert (placed.state, placed.new_id_safe, placed.order) == (state, new_id_safe, None)
         assert (placed.rejection and placed.rejection.code) == code
         assert (placed.evidence is None) == new_id_safe
         assert await desk.journal.get(placed.id) == placed
-        assert await desk.orders.place(APP, command()) == placed
+        assert await desk.orders.place(CALLER, command()) == placed
         assert desk.exchange.asked.count("place") == 1
 
 
 async def test_an_order_whose_sending_fails_inside_is_unknown(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
         desk.exchange.answers["place"] = LookupError("a defect")
-        placed = await desk.orders.place(APP, command())
+        placed = await desk.orders.place(CALLER, command())
         assert (placed.state, placed.new_id_safe) == (S.UNKNOWN, False)
-        assert await desk.orders.place(APP, command()) == placed
+        assert await desk.orders.place(CALLER, command()) == placed
         assert desk.exchange.asked.count("place") == 1
 
 
@@ -155,20 +94,20 @@ async def test_an_order_whose_sender_has_gone_is_unknown_when_its_lease_lapses(
     valkey: ValkeyServer,
 ) -> None:
     async with desk_of(valkey.url) as desk:
-        await desk.orders.place(APP, command("first"))
+        await desk.orders.place(CALLER, command("first"))
         desk.exchange.hold()
-        placing = asyncio.create_task(desk.orders.place(APP, command()))
+        placing = asyncio.create_task(desk.orders.place(CALLER, command()))
         await until(lambda: desk.exchange.asked.count("place") == 2)
         await desk.orders.aclose(0)
         with pytest.raises(asyncio.CancelledError):
             await placing
         desk.exchange.release()
-        standing = await desk.orders.place(APP, command())
+        standing = await desk.orders.place(CALLER, command())
         assert standing.state is S.SENDING
         desk.clock.now = standing.lease_until - 1
-        assert (await desk.orders.place(APP, command())).state is S.SENDING
+        assert (await desk.orders.place(CALLER, command())).state is S.SENDING
         desk.clock.now = standing.lease_until
-        lost = await desk.orders.placement(APP, standing.id)
+        lost = await desk.placements.one(APP, standing.id)
         assert lost is not None
         assert (lost.state, lost.evidence is not None) == (S.UNKNOWN, True)
         assert await desk.journal.get(standing.id) == lost
@@ -179,27 +118,28 @@ async def test_a_sender_that_outlives_its_lease_still_says_what_became_of_its_or
     valkey: ValkeyServer,
 ) -> None:
     async with desk_of(valkey.url) as one, desk_of(valkey.url) as other:
-        await one.orders.place(APP, command("first"))
+        await one.orders.place(CALLER, command("first"))
         one.exchange.hold()
-        placing = asyncio.create_task(one.orders.place(APP, command()))
+        placing = asyncio.create_task(one.orders.place(CALLER, command()))
         await until(lambda: one.exchange.asked.count("place") == 2)
         other.clock.now += 1_000_000
-        assert (await other.orders.place(APP, command())).state is S.UNKNOWN
+        assert (await other.orders.place(CALLER, command())).state is S.UNKNOWN
         one.exchange.release()
         assert (await placing).state is S.ACCEPTED
-        assert (await other.orders.place(APP, command())).state is S.ACCEPTED
+        assert (await other.orders.place(CALLER, command())).state is S.ACCEPTED
 
 
 async def test_the_same_command_at_once_is_sent_once(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
-        placed = await asyncio.gather(*(desk.orders.place(APP, command()) for _ in range(20)))
+        placed = await asyncio.gather(*(desk.orders.place(CALLER, command()) for _ in range(20)))
         assert {placement.id for placement in placed} == {placed[0].id}
         assert desk.exchange.asked.count("place") == 1
 
 
 async def test_replicas_that_get_the_same_command_send_it_once(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as one, desk_of(valkey.url) as other:
-        placed = await asyncio.gather(*(desk.orders.place(APP, command()) for desk in (one, other)))
+        placing = (desk.orders.place(CALLER, command()) for desk in (one, other))
+        placed = await asyncio.gather(*placing)
         assert placed[0].id == placed[1].id
         assert [*one.exchange.asked, *other.exchange.asked].count("place") == 1
 
@@ -209,24 +149,24 @@ async def test_the_same_id_with_another_command_is_refused(
     valkey: ValkeyServer, *, at_once: bool
 ) -> None:
     async with desk_of(valkey.url) as desk:
-        await desk.orders.place(APP, command("first"))
-        first = asyncio.create_task(desk.orders.place(APP, command(quantity="10")))
+        await desk.orders.place(CALLER, command("first"))
+        first = asyncio.create_task(desk.orders.place(CALLER, command(quantity="10")))
         await turns()
         assert not first.done()
         if not at_once:
             await first
-        equal = asyncio.create_task(desk.orders.place(APP, command(quantity="10.0")))
+        equal = asyncio.create_task(desk.orders.place(CALLER, command(quantity="10.0")))
         with pytest.raises(BadUserInput, match="another command"):
-            await desk.orders.place(APP, command(quantity="11"))
+            await desk.orders.place(CALLER, command(quantity="11"))
         assert await equal == await first
         assert desk.exchange.asked.count("place") == 2
 
 
 async def test_an_order_outlives_the_caller_who_asked_for_it(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
-        await desk.orders.place(APP, command("first"))
+        await desk.orders.place(CALLER, command("first"))
         desk.exchange.hold()
-        caller = asyncio.create_task(desk.orders.place(APP, command()))
+        caller = asyncio.create_task(desk.orders.place(CALLER, command()))
         await until(lambda: desk.exchange.asked.count("place") == 2)
         caller.cancel()
         await turns()
@@ -239,9 +179,9 @@ async def test_an_order_outlives_the_caller_who_asked_for_it(valkey: ValkeyServe
 
 async def test_an_order_that_is_given_up_at_the_stop_stays_sending(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
-        await desk.orders.place(APP, command("first"))
+        await desk.orders.place(CALLER, command("first"))
         desk.exchange.hold()
-        caller = asyncio.create_task(desk.orders.place(APP, command()))
+        caller = asyncio.create_task(desk.orders.place(CALLER, command()))
         await until(lambda: desk.exchange.asked.count("place") == 2)
         await desk.orders.aclose(0.01)
         await asyncio.gather(caller, return_exceptions=True)
@@ -253,7 +193,7 @@ async def test_an_order_that_is_given_up_at_the_stop_stays_sending(valkey: Valke
 async def test_with_the_journal_away_nothing_is_sent() -> None:
     async with desk_of("redis://127.0.0.1:1", patience_s=0.5) as desk:
         with pytest.raises(NotRecorded):
-            await desk.orders.place(APP, command())
+            await desk.orders.place(CALLER, command())
         assert "place" not in desk.exchange.asked
 
 
@@ -261,16 +201,16 @@ async def test_whether_an_order_was_sent_before_cannot_be_told_with_the_journal_
     async with desk_of("redis://127.0.0.1:1", patience_s=0.5) as desk:
         desk.exchange.answers["prepare order"] = NOT_SENT
         with pytest.raises(NotRecorded):
-            await desk.orders.place(APP, command())
+            await desk.orders.place(CALLER, command())
 
 
 async def test_an_outcome_is_told_although_the_journal_went_away_after_the_order_left(
     own_valkey: ValkeyServer,
 ) -> None:
     async with desk_of(own_valkey.url, patience_s=2) as desk:
-        await desk.orders.place(APP, command("first"))
+        await desk.orders.place(CALLER, command("first"))
         desk.exchange.hold()
-        placing = asyncio.create_task(desk.orders.place(APP, command()))
+        placing = asyncio.create_task(desk.orders.place(CALLER, command()))
         await until(lambda: desk.exchange.asked.count("place") == 2)
         own_valkey.kill()
         desk.exchange.release()
@@ -288,11 +228,11 @@ async def test_an_outcome_is_told_although_the_journal_went_away_after_the_order
 
 async def test_what_cannot_be_signed_now_is_replayed_or_raised(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
-        placed = await desk.orders.place(APP, command())
+        placed = await desk.orders.place(CALLER, command())
         desk.exchange.answers["prepare order"] = NOT_SENT
-        assert await desk.orders.place(APP, command()) == placed
+        assert await desk.orders.place(CALLER, command()) == placed
         with pytest.raises(NotSent):
-            await desk.orders.place(APP, command("another"))
+            await desk.orders.place(CALLER, command("another"))
         assert await desk.journal.find(APP.id, "demo", "another") is None
 
 
@@ -330,7 +270,7 @@ async def test_a_command_that_cannot_be_is_refused_by_its_field(
 ) -> None:
     async with desk_of(valkey.url) as desk:
         with pytest.raises(BadUserInput) as refused:
-            await desk.orders.place(APP, given)  # type: ignore[arg-type]
+            await desk.orders.place(CALLER, given)  # type: ignore[arg-type]
         assert refused.value.field == field
         assert desk.exchange.asked == []
 
@@ -348,9 +288,9 @@ async def test_an_order_of_every_type_is_sent_once_and_replayed(
     valkey: ValkeyServer, given: PlaceOrder
 ) -> None:
     async with desk_of(valkey.url) as desk:
-        placed = await desk.orders.place(APP, given)
+        placed = await desk.orders.place(CALLER, given)
         assert (placed.state, placed.command) == (S.ACCEPTED, given)
-        assert await desk.orders.place(APP, given) == placed
+        assert await desk.orders.place(CALLER, given) == placed
         assert desk.exchange.asked.count("place") == 1
 
 
@@ -359,10 +299,10 @@ async def test_an_accepted_order_without_an_id_is_found_by_its_placement_alone(
 ) -> None:
     async with desk_of(valkey.url) as desk:
         desk.exchange.answers["place"] = order(None, filled=10, status=OrderStatus.FILLED)
-        placed = await desk.orders.place(APP, command_of(T.MARKET, quantity="10"))
+        placed = await desk.orders.place(CALLER, command_of(T.MARKET, quantity="10"))
         assert placed.state is S.ACCEPTED
         assert placed.order == order(None, filled=10, status=OrderStatus.FILLED)
-        assert await desk.orders.placement(APP, placed.id) == placed
+        assert await desk.placements.one(APP, placed.id) == placed
 
 
 @pytest.mark.parametrize("outcome", [order("placed"), UNCLEAR, REFUSED])
@@ -373,15 +313,15 @@ async def test_who_asks_after_an_order_shares_no_answer_with_who_asked_before(
     async with desk_of(valkey.url) as desk:
         desk.exchange.answers[what] = outcome
         desk.exchange.hold("open orders")
-        before = asyncio.create_task(desk.accounts.open_orders("demo"))
+        before = asyncio.create_task(desk.accounts.open_orders(CALLER, "demo"))
         await until(lambda: desk.exchange.waiting)
         with suppress(Refused):
             await (
-                desk.orders.place(APP, command())
+                desk.orders.place(CALLER, command())
                 if what == "place"
-                else desk.orders.cancel(APP, "demo", "placed")
+                else desk.cancels.cancel(CALLER, "demo", "placed")
             )
-        after = asyncio.create_task(desk.accounts.open_orders("demo"))
+        after = asyncio.create_task(desk.accounts.open_orders(CALLER, "demo"))
         await until(lambda: desk.exchange.asked.count("open orders") == 2)
         desk.exchange.release()
         await asyncio.gather(before, after)
@@ -392,7 +332,7 @@ async def test_an_unknown_market_is_refused_before_anything_is_recorded(
 ) -> None:
     async with desk_of(valkey.url) as desk:
         with pytest.raises(UnknownSymbol):
-            await desk.orders.place(APP, replace(command(), symbol="NOPE"))
+            await desk.orders.place(CALLER, replace(command(), symbol="NOPE"))
         assert await desk.journal.find(APP.id, "demo", "c-1") is None
 
 
@@ -410,26 +350,26 @@ async def test_what_the_policy_does_not_grant_is_refused(
 ) -> None:
     async with desk_of(valkey.url, granted) as desk:
         with pytest.raises(refusal):
-            await desk.orders.place(APP, command())
+            await desk.orders.place(CALLER, command())
         with pytest.raises(refusal):
-            await desk.orders.cancel(APP, "demo", "placed")
+            await desk.cancels.cancel(CALLER, "demo", "placed")
         assert desk.exchange.asked == []
 
 
 async def test_a_placement_is_shown_to_nobody_but_its_principal(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
-        placed = await desk.orders.place(APP, command())
-        assert await desk.orders.placement(APP, placed.id) == placed
-        assert await desk.orders.placement(OTHER, placed.id) is None
-        assert await desk.orders.placement(APP, "demo.nothing") is None
-        assert await desk.orders.placements_of(APP, "demo", ["placed"]) == {"placed": placed}
-        assert await desk.orders.placements_of(OTHER, "demo", ["placed"]) == {}
+        placed = await desk.orders.place(CALLER, command())
+        assert await desk.placements.one(APP, placed.id) == placed
+        assert await desk.placements.one(OTHER, placed.id) is None
+        assert await desk.placements.one(APP, "demo.nothing") is None
+        assert await desk.placements.of_orders(APP, "demo", ["placed"]) == {"placed": placed}
+        assert await desk.placements.of_orders(OTHER, "demo", ["placed"]) == {}
 
 
 async def test_cancels_of_one_order_at_once_are_sent_once(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
         outcomes = await asyncio.gather(
-            *(desk.orders.cancel(APP, "demo", "placed") for _ in range(10))
+            *(desk.cancels.cancel(CALLER, "demo", "placed") for _ in range(10))
         )
         assert outcomes == [Cancelled("placed", order("placed"))] * 10
         assert desk.exchange.asked == ["cancel"]
@@ -441,7 +381,7 @@ async def test_an_unclear_cancel_says_until_when_it_may_still_be_carried_out(
 ) -> None:
     async with desk_of(valkey.url) as desk:
         desk.exchange.answers["cancel"] = UNCLEAR
-        outcome = await desk.orders.cancel(APP, "demo", "placed")
+        outcome = await desk.cancels.cancel(CALLER, "demo", "placed")
         assert outcome == CancelUnknown("placed", 1_005_000)
 
 
@@ -452,5 +392,5 @@ async def test_a_cancel_that_did_nothing_raises_what_kept_it(
     async with desk_of(valkey.url) as desk:
         desk.exchange.answers["cancel"] = failure
         with pytest.raises(type(failure)):
-            await desk.orders.cancel(APP, "demo", "placed")
+            await desk.cancels.cancel(CALLER, "demo", "placed")
         assert desk.count("cancels", type(failure).__name__) == 1

@@ -1,0 +1,207 @@
+"""Everything that orders and accounts take, over an exchange that is made up."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from gateway.access.policy import Action, Policy, Principal, PrincipalKind
+from gateway.access.principal import Caller
+from gateway.domain.errors import UnknownAccount
+from gateway.domain.signing import Sign
+from gateway.exchange import ExchangeClient
+from gateway.observability import Metrics
+from gateway.services.account_stream import AccountStream
+from gateway.services.account_streams import AccountStreams
+from gateway.services.accounts import Accounts
+from gateway.services.authority import Authority
+from gateway.services.cancels import Cancels
+from gateway.services.market_data import MarketData
+from gateway.services.order_gate import OrderGate
+from gateway.services.orders import Orders
+from gateway.services.ownership import Ownership
+from gateway.services.placements import Placements
+from gateway.services.recent_placements import RecentPlacements
+from gateway.services.signed_reads import SignedReads
+from gateway.store.journal import OrderJournal
+from gateway.store.redis import open_redis
+from tests.unit.services.examples import (
+    APP,
+    BTC,
+    Clock,
+    StandInExchange,
+    listing,
+    order,
+    policy,
+    sign,
+)
+from tests.unit.services.governing import (
+    StandInAudit,
+    StandInLimiter,
+    StandInRates,
+    StandInSwitch,
+    authority_of,
+)
+from tests.unit.services.test_market_data import desk_of as market_desk
+
+OTHER = Principal("other-app", PrincipalKind.APP)
+CALLER = Caller(APP, "a" * 32)
+OTHER_CALLER = Caller(OTHER, "b" * 32)
+TRADER = policy(Action.ORDERS_PLACE, Action.ORDERS_CANCEL, Action.ORDERS_READ_ALL)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What watches over the uses."""
+
+    audit: StandInAudit = field(default_factory=StandInAudit)
+    switch: StandInSwitch = field(default_factory=StandInSwitch)
+    rates: StandInRates = field(default_factory=StandInRates)
+    limiter: StandInLimiter = field(default_factory=StandInLimiter)
+
+
+@dataclass(frozen=True)
+class Trading:
+    """The use cases of orders and accounts."""
+
+    authority: Authority
+    accounts: Accounts
+    gate: OrderGate
+    placements: Placements
+    orders: Orders
+    cancels: Cancels
+
+
+def signer(account: str) -> Sign:
+    """There is a key of one account."""
+    if account != "demo":
+        raise UnknownAccount(account)
+    return sign
+
+
+def reads_of(watch: Watch) -> SignedReads:
+    return SignedReads(signer, watch.rates.rates, watch.audit.trail)
+
+
+def streams_of(streams: Mapping[str, AccountStream]) -> AccountStreams:
+    """The streams of accounts, which the test runs itself."""
+    made = AccountStreams(streams.__getitem__)
+    made.set_accounts(streams)
+    return made
+
+
+def trading_of(
+    *,
+    exchange: ExchangeClient,
+    granted: Callable[[], Policy],
+    market_data: MarketData,
+    journal: OrderJournal,
+    clock: Clock,
+    metrics: Metrics,
+    watch: Watch,
+    streams: Mapping[str, AccountStream],
+) -> Trading:
+    """Put the use cases together as the app does."""
+    recent = RecentPlacements()
+    ownership = Ownership(journal=journal, recent=recent, policy=granted)
+    authority = authority_of(granted, watch.audit, metrics)
+    accounts = Accounts(
+        exchange=exchange, reads=reads_of(watch), streams=streams_of(streams), ownership=ownership
+    )
+    gate = OrderGate(
+        authority=authority,
+        switch=watch.switch.switch,
+        ownership=ownership,
+        rates=watch.rates.rates,
+        limiter=watch.limiter.limiter,
+        journal=journal,
+    )
+    placements = Placements(authority=authority, journal=journal, recent=recent, now=clock)
+    audit = watch.audit.trail
+    orders = Orders(
+        gate=gate,
+        placements=placements,
+        accounts=accounts,
+        market_data=market_data,
+        signer=signer,
+        exchange=exchange,
+        journal=journal,
+        audit=audit,
+        recent=recent,
+        now=clock,
+        random_bytes=os.urandom,
+        lease_ms=30_000,
+        metrics=metrics,
+    )
+    cancels = Cancels(
+        gate=gate,
+        accounts=accounts,
+        signer=signer,
+        exchange=exchange,
+        audit=audit,
+        metrics=metrics,
+    )
+    return Trading(authority, accounts, gate, placements, orders, cancels)
+
+
+@dataclass
+class Desk:
+    """One replica with a real journal."""
+
+    trading: Trading
+    exchange: StandInExchange
+    journal: OrderJournal
+    clock: Clock
+    metrics: Metrics
+    watch: Watch
+
+    @property
+    def orders(self) -> Orders:
+        return self.trading.orders
+
+    @property
+    def accounts(self) -> Accounts:
+        return self.trading.accounts
+
+    @property
+    def placements(self) -> Placements:
+        return self.trading.placements
+
+    @property
+    def cancels(self) -> Cancels:
+        return self.trading.cancels
+
+    def count(self, what: str, outcome: str) -> float:
+        name = f"gateway_{what}_total"
+        return self.metrics.registry.get_sample_value(name, {"outcome": outcome}) or 0
+
+
+@asynccontextmanager
+async def desk_of(
+    url: str, granted: Policy = TRADER, *, patience_s: float = 20
+) -> AsyncIterator[Desk]:
+    """A desk whose journal is in the Redis at `url`."""
+    market, metrics, watch = market_desk(), Metrics(), Watch()
+    market.exchange.answers |= {
+        "markets": listing(BTC),
+        "place": order("placed"),
+        "cancel": order("placed"),
+    }
+    async with open_redis(
+        url, connect_timeout=patience_s, command_timeout=patience_s, max_connections=8
+    ) as redis:
+        journal = OrderJournal(redis)
+        trading = trading_of(
+            exchange=market.exchange.client,
+            granted=lambda: granted,
+            market_data=market.market_data,
+            journal=journal,
+            clock=market.clock,
+            metrics=metrics,
+            watch=watch,
+            streams={},
+        )
+        yield Desk(trading, market.exchange, journal, market.clock, metrics, watch)
+        await trading.orders.aclose(0)
+        await trading.cancels.aclose(0)
+        await trading.accounts.aclose()

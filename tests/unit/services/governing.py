@@ -1,0 +1,152 @@
+"""What watches over a use of the gateway, made up; each has its own tests with the real thing."""
+
+from collections.abc import Callable, Hashable
+from typing import cast
+
+from gateway.access.policy import Grant, Policy
+from gateway.domain.audit import AuditEvent, AuditPage
+from gateway.domain.errors import AuditUnavailable, GatewayError, TradingHalted
+from gateway.domain.limits import LimitState
+from gateway.domain.orders import Placement, PlaceOrder
+from gateway.domain.switches import Switch
+from gateway.observability import Metrics
+from gateway.services.audit import AuditTrail
+from gateway.services.authority import Authority
+from gateway.services.order_limits import OrderLimiter
+from gateway.services.rates import Rates
+from gateway.services.trading_switch import TradingSwitch
+
+
+class StandInAudit:
+    """Keeps what is put on record; while `away`, nothing can be that must be."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+        self.away = False
+
+    @property
+    def trail(self) -> AuditTrail:
+        return cast("AuditTrail", self)
+
+    def outcomes(self) -> list[tuple[str, str]]:
+        return [(event.kind.value, event.outcome) for event in self.events]
+
+    def note(self, event: AuditEvent) -> None:
+        self.events.append(event)
+
+    def note_often(self, _key: Hashable, event: AuditEvent) -> None:
+        self.events.append(event)
+
+    async def require(self, event: AuditEvent) -> None:
+        if self.away:
+            raise AuditUnavailable
+        self.events.append(event)
+
+    async def page(self, **_asked: object) -> AuditPage:
+        return AuditPage((), has_next=False)
+
+    async def finish(self) -> None:
+        return
+
+
+class StandInSwitch:
+    """Holds what the test says; None: everything is ACTIVE."""
+
+    def __init__(self) -> None:
+        self.holding: Switch | None = None
+
+    @property
+    def switch(self) -> TradingSwitch:
+        return cast("TradingSwitch", self)
+
+    async def state(self, _principal_id: str, _account: str) -> Switch | None:
+        return self.holding
+
+    async def check_place(self, _principal_id: str, _account: str) -> None:
+        self._check("CANCEL_ONLY", "HALTED")
+
+    async def check_cancel(self, _principal_id: str, _account: str) -> None:
+        self._check("HALTED")
+
+    async def switches(self, _principal_id: str) -> tuple[Switch, ...]:
+        return ()
+
+    async def suspensions(self, _principal_id: str) -> tuple[()]:
+        return ()
+
+    def _check(self, *states: str) -> None:
+        if self.holding is not None and self.holding.state.value in states:
+            holding = self.holding
+            raise TradingHalted(str(holding.scope), holding.state.value, holding.reason)
+
+
+class StandInRates:
+    """Refuses what the test says, and remembers what was counted."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.refusal: GatewayError | None = None
+
+    @property
+    def rates(self) -> Rates:
+        return cast("Rates", self)
+
+    async def take_request(self, principal_id: str, *, cancel: bool = False) -> None:
+        self._take(f"request {principal_id}", cancel=cancel)
+
+    async def take_call(self, account: str, *, cancel: bool = False, own: bool = False) -> None:
+        self._take(f"own call {account}" if own else f"call {account}", cancel=cancel)
+
+    async def take_order(self, principal_id: str, grant: Grant) -> None:
+        self._take(f"order {principal_id} {grant.id}")
+
+    def states(self, _principal_id: str) -> tuple[LimitState, ...]:
+        return ()
+
+    def _take(self, what: str, *, cancel: bool = False) -> None:
+        if self.refusal is not None and not cancel:
+            raise self.refusal
+        self.taken.append(f"cancel {what}" if cancel else what)
+
+
+class StandInLimiter:
+    """Refuses what the test says, and keeps which placements' claims stand."""
+
+    def __init__(self) -> None:
+        self.claimed: set[str] = set()
+        self.settled: list[Placement] = []
+        self.refusal: GatewayError | None = None
+
+    @property
+    def limiter(self) -> OrderLimiter:
+        return cast("OrderLimiter", self)
+
+    async def reserve(
+        self, _principal_id: str, _grant: Grant, _command: PlaceOrder, placement_id: str
+    ) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.claimed.add(placement_id)
+
+    async def settle(self, placement: Placement) -> None:
+        self.settled.append(placement)
+
+    async def release(self, placement_id: str) -> None:
+        self.claimed.discard(placement_id)
+
+
+def authority_of(
+    policy: Callable[[], Policy],
+    audit: StandInAudit,
+    metrics: Metrics | None = None,
+    accounts: tuple[str, ...] = ("demo",),
+    candidate: Callable[[], Policy | None] = lambda: None,
+) -> Authority:
+    """The policy's authority over accounts that there are keys for."""
+    return Authority(
+        policy=policy,
+        candidate=candidate,
+        accounts=lambda: accounts,
+        audit=audit.trail,
+        metrics=metrics or Metrics(),
+    )
