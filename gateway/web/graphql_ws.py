@@ -1,16 +1,11 @@
-"""GraphQL over WebSocket: the graphql-transport-ws protocol.
-
-Close codes are the protocol's: 4400 a message that is none, 4401 subscribing before the
-connection is acknowledged, 4403 the token is not (any longer) good, 4406 another subprotocol,
-4408 connection_init came too late, 4409 an id twice, 4429 connection_init twice.
-"""
+"""GraphQL over WebSocket: one connection by the graphql-transport-ws protocol."""
 
 import asyncio
 import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import structlog
@@ -20,13 +15,28 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gateway.access.policy import Action, Principal
 from gateway.access.principal import Caller, Proof
 from gateway.access.proving import NotProven
-from gateway.domain.errors import BadUserInput, GatewayError, RateLimited
+from gateway.domain.errors import GatewayError, RateLimited
 from gateway.observability import trace_id
 from gateway.schema.context import Context, permit
 from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import code_of, failure, shown
 from gateway.schema.operation_groups import Member, OperationGroup
 from gateway.web.authentication import no_token, token_of_init
+from gateway.web.graphql_ws_messages import (
+    BAD_MESSAGE,
+    FORBIDDEN,
+    ID_TWICE,
+    INIT_LATE,
+    INIT_TWICE,
+    UNACKNOWLEDGED,
+    Message,
+    SocketRefusal,
+    Subscribe,
+    next_prefix,
+    read_message,
+    read_subscribe,
+    read_variables,
+)
 from gateway.web.limits import count_request, only_cancels, with_limits
 from gateway.web.outbox import Outbox, OutboxFull
 from gateway.web.parts import GraphQLParts
@@ -34,46 +44,8 @@ from gateway.web.under_way import Origin, Outcome
 
 _log = structlog.get_logger(__name__)
 
-SUBPROTOCOL = "graphql-transport-ws"
 _LONGEST_ID = 128
 _CLOSE_WITHIN_S = 1.0
-
-BAD_MESSAGE, UNACKNOWLEDGED, FORBIDDEN, BAD_SUBPROTOCOL = 4400, 4401, 4403, 4406
-INIT_LATE, ID_TWICE, INIT_TWICE, TRY_LATER = 4408, 4409, 4429, 1013
-
-
-class _Message(msgspec.Struct):
-    type: Literal["connection_init", "ping", "pong", "subscribe", "complete"]
-    id: str | None = None
-    payload: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Subscribe(msgspec.Struct):
-    query: str
-    variables: msgspec.Raw = msgspec.Raw(b"null")
-    operationName: str | None = None  # noqa: N815  # the name on the wire
-
-
-_MESSAGES = msgspec.json.Decoder(_Message)
-_SUBSCRIBES = msgspec.json.Decoder(_Subscribe)
-_VARIABLES = msgspec.json.Decoder(dict[str, Any] | None)
-
-
-class SocketRefusal(Exception):
-    """The connection must close: with `code`, and `reason` for people.
-
-    `cause`, why a token proved nothing, is for the log alone.
-    """
-
-    def __init__(self, code: int, reason: str, cause: str | None = None) -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
-        self.cause = cause
-
-    def __str__(self) -> str:
-        """Give both."""
-        return f"{self.code} {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,16 +210,13 @@ class Connection:
         self._admit(self, proof.principal)
         self._token, self._proof = token, proof
 
-    async def _receive(self) -> _Message:
+    async def _receive(self) -> Message:
         frame = await self._socket.receive()
         if frame["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(frame.get("code", 1005))
-        try:
-            return _MESSAGES.decode(frame.get("text") or frame.get("bytes") or b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise SocketRefusal(BAD_MESSAGE, "Invalid message") from None
+        return read_message(frame.get("text") or frame.get("bytes") or b"")
 
-    async def _handle(self, message: _Message) -> None:
+    async def _handle(self, message: Message) -> None:
         match message.type:
             case "connection_init":
                 raise SocketRefusal(INIT_TWICE, "Too many initialisation requests")
@@ -258,20 +227,17 @@ class Connection:
             case _:
                 self._heartbeat(message)
 
-    def _heartbeat(self, message: _Message) -> None:
+    def _heartbeat(self, message: Message) -> None:
         if message.type == "ping":
             self._put({"type": "pong"}, "pong")
 
-    async def _subscribe(self, message: _Message) -> None:
+    async def _subscribe(self, message: Message) -> None:
         stream_id = message.id or ""
         if not 0 < len(stream_id) <= _LONGEST_ID:
             raise SocketRefusal(BAD_MESSAGE, f"subscribe needs an id of 1 to {_LONGEST_ID}")
         if stream_id in self._streams or stream_id in self._calls:
             raise SocketRefusal(ID_TWICE, f"Subscriber for {stream_id} already exists")
-        try:
-            asked = _SUBSCRIBES.decode(message.payload)
-        except (msgspec.MsgspecError, RecursionError):
-            raise SocketRefusal(BAD_MESSAGE, "subscribe needs a payload with a query") from None
+        asked = read_subscribe(message.payload)
         try:
             await self._begin(stream_id, asked, time.perf_counter())
         except DocumentFault as fault:
@@ -279,16 +245,13 @@ class Connection:
         except GatewayError as error:
             self._fail(stream_id, failure(error)["errors"])
 
-    async def _begin(self, stream_id: str, asked: _Subscribe, began: float) -> None:
+    async def _begin(self, stream_id: str, asked: Subscribe, began: float) -> None:
         assert self.principal is not None  # noqa: S101  # connection_init came first
         if len(self._streams) + len(self._calls) >= self._limits.subscriptions:
             raise RateLimited("subscriptions on one connection", retry_after=1)
         await self._count(asked, self.principal)
         operation = self._parts.documents.operation(asked.query, asked.operationName)
-        try:
-            variables = _VARIABLES.decode(asked.variables)
-        except (msgspec.MsgspecError, RecursionError):
-            raise BadUserInput("variables", "expected a JSON object") from None
+        variables = read_variables(asked.variables)
         context = Context(self._parts.services, self.principal, self._trace)
         if operation.type is OperationType.SUBSCRIPTION:
             self._join(stream_id, operation, variables, context, asked)
@@ -299,7 +262,7 @@ class Connection:
             # Not at the end of the call: one that is cancelled at once never begins.
             call.add_done_callback(lambda _: self._called(stream_id, context.principal))
 
-    async def _count(self, asked: _Subscribe, principal: Principal) -> None:
+    async def _count(self, asked: Subscribe, principal: Principal) -> None:
         def cancels() -> bool:
             return only_cancels(self._parts.documents, asked.query, asked.operationName)
 
@@ -311,12 +274,12 @@ class Connection:
         operation: Operation,
         variables: dict[str, Any] | None,
         context: Context,
-        asked: _Subscribe,
+        asked: Subscribe,
     ) -> None:
         if operation.public:
             permit(self._parts.services, context.caller, (Action.MARKET_READ, None))
         self._parts.under_way.subscriptions.take(context.principal)
-        prefix = _next_prefix(stream_id)
+        prefix = next_prefix(stream_id)
         member = Member(
             deliver=lambda payload, slot: self._deliver(stream_id, prefix, payload, slot),
             fail=lambda errors: self._fail(stream_id, errors),
@@ -342,7 +305,7 @@ class Connection:
         seconds = time.perf_counter() - began
         outcome = Outcome.of(operation, response)
         self._parts.under_way.answered(outcome, self._origin, seconds)
-        self._deliver(call_id, _next_prefix(call_id), payload, ("answer", call_id))
+        self._deliver(call_id, next_prefix(call_id), payload, ("answer", call_id))
         self._put({"id": call_id, "type": "complete"}, ("end", call_id))
 
     def _called(self, call_id: str, principal: Principal) -> None:
@@ -396,8 +359,3 @@ def _decoded(payload: msgspec.Raw) -> object:
         return msgspec.json.decode(payload)
     except (msgspec.MsgspecError, RecursionError):
         raise no_token() from None
-
-
-def _next_prefix(stream_id: str) -> str:
-    quoted = msgspec.json.encode(stream_id).decode()
-    return f'{{"id":{quoted},"type":"next","payload":'

@@ -8,13 +8,12 @@ import structlog
 from starlette.websockets import WebSocket
 
 from gateway.access.policy import Principal
-from gateway.web.graphql_ws import (
+from gateway.web.graphql_ws import Connection, SocketLimits
+from gateway.web.graphql_ws_messages import (
     BAD_SUBPROTOCOL,
     FORBIDDEN,
     SUBPROTOCOL,
     TRY_LATER,
-    Connection,
-    SocketLimits,
     SocketRefusal,
 )
 from gateway.web.parts import GraphQLParts

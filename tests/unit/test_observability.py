@@ -87,6 +87,7 @@ def test_a_known_secret_is_found_in_each_of_its_forms(form: str, log: io.StringI
         ("https://user:abcdef012345@host/", "abcdef012345"),
         ("unix:///run/redis.sock?password=abcdef012345&db=0", "abcdef012345"),
         ("a token such as ngw_abcdef0123456789abcdef in words", "abcdef0123456789abcdef"),
+        ("a JWT, eyJhbGciOiJub25lIn0.eyJzdWIiOiJkZXNrIn0.c2lnbmVk, in words", "c2lnbmVk"),
     ],
 )
 def test_what_looks_like_a_secret_is_hidden_unknown_as_it_is(

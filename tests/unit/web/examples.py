@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from starlette.types import Message
@@ -12,22 +13,28 @@ from gateway.access.identities import Identities
 from gateway.access.jwks import IssuerKeys
 from gateway.access.policy import AccountRule, Grant, Member, Policy, TokenRecord
 from gateway.access.tokens import hash_token
-from gateway.web.graphql_ws import SUBPROTOCOL
+from gateway.domain.limits import LimitState
+from gateway.web.graphql_ws_messages import SUBPROTOCOL
 from gateway.web.parts import GraphQLParts
 from gateway.web.under_way import UnderWay
 from tests.unit.schema.examples import EVERYTHING, Desk
 from tests.unit.services.examples import APP, until
+from tests.unit.services.governing import StandInRates
 
 TOKEN = "ngw_a-token-that-is-made-up"
 
 
-def with_token(granted: Policy = EVERYTHING) -> Policy:
-    """The policy's grants, for who has the token."""
+LEFT = {"limits": [{"name": "requests", "limit": 2, "remaining": 1, "resetsAt": None}]}
+"""What the extensions of an answer say of the caller's limits."""
+
+
+def with_token(granted: Policy = EVERYTHING, *, expires: int | None = None) -> Policy:
+    """The policy's grants, for who has the token, until it expires (ms)."""
     grants: tuple[Grant, ...] = granted.grants(APP.id)
     return Policy(
         revision="1",
         accounts=tuple(map(AccountRule, granted.accounts)),
-        members=(Member(APP, (TokenRecord(hash_token(TOKEN)),), grants),),
+        members=(Member(APP, (TokenRecord(hash_token(TOKEN), expires),), grants),),
         wall_ms=lambda: 0,
     )
 
@@ -36,6 +43,13 @@ def identities_of(current: Callable[[], Policy]) -> Identities:
     """Whose the policy's own tokens are; nobody is suspended, and no issuer is asked."""
     keys = IssuerKeys(current, refresh_s=300, keep_s=3600, clock=lambda: 0)
     return Identities(current, keys, suspended=lambda _: False, wall_ms=lambda: 0)
+
+
+class SpentRates(StandInRates):
+    """Of every caller's requests one is left."""
+
+    def states(self, _principal_id: str) -> tuple[LimitState, ...]:
+        return (LimitState("requests", Decimal(2), Decimal(1), per_s=1),)
 
 
 def parts_of(desk: Desk, *, requests: int = 100, subscriptions: int = 100) -> GraphQLParts:
@@ -47,6 +61,7 @@ def parts_of(desk: Desk, *, requests: int = 100, subscriptions: int = 100) -> Gr
         groups=desk.groups,
         metrics=desk.metrics,
         under_way=UnderWay(desk.metrics, requests=requests, subscriptions=subscriptions),
+        rates=SpentRates().rates,
         random_bytes=bytes,
     )
 

@@ -15,7 +15,7 @@ from gateway.web.kept_answers import KeptAnswers
 from tests.unit.schema.examples import EVERYTHING, Desk, codes
 from tests.unit.schema.examples import desk_of as schema_desk
 from tests.unit.services.examples import BTC, policy, turns, until
-from tests.unit.web.examples import TOKEN, parts_of, with_token
+from tests.unit.web.examples import LEFT, TOKEN, parts_of, with_token
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,8 @@ async def house_of(
 
 async def test_a_query_is_answered_by_post_and_by_get() -> None:
     async with house_of() as house:
-        expected = {"data": {"market": {"topOfBook": {"bid": {"price": "1"}}}}}
+        data = {"market": {"topOfBook": {"bid": {"price": "1"}}}}
+        expected = {"data": data, "extensions": LEFT}
         posted = await house.post(TOP)
         got = await house.client.get("/graphql", params={"query": TOP, "variables": "{}"})
         assert (posted.status_code, posted.json()) == (200, expected)
@@ -161,6 +162,29 @@ async def test_the_media_type_is_the_caller_s_and_decides_the_status_of_a_bad_do
         assert codes(response.json()) == ["GRAPHQL_VALIDATION_FAILED"]
 
 
+@pytest.mark.parametrize(
+    ("authorization", "cause", "message"),
+    [
+        (None, "no_token", "send a token that the gateway knows: 'Authorization: Bearer <token>'"),
+        ("Bearer ngw_of-nobody", "unknown", "the token is unknown or has expired"),
+        ("Bearer a.b.c", "claims", "the token is unknown or has expired"),
+    ],
+)
+async def test_the_operator_learns_why_a_token_proves_nothing_and_its_bearer_does_not(
+    authorization: str | None, cause: str, message: str
+) -> None:
+    async with house_of() as house:
+        house.client.headers.pop("authorization")
+        given = {} if authorization is None else {"authorization": authorization}
+        with capture_logs() as lines:
+            response = await house.client.post("/graphql", json={"query": TOP}, headers=given)
+        assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+        assert response.json()["errors"][0]["message"] == message
+        assert [line["cause"] for line in lines] == [cause]
+        count = house.desk.metrics.registry.get_sample_value
+        assert count("gateway_unauthenticated_total", {"cause": cause}) == 1
+
+
 async def test_an_error_in_a_field_stands_beside_the_data() -> None:
     async with house_of() as house:
         response = await house.post('{ market(symbol: "NOPE") { symbol } viewer { principal } }')
@@ -209,7 +233,7 @@ async def test_a_mutation_goes_on_when_its_caller_is_gone() -> None:
         await turns()
         assert house.desk.exchange.waiting == 1
         house.desk.exchange.release()
-        await house.desk.services.orders.aclose(20)
+        await house.desk.services.cancels.aclose(20)
         value = house.desk.metrics.registry.get_sample_value
         assert value("gateway_cancels_total", {"outcome": "Cancelled"}) == 1
 

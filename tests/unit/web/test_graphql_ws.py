@@ -13,7 +13,7 @@ from gateway.web.graphql_ws import Connection, SocketLimits
 from tests.unit.schema.examples import EVERYTHING, Desk
 from tests.unit.schema.examples import desk_of as schema_desk
 from tests.unit.services.examples import BTC, listing, policy, top, trade, turns, until
-from tests.unit.web.examples import TOKEN, Peer, parts_of, with_token
+from tests.unit.web.examples import LEFT, TOKEN, Peer, parts_of, with_token
 
 pytestmark = pytest.mark.anyio
 
@@ -87,7 +87,7 @@ async def test_a_query_is_answered_once_and_completed() -> None:
         line.peer.subscribe(MARKETS, "q")
         await line.peer.hears("complete")
         symbols = [{"symbol": "BTCUSDT"}, {"symbol": "ETHUSDT"}]
-        payload = {"data": {"markets": symbols}}
+        payload = {"data": {"markets": symbols}, "extensions": LEFT}
         assert line.peer.heard[1:] == [
             {"id": "q", "type": "next", "payload": payload},
             {"id": "q", "type": "complete"},
@@ -227,6 +227,34 @@ async def test_a_grant_that_is_withdrawn_ends_the_streams_that_need_it() -> None
         assert not line.connection.still_permitted()
 
 
+async def test_a_token_s_end_is_its_connection_s() -> None:
+    async with line_of(init=False) as line:
+        line.desk.policy = with_token(expires=line.desk.clock.now + 50)
+        line.peer.init()
+        line.peer.subscribe(TOP)
+        await line.peer.hears("next")
+        assert await line.peer.is_closed() == (4403, "Forbidden: the token has expired")
+
+
+async def test_a_token_that_ends_in_a_century_ends_nothing_now() -> None:
+    async with line_of(init=False) as line:
+        line.desk.policy = with_token(expires=line.desk.clock.now + 100 * 365 * 86_400_000)
+        line.peer.init()
+        line.peer.subscribe(TOP)
+        assert await line.peer.hears("next")
+
+
+async def test_what_a_connection_s_token_lacks_is_for_the_operator() -> None:
+    async with line_of(init=False) as line:
+        with capture_logs() as lines:
+            line.peer.init("ngw_of-nobody")
+            closed = await line.peer.is_closed()
+        assert closed == (4403, "Forbidden: the token is missing or unknown")
+        assert [(each["event"], each["cause"]) for each in lines] == [("socket.refused", "unknown")]
+        count = line.desk.metrics.registry.get_sample_value
+        assert count("gateway_unauthenticated_total", {"cause": "unknown"}) == 1
+
+
 async def test_before_init_there_is_nothing_to_permit() -> None:
     async with line_of(init=False) as line:
         assert line.connection.still_permitted()
@@ -283,7 +311,7 @@ async def test_an_order_under_way_outlives_its_socket() -> None:
         line.peer.hang_up()
         await line.running
         line.desk.exchange.release()
-        await line.desk.services.orders.aclose(20)
+        await line.desk.services.cancels.aclose(20)
         cancels = line.desk.metrics.registry.get_sample_value
         assert cancels("gateway_cancels_total", {"outcome": "Cancelled"}) == 1
 
