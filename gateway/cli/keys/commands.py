@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - a command imports what it runs, so that --help is there at once
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,6 +140,12 @@ def probe(
 
 
 def _custodian(file: Path, kek_file: Path | None) -> "Custodian":
-    from gateway.cli.keys.custodian import Custodian
+    from stamina.instrumentation import set_on_retry_hooks
 
+    from gateway.cli.keys.custodian import Custodian
+    from gateway.observability import Redactor, configure_logging
+
+    # What a command has to say it says itself; its parts speak up for what went wrong alone.
+    configure_logging("ERROR", "console", Redactor(), sys.stderr)
+    set_on_retry_hooks([])
     return Custodian(os.environ, file, kek_file)

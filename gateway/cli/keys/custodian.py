@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from stamina.instrumentation import set_on_retry_hooks
 
 from gateway.cli.keys import encryption_key_file
 from gateway.cli.keys.listing import listed
@@ -23,7 +21,6 @@ from gateway.custody.sealed import SealedFile, create, open_sealed
 from gateway.custody.sealed_entry import EntryLabel, EntryState
 from gateway.domain.errors import AuditUnavailable
 from gateway.domain.signing import KeyId, KeySlot, Purpose
-from gateway.observability import Redactor, configure_logging
 from gateway.settings import SettingsFault
 from gateway.store.redis import BadStoreUrl
 
@@ -207,8 +204,6 @@ class Custodian:
 
 
 def _status(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    configure_logging("ERROR", "console", Redactor(), sys.stderr)
-    set_on_retry_hooks([])
     try:
         return asyncio.run(work())
     except _FAULTS as fault:

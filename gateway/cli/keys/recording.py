@@ -19,8 +19,9 @@ from gateway.store.audit_stream import AuditStream
 from gateway.store.redis import open_redis
 
 _BEGUN, _DONE, _FAILED = "BEGUN", "OK", "FAILED"
-# How long the log goes back is for the gateways to decide: a command takes nothing off.
-_KEEP_MS = 100 * 365 * 86_400_000
+# How long the log goes back is for the gateways to decide: a command takes off only what none of
+# them may keep.
+_KEEP_MS = 3650 * 86_400_000
 _CATCH_UP_S = 5.0
 
 
