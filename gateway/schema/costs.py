@@ -30,6 +30,7 @@ from graphql import (
 )
 
 from gateway.domain.market import CandleInterval
+from gateway.schema.audit_types import MAX_AUDIT_ENTRIES
 from gateway.schema.market_types import MAX_LEVELS, MAX_TRADES
 from gateway.schema.placement_pages import MAX_PLACEMENTS
 from gateway.services.market_data import MAX_CANDLES
@@ -37,20 +38,33 @@ from gateway.services.market_data import MAX_CANDLES
 LENGTHS = {
     "Query.markets": 100,
     "Query.accounts": 10,
+    "Query.suspensions": 20,
+    "Query.tradingSwitches": 20,
     "Account.balances": 100,
     "Account.currencies": 100,
     "Account.deposits": 5,
     "Account.fills": 500,
     "Account.openOrders": 300,
     "Account.withdrawals": 5,
+    "AuditConnection.edges": MAX_AUDIT_ENTRIES,
+    "AuditEntry.detail": 10,
     "CandleSeries.candles": MAX_CANDLES,
+    "Deny.actions": 10,
+    "Deny.orderTypes": 4,
+    "Deny.sides": 2,
+    "Deny.symbols": 100,
     "DepositOptions.channels": 10,
     "Grant.actions": 10,
+    "Grant.orderTypes": 4,
+    "Grant.sides": 2,
     "Grant.symbols": 100,
+    "GrantLimits.dayNotional": 10,
+    "GrantLimits.orderNotional": 10,
     "OrderBook.asks": MAX_LEVELS,
     "OrderBook.bids": MAX_LEVELS,
     "PlacementConnection.edges": MAX_PLACEMENTS,
     "TradeHistory.trades": MAX_TRADES,
+    "Viewer.denies": 20,
     "Viewer.grants": 20,
     "Viewer.limits": 20,
     "WithdrawalChannel.addresses": 20,
@@ -59,6 +73,7 @@ LENGTHS = {
 """How many members a list is taken to have: the most it can, or more than it usually has."""
 
 _COUNTED_BY = {
+    "Query.auditLog": "first",
     "Query.markets": "symbols",
     "Query.placements": "first",
     "Market.orderBook": "depth",

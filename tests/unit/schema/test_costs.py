@@ -52,6 +52,7 @@ def market(selection: str) -> str:
         ("{ __schema { types { name } } }", 1),
         ("{ markets { symbol } }", 200),
         ('{ markets(symbols: ["A", "B"]) { symbol } }', 4),
+        ("{ auditLog(first: 5) { edges { cursor } } }", 11),
         ('{ markets(symbols: "A") { symbol } }', 2),
         ("query ($s: [String!]) { markets(symbols: $s) { symbol } }", 200),
         ("{ markets(symbols: null) { symbol } }", 200),
@@ -85,7 +86,7 @@ def market(selection: str) -> str:
         ('{ placements(account: "a", first: 1, state: null) { edges { cursor } } }', 3),
         ('{ account(id: "a") { fills { price } } }', 1001),
     ],
-    ids=range(34),
+    ids=range(35),
 )  # fmt: skip
 def test_a_list_counts_as_many_times_as_it_may_have_members(text: str, expected: int) -> None:
     assert cost(SCHEMA, parse(text)) == expected
