@@ -97,6 +97,14 @@ async def test_callers_at_once_get_the_cap_together(valkey: ValkeyServer) -> Non
         assert all(isinstance(answer, RateLimited) for answer in answers if answer is not None)
 
 
+async def test_callers_at_once_share_a_batch(valkey: ValkeyServer) -> None:
+    async with counted(valkey) as desk:
+        allowance = desk.allowance()
+        await take(allowance, 10)
+        await asyncio.gather(*(allowance.take() for _ in range(50)))
+        assert desk.in_redis() <= 60 + 50
+
+
 async def test_cancels_go_on_when_all_else_is_used_up(valkey: ValkeyServer) -> None:
     async with counted(valkey) as desk:
         allowance = desk.allowance(Rate(10, 3600), cap=8)

@@ -112,7 +112,10 @@ async def test_refusals_of_calls_that_were_under_way_count_as_one(valkey: Valkey
         for _ in range(5):
             replica.hit(None)
         assert refusal(replica).retry_after == 1
-        seconds.now += 1
+        seconds.now += 0.75
+        replica.hit(None)
+        assert refusal(replica).retry_after == 0.25
+        seconds.now += 0.25
         replica.hit(None)
         assert refusal(replica).retry_after == 2
 
