@@ -96,7 +96,7 @@ class AuditStream:
     async def trim(self, now: int) -> int:
         """Take off what is older than the retention; return how many entries."""
         keys = (_STREAM, _HEADS, _BASES, _TRIMMED)
-        values = (now - self._retention_ms, _CHUNK)
+        values = (max(0, now - self._retention_ms), _CHUNK)
         gone = 0
         while True:
             took: int = await attempt(lambda: run_script(self._redis, TRIM, keys, values))
