@@ -245,6 +245,7 @@ class KeyUnavailable(GatewayError):
     """There is no key of `account` for `purpose` that the exchange would take."""
 
     code = "KEY_UNAVAILABLE"
+    retryable = True
     account: str
     purpose: str
 
@@ -264,7 +265,6 @@ class NoKey(KeyUnavailable):
 class KeyStopped(KeyUnavailable):
     """The exchange refuses the key, with `exchange_code`, so the gateway does not use it."""
 
-    retryable = True
     exchange_code: str
 
     def __str__(self) -> str:

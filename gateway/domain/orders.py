@@ -156,13 +156,17 @@ FOLLOWING: dict[PlacementState, frozenset[PlacementState]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why nothing stands on the exchange: a stable `code`, the exchange's own when it spoke."""
+    """Why nothing stands on the exchange: a stable `code`, the exchange's own when it spoke.
+
+    `retry_after` (seconds) where time alone may help.
+    """
 
     code: str
     message: str
     exchange_code: str | None = None
     retryable: bool = False
     rule: str | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,7 @@ class OrderRejected(Problem):
     """Nothing stands on the exchange."""
 
     rule: str | None = described("The policy or market rule that refused.")
+    retry_after: float | None = described("Seconds after which time alone may have helped.")
 
     @classmethod
     def of(cls, rejection: domain.Rejection) -> "OrderRejected":
@@ -151,6 +152,7 @@ class OrderRejected(Problem):
             exchange_code=rejection.exchange_code,
             retryable=rejection.retryable,
             rule=rejection.rule,
+            retry_after=rejection.retry_after,
         )
 
 
@@ -264,6 +266,8 @@ class OrderCancelled:
 class CancelRejected(Problem):
     """The order was not cancelled."""
 
+    retry_after: float | None = described("Seconds after which time alone may have helped.")
+
     @classmethod
     def of(cls, rejection: domain.Rejection) -> "CancelRejected":
         """Show a rejection."""
@@ -272,6 +276,7 @@ class CancelRejected(Problem):
             message=rejection.message,
             exchange_code=rejection.exchange_code,
             retryable=rejection.retryable,
+            retry_after=rejection.retry_after,
         )
 
 

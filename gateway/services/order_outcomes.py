@@ -8,6 +8,7 @@ from gateway.domain.errors import (
     GatewayError,
     NotSent,
     OverLimit,
+    RateLimited,
     Refused,
 )
 from gateway.domain.orders import PlacementState, Rejection
@@ -24,9 +25,20 @@ def rejection_of(error: GatewayError) -> Rejection:
                 exchange_code=error.exchange_code,
                 retryable=error.retry,
             )
-        case Forbidden(rule=rule) | OverLimit(rule=rule):
+        case Forbidden(rule=rule):
+            return Rejection(code=error.code, message=str(error), rule=rule)
+        case OverLimit(rule=rule, retry_after=retry_after):
             return Rejection(
-                code=error.code, message=str(error), retryable=error.retryable, rule=rule
+                code=error.code,
+                message=str(error),
+                retryable=error.retryable,
+                rule=rule,
+                retry_after=retry_after,
+            )
+        case RateLimited(retry_after=retry_after):
+            message = f"{error}; nothing was sent"
+            return Rejection(
+                code=error.code, message=message, retryable=True, retry_after=retry_after
             )
         case NotSent():
             message = f"{error}; nothing was sent: try again"
