@@ -51,7 +51,9 @@ class Subscribe(msgspec.Struct):
 
 _MESSAGES = msgspec.json.Decoder(Message)
 _SUBSCRIBES = msgspec.json.Decoder(Subscribe)
-_VARIABLES = msgspec.json.Decoder(dict[str, Any] | None)
+_VARIABLES: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder(
+    dict[str, Any] | None
+)
 
 
 def read_message(frame: str | bytes) -> Message:

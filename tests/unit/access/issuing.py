@@ -2,10 +2,20 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from gateway.access.policy import Identity, Issuer, Member, Policy, Principal, PrincipalKind
 from tests.oidc.keys import IssuerKey
@@ -59,19 +69,50 @@ class IssuingServer:
 
 
 @asynccontextmanager
-async def issuing_server(*keys: IssuerKey) -> AsyncIterator[IssuingServer]:
-    """Serve these keys, on request, for the length of the context."""
+async def issuing_server(
+    *keys: IssuerKey, certificate: Path | None = None
+) -> AsyncIterator[IssuingServer]:
+    """Serve these keys, on request, for the length of the context; with a certificate, by TLS."""
+    tls = None
+    if certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
     made = IssuingServer()
     made.held.set()
     made.publish(*keys)
-    server = await asyncio.start_server(made.answer, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(made.answer, "127.0.0.1", 0, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    made.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield made
     finally:
         made.held.set()
         server.close()
         await server.wait_closed()
+
+
+def write_certificate(file: Path) -> Path:
+    """Write a certificate for 127.0.0.1 that is its own authority, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made up for a test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + made.public_bytes(Encoding.PEM))
+    return file
 
 
 def policy_of(*issuers: Issuer, issued_after: int | None = None) -> Policy:

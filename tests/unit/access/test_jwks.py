@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from gateway.access.jwks import IssuerKeys, NotRead, fetch_keys
 from gateway.access.policy import Issuer, Policy
 from tests.oidc.keys import ec_key, rsa_key
-from tests.unit.access.issuing import DISCOVERY, issuing_server, policy_of
+from tests.unit.access.issuing import DISCOVERY, issuing_server, policy_of, write_certificate
 from tests.unit.services.examples import until
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +85,18 @@ async def test_the_token_file_is_shown_to_the_issuer_and_to_no_address_it_names(
         server.discoverable(jwks_uri=f"{other.url}/jwks")
         await fetch_keys(server.issuer(jwks_url=None, token_file=str(token)))
         assert other.asked == [("/jwks", None)]
+
+
+async def test_over_tls_the_ca_file_says_whom_to_trust(tmp_path: Path) -> None:
+    certificate = write_certificate(tmp_path / "one.crt")
+    another = write_certificate(tmp_path / "another.crt")
+    async with issuing_server(FIRST, certificate=certificate) as server:
+        found = await fetch_keys(server.issuer(ca_file=str(certificate)))
+        assert [key.kid for key in found.keys] == ["first"]
+        for authorities in (str(another), None):
+            with pytest.raises(NotRead, match="ConnectError"):
+                await fetch_keys(server.issuer(ca_file=authorities))
+        assert len(server.asked) == 1
 
 
 BAD_ANSWERS = [

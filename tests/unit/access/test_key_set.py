@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.access.key_set import ASYMMETRIC, NoKeys, parse_key_set
+from gateway.access.policy_text import Algorithm
 from tests.oidc.keys import ec_key, ed_key, rsa_key
 
 RSA, EC, ED = rsa_key(), ec_key(), ed_key()
@@ -87,3 +88,7 @@ def test_two_keys_of_one_id_are_neither() -> None:
 def test_a_key_that_is_published_again_is_the_same() -> None:
     assert parse_key_set(text(RSA.jwk)) == parse_key_set(text(RSA.jwk))
     assert parse_key_set(text(RSA.jwk)) != parse_key_set(text(rsa_key().jwk))
+
+
+def test_a_policy_may_name_just_the_algorithms_that_keys_are_for() -> None:
+    assert {each.value for each in Algorithm} == ASYMMETRIC
