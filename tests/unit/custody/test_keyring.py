@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -10,6 +11,13 @@ from tests.unit.custody.examples import key, request, slot
 
 WALLET = request("balance/wallet")
 CANCEL = request("market/cancel-order", ("orderId", "abc"))
+PAY_OUT = request(
+    "balance/create-withdraw",
+    ("symbol", "XRP"),
+    ("amount", Decimal(1)),
+    ("address", "rAddress"),
+    ("node", "XRP Ledger"),
+)
 
 
 def keyring(*names: str) -> Keyring:
@@ -55,7 +63,12 @@ def test_the_trade_key_reads_where_there_is_no_read_key() -> None:
 
 @pytest.mark.parametrize(
     ("name", "asked"),
-    [("demo/read", CANCEL), ("demo/withdraw", CANCEL), ("demo/withdraw", WALLET)],
+    [
+        ("demo/read", CANCEL),
+        ("demo/withdraw", CANCEL),
+        ("demo/withdraw", WALLET),
+        ("demo/trade", PAY_OUT),
+    ],
 )
 def test_no_other_key_stands_in_for_one_that_is_missing(name: str, asked: object) -> None:
     with pytest.raises(NoKey):

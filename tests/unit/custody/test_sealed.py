@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import stat
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -219,18 +220,20 @@ def test_nothing_of_a_key_is_in_the_file_nor_left_beside_it(path: Path, sealed: 
     assert names == {path.name, f"{path.name}.lock"}
 
 
-def add_ten(path: Path) -> None:
+def add_many(path: Path, together: Barrier) -> None:
     file = opened(path)
-    for _ in range(10):
+    for _ in range(25):
+        together.wait(timeout=60)
         file.add(TRADE, "the-key", "the-secret")
 
 
 def test_writers_wait_for_each_other_and_none_loses_a_key(path: Path) -> None:
     processes = multiprocessing.get_context("spawn")
-    writers = [processes.Process(target=add_ten, args=(path,)) for _ in range(2)]
+    together = processes.Barrier(2)
+    writers = [processes.Process(target=add_many, args=(path, together)) for _ in range(2)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
-    assert [entry.label.version for entry in opened(path).entries()] == [*range(1, 21)]
+    assert [entry.label.version for entry in opened(path).entries()] == [*range(1, 51)]

@@ -12,7 +12,7 @@ from gateway.custody.sealed_entry import EntryLabel, EntryState, SealedEntry
 from gateway.custody.sealing import NotOpened, seal, unseal
 from tests.unit.custody.examples import NOW, slot
 
-KEYS = EncryptionKeys("a", {"a": b"a" * 32, "b": b"b" * 32})
+KEYS = EncryptionKeys("a", {"a": b"a" * 32, "b": b"a" * 32})
 LABEL = EntryLabel(slot("demo/trade"), 3, EntryState.ACTIVE, NOW)
 PAIR = Credential("the-key", "the-secret")
 ENTRY = seal(LABEL, PAIR, KEYS, os.urandom)

@@ -145,6 +145,16 @@ async def test_a_key_that_the_exchange_refuses_is_not_switched_to_and_tried_agai
         assert it.rotation.problem is None
 
 
+async def test_a_key_that_stays_refused_is_put_on_record_once() -> None:
+    async with scene(REFUSED) as it:
+        it.source[READ] = key("2")
+        for _ in range(3):
+            await it.rotation.refresh()
+            it.now += RECHECK_S
+        assert len(it.peer.requests) == 3
+        assert it.told == ["key.not_used demo/read@2"]
+
+
 async def test_a_key_that_could_not_be_tried_is_tried_at_the_next_look() -> None:
     async with scene(close, close, close, OK) as it:
         it.source[READ] = key("2")
