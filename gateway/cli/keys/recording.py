@@ -47,7 +47,7 @@ class Record:
         event = AuditEvent(
             kind=AuditKind.KEYS,
             principal=f"shell:{_user()}",
-            action=f"keys.{action}",
+            action=f"key:{action}",
             account=None if slot is None else slot.account,
             outcome=_BEGUN,
             detail={**purpose, **detail, "host": socket.gethostname()},

@@ -236,10 +236,10 @@ def test_each_change_is_on_record_before_it_is_made_and_after(
     desk.add("one")
     events = on_record(valkey)
     assert [(event.action, event.outcome) for event in events] == [
-        ("keys.init", "BEGUN"),
-        ("keys.init", "OK"),
-        ("keys.add", "BEGUN"),
-        ("keys.add", "OK"),
+        ("key:init", "BEGUN"),
+        ("key:init", "OK"),
+        ("key:add", "BEGUN"),
+        ("key:add", "OK"),
     ]
     added = events[-1]
     assert added.principal == f"shell:{getpass.getuser()}"
