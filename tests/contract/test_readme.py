@@ -237,7 +237,8 @@ def test_what_the_readme_configures_serves_until_sigterm(prepared: Path) -> None
         log, _ = gateway.communicate(timeout=30)
     assert gateway.returncode == 0
     lines = [json.loads(line) for line in log.splitlines()]
-    assert "gateway.stopping" in [line["event"] for line in lines]
+    assert "gateway.stopping" in [line.get("event") for line in lines]
+    assert "STARTED" in [line["audit"]["kind"] for line in lines if "audit" in line]
 
 
 def test_the_chart_renders_with_the_values_of_the_readme(prepared: Path) -> None:

@@ -125,10 +125,13 @@ def test_every_locked_package_is_pinned_with_hashes_and_no_index(lock: Path) -> 
 
 
 def test_one_package_has_one_version_in_all_locks() -> None:
-    versions: dict[str, set[str]] = {}
+    versions: dict[tuple[str, str], set[str]] = {}
     for lock in LOCKS:
-        for name, version in re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(), re.MULTILINE):
-            versions.setdefault(name, set()).add(version)
+        # With a marker it is the version for some interpreters: there may be another for the rest.
+        pins = re.findall(r"^([\w.-]+)==(\S+) (; .*)?\\$", lock.read_text(), re.MULTILINE)
+        for name, version, marker in pins:
+            versions.setdefault((name, marker), set()).add(version)
+    assert versions
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 

@@ -41,7 +41,7 @@ ERRORS = [
     (NotLookedUp(), "JOURNAL_UNAVAILABLE", True),
     (SwitchesUnavailable(), "JOURNAL_UNAVAILABLE", True),
     (AuditUnavailable(), "AUDIT_UNAVAILABLE", True),
-    (NoKey("demo", "trade"), "KEY_UNAVAILABLE", False),
+    (NoKey("demo", "trade"), "KEY_UNAVAILABLE", True),
     (KeyStopped("demo", "trade", "20001"), "KEY_UNAVAILABLE", True),
     (Stopping(), "INTERNAL", True),
     (SourceUnavailable("the ticker of BTCUSDT"), "EXCHANGE_UNAVAILABLE", True),
