@@ -59,6 +59,7 @@ class _Faults:
     def look(self, *, connect: bool) -> None:
         settings = self._settings()
         declared = self._declared_accounts()
+        self._candidate()
         keyring = self._keyring()
         if declared is not None and keyring is not None:
             self.problems += _unmatched(declared, keyring)
@@ -84,6 +85,15 @@ class _Faults:
         except BadPolicy as bad:
             self.problems += [f"{path}: {line}" for line in str(bad).splitlines()]
             return None
+
+    def _candidate(self) -> None:
+        """A policy that is only tried out keeps nothing from starting."""
+        if (path := self._path("POLICY_CANDIDATE_FILE")) is None:
+            return
+        try:
+            PolicyFile(path, _wall_ms)
+        except BadPolicy as bad:
+            self.warnings += [f"{path}: {line}" for line in str(bad).splitlines()]
 
     def _keyring(self) -> Keyring | None:
         places = KeyPlaces(

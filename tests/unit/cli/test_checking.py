@@ -88,6 +88,15 @@ def test_credentials_open_to_others_are_a_warning_and_no_fault(
     assert captured.err.startswith("warning: ")
 
 
+def test_a_bad_candidate_policy_is_a_warning_and_no_fault(
+    environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    candidate = tmp_path / "candidate.yaml"
+    candidate.write_text("version: 1\naccounts: [demo]\nprincipals: [nobody]\n")
+    assert check(environ | {"NGW_POLICY_CANDIDATE_FILE": str(candidate)}, connect=False) == 0
+    assert capsys.readouterr().err.startswith(f"warning: {candidate}: line 3")
+
+
 def test_an_exchange_over_the_network_without_tls_is_a_warning_and_no_fault(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
