@@ -35,7 +35,8 @@ def test_the_version_is_the_projects() -> None:
     [
         (),
         *(("serve",), ("check",), ("dev",), ("sandbox",), ("schema",)),
-        *(("policy", "check"), ("policy", "new-token")),
+        *(("keys", name) for name in ("init", "add", "list", "rotate", "retire")),
+        *(("keys", "reseal"), ("keys", "probe"), ("policy", "check"), ("policy", "new-token")),
         *(("watch", topic) for topic in ("tickers", "top", "book", "candles", "trades", "orders")),
     ],
     ids=" ".join,
