@@ -23,9 +23,12 @@ MARKET_ORDER = {
     "order": {"market": {"quantity": "0.001"}},
 }
 CANDLES = {**MARKET, "interval": "H1"}
+SWITCH = {"principal": "stranger", "state": "CANCEL_ONLY", "reason": "a document"}
+SUSPENSION = {"principal": "former", "reason": "a document"}
 
 VARIABLES: dict[str, Callable[[Caller], Mapping[str, Any]]] = {
     "account": lambda _: {"id": "demo", **MARKET},
+    "audit-log": lambda _: {},
     "cancel-order": lambda caller: {
         **ACCOUNT,
         "orderId": accepted(caller, "document-cancelled")["order"]["orderId"],
@@ -41,7 +44,11 @@ VARIABLES: dict[str, Callable[[Caller], Mapping[str, Any]]] = {
     "place-order": lambda _: {"input": MARKET_ORDER},
     "placement": lambda caller: {"id": accepted(caller, "document-read")["placement"]["id"]},
     "placements": lambda _: ACCOUNT,
+    "restore-principal": lambda _: SUSPENSION,
+    "set-trading-state": lambda _: SWITCH,
+    "suspend-principal": lambda _: SUSPENSION,
     "trades": lambda _: {**MARKET, "first": 5},
+    "trading-switches": lambda _: {},
     "transfer-options": lambda _: {**ACCOUNT, "asset": "BTC"},
     "transfers": lambda _: ACCOUNT,
     "viewer": lambda _: {},
@@ -54,7 +61,14 @@ VARIABLES: dict[str, Callable[[Caller], Mapping[str, Any]]] = {
     "watch-trades": lambda _: MARKET,
 }
 WATCHED = sorted(name for name in VARIABLES if name.startswith("watch-"))
-ANSWERED = sorted(VARIABLES.keys() - WATCHED)
+FOR_OPERATORS = [
+    "audit-log",
+    "restore-principal",
+    "set-trading-state",
+    "suspend-principal",
+    "trading-switches",
+]
+ANSWERED = sorted(VARIABLES.keys() - {*WATCHED, *FOR_OPERATORS})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,6 +79,9 @@ def something_to_show(service: Service, trader: Caller) -> Iterator[None]:
     service.exchange.outsider.limit("sell", "BTCTRY", "434000", "0.1")
     accepted(trader, "document-filled", price="434000")
     yield
+    operator = service.caller("operator")
+    operator.answer(DOCUMENTS["set-trading-state"], **SWITCH | {"state": "ACTIVE"})
+    operator.answer(DOCUMENTS["restore-principal"], **SUSPENSION)
     service.exchange.sweep()
 
 
@@ -80,6 +97,14 @@ def test_every_published_document_is_tried_here() -> None:
 @pytest.mark.parametrize("name", ANSWERED)
 def test_a_published_query_or_mutation_is_answered(trader: Caller, name: str) -> None:
     assert shows_something(trader.answer(DOCUMENTS[name], **VARIABLES[name](trader)))
+
+
+@pytest.mark.parametrize("name", FOR_OPERATORS)
+def test_a_published_document_for_operators_is_answered(service: Service, name: str) -> None:
+    operator = service.caller("operator")
+    operator.answer(DOCUMENTS["set-trading-state"], **SWITCH)
+    operator.answer(DOCUMENTS["suspend-principal"], **SUSPENSION)
+    assert shows_something(operator.answer(DOCUMENTS[name], **VARIABLES[name](operator)))
 
 
 @pytest.mark.parametrize("name", WATCHED)
