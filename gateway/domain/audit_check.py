@@ -14,7 +14,7 @@ from gateway.domain.audit_chain import Head, MalformedEntry, is_whole
 REDIS = "redis"
 FILE = "file"
 
-_GRACE_MS = 15_000
+_GRACE_MS = 5_000
 """So long may one copy be behind another while entries are being written."""
 
 
