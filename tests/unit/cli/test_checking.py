@@ -60,7 +60,7 @@ def test_an_empty_environment_is_told_to_lack_what_it_lacks(
     assert check({}, connect=False) == 2
     names = {line.partition(":")[0] for line in problems(capsys)}
     assert names == {
-        "NGW_CREDENTIALS_DIR",
+        "NGW_KEYS_FILE",
         "NGW_POLICY_FILE",
         "NGW_CACHE_REDIS_URL",
         "NGW_STATE_REDIS_URL",

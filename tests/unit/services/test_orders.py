@@ -18,7 +18,6 @@ from gateway.domain.errors import (
 )
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderStatus, OrderType, PlacementState, PlaceOrder
-from gateway.services.cancels import Cancelled, CancelUnknown
 from gateway.store.journal import OrderJournal
 from tests.unit.services.desks import CALLER, OTHER, desk_of
 from tests.unit.services.examples import (
@@ -364,33 +363,3 @@ async def test_a_placement_is_shown_to_nobody_but_its_principal(valkey: ValkeySe
         assert await desk.placements.one(APP, "demo.nothing") is None
         assert await desk.placements.of_orders(APP, "demo", ["placed"]) == {"placed": placed}
         assert await desk.placements.of_orders(OTHER, "demo", ["placed"]) == {}
-
-
-async def test_cancels_of_one_order_at_once_are_sent_once(valkey: ValkeyServer) -> None:
-    async with desk_of(valkey.url) as desk:
-        outcomes = await asyncio.gather(
-            *(desk.cancels.cancel(CALLER, "demo", "placed") for _ in range(10))
-        )
-        assert outcomes == [Cancelled("placed", order("placed"))] * 10
-        assert desk.exchange.asked == ["cancel"]
-        assert desk.count("cancels", "Cancelled") == 1
-
-
-async def test_an_unclear_cancel_says_until_when_it_may_still_be_carried_out(
-    valkey: ValkeyServer,
-) -> None:
-    async with desk_of(valkey.url) as desk:
-        desk.exchange.answers["cancel"] = UNCLEAR
-        outcome = await desk.cancels.cancel(CALLER, "demo", "placed")
-        assert outcome == CancelUnknown("placed", 1_005_000)
-
-
-@pytest.mark.parametrize("failure", [REFUSED, NOT_SENT])
-async def test_a_cancel_that_did_nothing_raises_what_kept_it(
-    valkey: ValkeyServer, failure: GatewayError
-) -> None:
-    async with desk_of(valkey.url) as desk:
-        desk.exchange.answers["cancel"] = failure
-        with pytest.raises(type(failure)):
-            await desk.cancels.cancel(CALLER, "demo", "placed")
-        assert desk.count("cancels", type(failure).__name__) == 1

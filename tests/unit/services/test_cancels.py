@@ -1,0 +1,126 @@
+import asyncio
+
+import pytest
+
+from gateway.access.policy import Action
+from gateway.domain.account import TradingState
+from gateway.domain.errors import (
+    GatewayError,
+    NotLookedUp,
+    NotSent,
+    NotYours,
+    Refused,
+    TradingHalted,
+    Unclear,
+)
+from gateway.domain.switches import Scope, Switch
+from gateway.services.cancels import Cancelled, CancelUnknown
+from tests.unit.services.desks import CALLER, OTHER_CALLER, desk_of
+from tests.unit.services.examples import command, order, policy, until
+from tests.valkey import ValkeyServer
+
+pytestmark = pytest.mark.anyio
+
+REFUSED = Refused("cancel-order", "10075", "ORDER_NOT_FOUND", "not open", "look", retry=False)
+NOT_SENT = NotSent("cancel-order", "connect")
+UNCLEAR = Unclear("cancel-order", "timeout")
+OWN_ONLY = policy(Action.ORDERS_PLACE, Action.ORDERS_CANCEL)
+
+
+async def test_cancels_of_one_order_at_once_are_sent_once(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        outcomes = await asyncio.gather(
+            *(desk.cancels.cancel(CALLER, "demo", "placed") for _ in range(10))
+        )
+        assert outcomes == [Cancelled("placed", order("placed"))] * 10
+        assert desk.exchange.asked == ["cancel"]
+        assert desk.count("cancels", "Cancelled") == 1
+
+
+async def test_an_unclear_cancel_says_until_when_it_may_still_be_carried_out(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers["cancel"] = UNCLEAR
+        outcome = await desk.cancels.cancel(CALLER, "demo", "placed")
+        assert outcome == CancelUnknown("placed", 1_005_000)
+
+
+@pytest.mark.parametrize("failure", [REFUSED, NOT_SENT])
+async def test_a_cancel_that_did_nothing_raises_what_kept_it(
+    valkey: ValkeyServer, failure: GatewayError
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers["cancel"] = failure
+        with pytest.raises(type(failure)):
+            await desk.cancels.cancel(CALLER, "demo", "placed")
+        assert desk.count("cancels", type(failure).__name__) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [(order("placed"), "CANCELLED"), (UNCLEAR, "UNKNOWN"), (REFUSED, "ORDER_NOT_FOUND")],
+)
+async def test_a_cancel_is_on_record_before_it_leaves_and_when_its_outcome_is_known(
+    valkey: ValkeyServer, answer: object, outcome: str
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers["cancel"] = answer
+        await asyncio.gather(desk.cancels.cancel(CALLER, "demo", "placed"), return_exceptions=True)
+        assert desk.watch.audit.outcomes() == [("CANCEL", "SENDING"), ("CANCEL", outcome)]
+
+
+async def test_a_cancel_goes_out_though_nothing_can_be_put_on_record(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.watch.audit.away = True
+        assert isinstance(await desk.cancels.cancel(CALLER, "demo", "placed"), Cancelled)
+
+
+async def test_an_app_cancels_its_own_orders_and_no_others(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url, OWN_ONLY) as desk:
+        await desk.orders.place(CALLER, command())
+        with pytest.raises(NotYours):
+            await desk.cancels.cancel(CALLER, "demo", "somebody-else-s")
+        assert desk.watch.audit.outcomes()[-1] == ("DENIED", "ORDER_NOT_FOUND")
+        assert "cancel" not in desk.exchange.asked
+        assert isinstance(await desk.cancels.cancel(CALLER, "demo", "placed"), Cancelled)
+
+
+async def test_with_the_journal_away_an_own_order_that_is_remembered_is_cancelled(
+    own_valkey: ValkeyServer,
+) -> None:
+    async with desk_of(own_valkey.url, OWN_ONLY, patience_s=0.5) as desk:
+        await desk.orders.place(CALLER, command())
+        await asyncio.to_thread(own_valkey.stop)
+        assert isinstance(await desk.cancels.cancel(CALLER, "demo", "placed"), Cancelled)
+        with pytest.raises(NotLookedUp):
+            await desk.cancels.cancel(CALLER, "demo", "not-remembered")
+
+
+@pytest.mark.parametrize("state", [TradingState.CANCEL_ONLY, TradingState.HALTED])
+async def test_only_what_is_halted_takes_no_cancels(
+    valkey: ValkeyServer, state: TradingState
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.watch.switch.holding = Switch(Scope(), state, "a drill", "ops", 1)
+        if state is TradingState.CANCEL_ONLY:
+            assert isinstance(await desk.cancels.cancel(CALLER, "demo", "placed"), Cancelled)
+        else:
+            with pytest.raises(TradingHalted):
+                await desk.cancels.cancel(CALLER, "demo", "placed")
+
+
+async def test_a_cancel_given_up_at_the_stop_is_on_record_as_unknown(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.hold("cancel")
+        cancelling = asyncio.create_task(desk.cancels.cancel(CALLER, "demo", "placed"))
+        await until(lambda: desk.exchange.waiting)
+        await desk.cancels.aclose(0)
+        await asyncio.gather(cancelling, return_exceptions=True)
+        assert desk.watch.audit.outcomes()[-1] == ("CANCEL", "UNKNOWN")
+
+
+async def test_a_stranger_s_cancel_is_refused_without_a_hint(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        with pytest.raises(GatewayError, match="no account is called"):
+            await desk.cancels.cancel(OTHER_CALLER, "demo", "placed")

@@ -1,0 +1,96 @@
+"""Orders under what watches over them: the audit log, the switch, rates and limits."""
+
+import pytest
+
+from gateway.domain.account import TradingState
+from gateway.domain.errors import (
+    AuditUnavailable,
+    GatewayError,
+    OverLimit,
+    RateLimited,
+    TradingHalted,
+)
+from gateway.domain.orders import PlacementState
+from gateway.domain.switches import Scope, Switch
+from tests.unit.services.desks import CALLER, desk_of
+from tests.unit.services.examples import APP, command
+from tests.valkey import ValkeyServer
+
+pytestmark = pytest.mark.anyio
+
+S = PlacementState
+
+
+async def test_an_order_is_on_record_before_it_leaves_and_when_its_outcome_is_known(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        placed = await desk.orders.place(CALLER, command())
+        before, after = desk.watch.audit.events
+        assert (before.outcome, after.outcome) == ("SENDING", "ACCEPTED")
+        assert before.principal == "app"
+        assert before.rule == after.rule == "trade"
+        assert before.trace_id == CALLER.trace_id
+        assert before.detail["placement"] == after.detail["placement"] == placed.id
+        assert (before.detail["price"], before.detail["quantity"]) == ("100", "10")
+        assert after.detail["orderId"] == "placed"
+
+
+async def test_what_cannot_be_put_on_record_is_neither_sent_nor_recorded(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.watch.audit.away = True
+        with pytest.raises(AuditUnavailable):
+            await desk.orders.place(CALLER, command())
+        assert "place" not in desk.exchange.asked
+        assert await desk.journal.find(APP.id, "demo", "c-1") is None
+        assert desk.watch.limiter.claimed == set()
+        desk.watch.audit.away = False
+        assert (await desk.orders.place(CALLER, command())).state is S.ACCEPTED
+
+
+async def test_a_replayed_order_is_on_record_as_one_and_gives_its_claim_back(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        placed = await desk.orders.place(CALLER, command())
+        assert await desk.orders.place(CALLER, command()) == placed
+        assert desk.watch.audit.outcomes() == [
+            ("ORDER", "SENDING"), ("ORDER", "ACCEPTED"),
+            ("ORDER", "SENDING"), ("ORDER", "REPLAYED"),
+        ]  # fmt: skip
+        assert desk.watch.limiter.claimed == {placed.id}
+        assert [each.id for each in desk.watch.limiter.settled] == [placed.id]
+
+
+@pytest.mark.parametrize(
+    ("part", "refusal", "outcomes"),
+    [
+        (
+            "limiter",
+            OverLimit("trade", "open_orders", "3 are the most"),
+            [("DENIED", "OVER_LIMIT")],
+        ),
+        ("rates", RateLimited("orders trade", 2.5), [("DENIED", "RATE_LIMITED")]),
+    ],
+)
+async def test_an_order_beyond_a_limit_is_not_signed_and_its_denial_is_on_record(
+    valkey: ValkeyServer, part: str, refusal: GatewayError, outcomes: list[tuple[str, str]]
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        getattr(desk.watch, part).refusal = refusal
+        with pytest.raises(type(refusal)):
+            await desk.orders.place(CALLER, command())
+        assert desk.watch.audit.outcomes() == outcomes
+        assert desk.watch.audit.events[0].detail["clientOrderId"] == "c-1"
+        assert "place" not in desk.exchange.asked
+
+
+async def test_a_switch_stops_an_order_before_it_takes_of_a_limit(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.watch.switch.holding = Switch(Scope(), TradingState.CANCEL_ONLY, "a drill", "ops", 1)
+        with pytest.raises(TradingHalted, match="a drill"):
+            await desk.orders.place(CALLER, command())
+        assert (desk.watch.rates.taken, desk.watch.limiter.claimed) == ([], set())
+        assert desk.watch.audit.outcomes() == [("DENIED", "TRADING_HALTED")]
