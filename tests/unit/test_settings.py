@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from gateway.domain.market import MarketKind
 from gateway.exchange import Timeouts
-from gateway.settings import PREFIX, Lifetime, Settings, SettingsFault, example, load_settings
+from gateway.setting_values import Lifetime
+from gateway.settings import PREFIX, Settings, SettingsFault, example, load_settings
 
 GATEWAY = Path(__file__).parents[2] / "gateway"
 ENOUGH = {

@@ -43,7 +43,7 @@ class StandInAudit:
         self.events.append(event)
 
     async def page(self, **_asked: object) -> AuditPage:
-        return AuditPage((), has_next=False)
+        return AuditPage((), None, has_next=False)
 
     async def finish(self) -> None:
         return
