@@ -49,3 +49,11 @@ def test_an_address_of_the_environment_never_gets_the_token_of_the_file(tmp_path
 def test_without_either_it_says_what_to_set() -> None:
     with pytest.raises(NoTarget, match="GATEWAY_URL and GATEWAY_TOKEN not set"):
         find_target({}, NOWHERE)
+
+
+def test_the_first_token_that_is_set_is_shown() -> None:
+    tokens = ("OPERATOR_TOKEN", "GATEWAY_TOKEN")
+    both = environ() | {"OPERATOR_TOKEN": "o"}
+    assert find_target(both, NOWHERE, tokens).token == "o"
+    assert find_target(both | {"OPERATOR_TOKEN": ""}, NOWHERE, tokens).token == "t"
+    assert find_target(both, NOWHERE).token == "t"
