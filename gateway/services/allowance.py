@@ -28,8 +28,8 @@ class Allowance:
     """A rate by its `name` and its key in the store; `cap` of it is for all but cancels.
 
     Permits are taken in batches, so that not each one costs a round trip. What is not spent in a
-    tenth of the rate's span, or a second, is lost. So batches grow only while each is used up
-    before that: who asks now and then loses none.
+    tenth of the rate's span, or a second, is lost. So a batch is twice the one before if that was
+    used up by then, else what was spent of it: who asks now and then loses none.
     """
 
     def __init__(
@@ -48,7 +48,10 @@ class Allowance:
         self._good_until = 0.0
         self._refused_until = 0.0
         self._usage = Usage(rate.per_s, 0, 0.0, 0, 0.0)
+        self._counted = 0
         self._whole_at = 0.0
+        self._resets_at = 0
+        self._whole = LimitState(name, Decimal(cap), Decimal(cap), None, rate.per_s)
         self._taking = asyncio.Lock()
 
     async def take(self) -> None:
@@ -71,13 +74,13 @@ class Allowance:
 
     def state(self) -> LimitState:
         """What is left for all but cancels, as far as this process knows."""
-        limit, now = Decimal(self._cap), self._clocks.monotonic()
+        now = self._clocks.monotonic()
         if now >= self._whole_at:
-            return LimitState(self._name, limit, limit, None, self._rate.per_s)
+            return self._whole
         unspent = self._permits if now < self._good_until else 0
-        remaining = min(self._cap, max(0, self._cap - self._usage.count + unspent))
-        resets_at = self._clocks.wall_ms() + math.ceil((self._whole_at - now) * 1000)
-        return LimitState(self._name, limit, Decimal(remaining), resets_at, self._rate.per_s)
+        remaining = Decimal(min(self._cap, max(0, self._cap - self._counted + unspent)))
+        whole = self._whole
+        return LimitState(whole.name, whole.limit, remaining, self._resets_at, whole.per_s)
 
     def _spend(self) -> bool:
         if self._permits == 0 or self._clocks.monotonic() >= self._good_until:
@@ -89,8 +92,8 @@ class Allowance:
         if (wait := self._refused_until - self._clocks.monotonic()) > 0:
             raise self._refusal(wait)
         used_up = self._permits == 0 and self._clocks.monotonic() < self._good_until
-        self._permits = 0
-        self._batch = min(self._largest_batch, 2 * self._batch) if used_up else 1
+        wanted = 2 * self._batch if used_up else self._batch - self._permits
+        self._batch, self._permits = max(1, min(self._largest_batch, wanted)), 0
         if not await self._take(self._batch, cap=self._cap):
             await self._take_last()
         self._permits = self._batch - 1
@@ -107,8 +110,10 @@ class Allowance:
 
     async def _take(self, quantity: int, *, cap: int) -> bool:
         taken = await self._store.take(self._key, self._rate, quantity, cap=cap)
-        self._usage = taken.usage
-        self._whole_at = self._clocks.monotonic() + taken.usage.whole_in
+        self._usage, self._counted = taken.usage, taken.usage.count
+        whole_in = taken.usage.whole_in
+        self._whole_at = self._clocks.monotonic() + whole_in
+        self._resets_at = self._clocks.wall_ms() + math.ceil(whole_in * 1000)
         return taken.granted
 
     def _refusal(self, wait: float) -> RateLimited:

@@ -1,6 +1,7 @@
 """How requests are counted against the caller's limits, and how answers show what is left."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -22,6 +23,8 @@ class _Shown(msgspec.Struct):
 
 
 _ENCODER = msgspec.json.Encoder()
+_written = lru_cache(maxsize=1000)(timestamp_text)
+"""Answers in quick succession show the same time."""
 
 
 async def count_request(rates: Rates, principal: Principal, cancels: Callable[[], bool]) -> None:
@@ -72,5 +75,5 @@ def with_limits(body: bytes, states: Iterable[LimitState]) -> bytes:
 
 
 def _shown(state: LimitState) -> _Shown:
-    resets_at = None if state.resets_at is None else timestamp_text(state.resets_at)
+    resets_at = None if state.resets_at is None else _written(state.resets_at)
     return _Shown(state.name, int(state.limit), int(state.remaining), resets_at)
