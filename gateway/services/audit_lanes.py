@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 
 import structlog
 
@@ -63,7 +64,7 @@ class Lane:
 
     async def write(self) -> tuple[AuditEntry, ...]:
         """Write what waits, up to a batch; return what is durable now: all of it, or nothing."""
-        batch = tuple(self._waiting[place] for place in range(min(_BATCH, len(self._waiting))))
+        batch = tuple(islice(self._waiting, _BATCH))
         try:
             await self._append(batch)
         except (OSError, StoreUnavailable) as failure:

@@ -20,6 +20,7 @@ from tests.processes import eventually
 STREAM = "ngw:1:audit:{log}:entries"
 HEADS = "ngw:1:audit:{log}:heads"
 LOCAL = "audit-of-vault"
+DENIED = "all-but-demo"
 
 
 def audit(*words: str, redis: str | None = None) -> tuple[int, str]:
@@ -43,11 +44,19 @@ class _OneAccount(Member):
         return {"id": f"{self.name}-{number}", "actions": actions, "account": self.account}
 
 
+class _AllButDemo(Member):
+    """May read the whole audit log, but for what concerns the account demo."""
+
+    def entry(self) -> dict[str, Any]:
+        deny = {"id": "not-demo", "account": "demo", "actions": AUDIT}
+        return {**super().entry(), "denies": [deny]}
+
+
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Path]]:
     """A gateway that writes its audit log to a file as well; an order has been placed."""
     path = tmp_path_factory.mktemp("audit") / "audit.jsonl"
-    people = (*PEOPLE, _OneAccount(LOCAL, (AUDIT,), account="vault"))
+    people = (*PEOPLE, _OneAccount(LOCAL, (AUDIT,), account="vault"), _AllButDemo(DENIED, (AUDIT,)))
     settings = {"NGW_AUDIT_FILE": str(path), "NGW_AUDIT_ANCHOR_S": "1"}
     with running_service(tmp_path_factory, people=people, settings=settings) as service:
         accepted(service.caller("trader"), "audited")
@@ -64,7 +73,7 @@ def test_an_order_is_on_record_with_who_which_rule_and_what_came_of_it(
     audited: tuple[Service, Path],
 ) -> None:
     service, _ = audited
-    eventually(lambda: len(nodes(service, kind="ORDER")) >= 2)
+    assert eventually(lambda: len(nodes(service, kind="ORDER")) >= 2)
     done, sending = nodes(service, kind="ORDER", first=2)
     assert (sending["outcome"], done["outcome"]) == ("SENDING", "ACCEPTED")
     for node in (done, sending):
@@ -77,7 +86,7 @@ def test_an_order_is_on_record_with_who_which_rule_and_what_came_of_it(
 def test_a_denied_look_at_the_audit_log_is_on_record_itself(audited: tuple[Service, Path]) -> None:
     service, _ = audited
     assert service.caller("reader").code("{ auditLog { edges { cursor } } }") == "FORBIDDEN"
-    eventually(lambda: nodes(service, kind="DENIED", principal="reader"))
+    assert eventually(lambda: bool(nodes(service, kind="DENIED", principal="reader")))
     node = nodes(service, kind="DENIED", principal="reader")[0]
     assert (node["action"], node["outcome"]) == ("audit:read", "FORBIDDEN")
 
@@ -88,6 +97,15 @@ def test_a_grant_of_one_account_shows_that_account_alone(audited: tuple[Service,
     everything = {node["account"] for node in nodes(service, first=200)}
     assert {None, "demo"} <= everything
     assert service.caller(LOCAL).code(operation("audit-log"), account="demo") == "UNKNOWN_ACCOUNT"
+
+
+def test_what_concerns_an_account_that_is_denied_stays_hidden(
+    audited: tuple[Service, Path],
+) -> None:
+    service, _ = audited
+    accounts = {node["account"] for node in nodes(service, DENIED, first=200)}
+    assert None in accounts
+    assert "demo" not in accounts
 
 
 def test_pages_hold_every_entry_once(audited: tuple[Service, Path]) -> None:
@@ -105,7 +123,7 @@ def test_a_whole_log_is_verified_in_redis_in_the_file_and_against_the_gateway_s_
     audited: tuple[Service, Path],
 ) -> None:
     service, path = audited
-    eventually(lambda: b"audit.head" in service.log.read_bytes())
+    assert eventually(lambda: b"audit.head" in service.log.read_bytes())
     code, told = audit(
         "verify", "--file", str(path), "--log", str(service.log), redis=service.valkey.url
     )
@@ -168,7 +186,7 @@ def test_a_log_on_standard_output_is_verified_from_there(
         service.valkey.command("DEL", HEADS)
         # Not at once: what is a few seconds old may be on its way.
         both = ("verify", "--file", str(service.log))
-        eventually(lambda: "Redis lacks" in audit(*both, redis=service.valkey.url)[1])
+        assert eventually(lambda: "Redis lacks" in audit(*both, redis=service.valkey.url)[1])
 
 
 def test_without_a_log_to_read_the_commands_say_what_to_set(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_an_entry_that_says_anything_else_is_not_whole() -> None:
     entry = first_or_next(None, "w", 5, event)
     changes = ({"time": 6}, {"sequence": 2}, {"writer": "v"}, {"previous": "00"})
     for change in changes:
-        assert not is_whole(replace(entry, **change))  # type: ignore[arg-type]
+        assert not is_whole(replace(entry, **change))
     assert not is_whole(replace(entry, event=replace(event, principal="else")))
 
 
