@@ -4,16 +4,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from gateway.sandbox import KeyPair, Permission
 from tests.functional.conftest import running_service
 from tests.functional.exchange import DEMO, QUIET, Exchange
-from tests.functional.ordering import accepted
+from tests.functional.ordering import accepted, cancel, place
 from tests.functional.service import Service
 from tests.processes import eventually
 
@@ -157,15 +159,44 @@ def sealed(
         yield terminal, service
 
 
-def test_a_running_gateway_moves_over_to_a_rotated_key(sealed: tuple[Terminal, Service]) -> None:
+@contextmanager
+def trading(service: Service) -> Iterator[list[str]]:
+    """Place and cancel orders all the time meanwhile; give what became of each, at the end."""
+    outcomes: list[str] = []
+    over = Event()
+
+    def trade() -> None:
+        caller = service.caller()
+        for number in count():
+            if over.is_set():
+                return
+            result = place(caller, f"meanwhile-{number}")
+            outcomes.append(result["__typename"])
+            if result["__typename"] == "OrderAccepted":
+                outcomes.append(cancel(caller, result["order"]["orderId"])["__typename"])
+
+    thread = Thread(target=trade)
+    thread.start()
+    try:
+        yield outcomes
+    finally:
+        over.set()
+        thread.join(timeout=20)
+
+
+def test_a_running_gateway_moves_over_to_a_rotated_key_and_no_order_fails(
+    sealed: tuple[Terminal, Service],
+) -> None:
     terminal, service = sealed
-    accepted(service.caller(), "before")
-    assert terminal.keys("rotate", "demo", "trade", given=NEXT) == DONE
-    assert eventually(lambda: "demo/trade@2" in service.log.read_text())
-    accepted(service.caller(), "after")
-    assert terminal.keys("retire", "demo", "trade", "1") == DONE
-    accepted(service.caller(), "retired")
+    with trading(service) as outcomes:
+        assert terminal.keys("rotate", "demo", "trade", given=NEXT) == DONE
+        assert eventually(lambda: "demo/trade@2" in service.log.read_text())
+        assert terminal.keys("retire", "demo", "trade", "1") == DONE
+    accepted(service.caller(), "afterwards")
+    assert len(outcomes) > 10
+    assert set(outcomes) == {"OrderAccepted", "OrderCancelled"}
     assert service.problems() == {}
+    assert "canary" not in service.log.read_text()
 
 
 def test_a_running_gateway_goes_on_while_the_sealed_file_cannot_be_opened(

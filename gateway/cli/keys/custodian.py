@@ -254,8 +254,11 @@ def _tell(settings: KeysSettings, key: KeyId, rights: Rights) -> None:
 
 def _not_activated(label: EntryLabel, finding: Finding) -> int:
     what = "refuses" if finding.verdict is Verdict.NO else "could not be asked about"
+    slot = label.slot
     typer.echo(
-        f"the exchange {what} {label.key_id}, so it is {label.state} as before: {finding.why}",
+        f"the exchange {what} {label.key_id}, so it is {label.state} as before: {finding.why}\n"
+        f"'keys rotate {slot.account} {slot.purpose} --version {label.version}' tries again, "
+        f"'keys retire {slot.account} {slot.purpose} {label.version}' gives it up",
         err=True,
     )
     return REFUSED

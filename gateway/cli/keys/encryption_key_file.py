@@ -16,6 +16,7 @@ def make(path: Path, random_bytes: Callable[[int], bytes], now: datetime) -> Non
     """
     try:
         _write(path, _new_line(random_bytes, now))
+        _flush_folder(path.parent)
     except FileExistsError:
         raise FaultyCredentials((f"{path}: is there already; nothing was written.",)) from None
     except OSError as error:
