@@ -57,7 +57,7 @@ class _JsonWebKey(msgspec.Struct):
     alg: str | None = None
     use: str | None = None
     key_ops: list[str] | None = None
-    d: msgspec.Raw | None = None
+    d: object = None
 
 
 class _JsonWebKeySet(msgspec.Struct):

@@ -235,11 +235,12 @@ async def test_an_issuer_s_clock_may_be_ahead_a_little() -> None:
 
 async def test_a_change_of_policy_counts_for_tokens_that_were_good() -> None:
     async with desk_of() as desk:
-        token = KEY.sign(desk.claims())
+        token = KEY.sign(desk.claims(iat=int(time.time()) - 100))
         await desk.identities.authenticate(token)
         good = desk.policy
-        desk.policy = policy_of(desk.issuer, issued_after=desk.wall_ms() + 1000)
+        desk.policy = policy_of(desk.issuer, issued_after=desk.wall_ms() - 50_000)
         assert await desk.cause(token) is Cause.SUBJECT
+        await desk.identities.authenticate(KEY.sign(desk.claims()))
         desk.policy = policy_of(desk.server.issuer(algorithms=("ES256",)))
         assert await desk.cause(token) is Cause.ALGORITHM
         desk.policy = Policy(revision="4", accounts=(), members=(), wall_ms=desk.wall_ms)

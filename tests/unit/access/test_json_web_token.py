@@ -68,7 +68,7 @@ def test_a_claim_that_is_missing_or_mistyped_makes_a_token_none(changes: dict[st
 
 @pytest.mark.parametrize(
     "header",
-    [{"crit": ["exp"]}, {"crit": []}, {"crit": ["b64"], "b64": False}, {"b64": False}, {"kid": ""}],
+    [{"crit": ["exp"]}, {"crit": []}, {"crit": ["b64"], "b64": True}, {"b64": False}, {"kid": ""}],
     ids=str,
 )
 def test_a_critical_extension_is_refused_and_an_odd_header_finds_no_key(

@@ -74,6 +74,7 @@ def test_a_key_is_found_by_its_id_and_without_one_if_it_is_the_only_one() -> Non
     assert several.find("rsa-2", "ES256") is None
     assert several.find("rsa-3", "RS256") is None
     assert several.find(None, "RS256") is None
+    assert parse_key_set(text(RSA.jwk, EC.jwk)).find(None, "RS256") is None
     single = parse_key_set(text(RSA.jwk))
     assert single.find(None, "RS256") == single.keys[0]
     assert single.find(None, "ES256") is None
