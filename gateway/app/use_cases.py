@@ -18,7 +18,7 @@ from gateway.services.order_gate import OrderGate
 from gateway.services.order_limits import OrderLimiter
 from gateway.services.orders import Orders
 from gateway.services.ownership import Ownership
-from gateway.services.placements import Placements
+from gateway.services.placements import Placements, Placing
 from gateway.services.recent_placements import RecentPlacements
 from gateway.services.streams import StreamHub
 
@@ -36,7 +36,7 @@ def build_services(
         linger_s=settings.feed_linger_s,
         now=wall_ms,
     )
-    recent = RecentPlacements()
+    recent, placing = RecentPlacements(), Placing()
     ownership = Ownership(journal=stores.journal, recent=recent, policy=given.policy)
     accounts = Accounts(
         exchange=upstream.exchange,
@@ -54,7 +54,11 @@ def build_services(
         journal=stores.journal,
     )
     placements = Placements(
-        authority=governance.authority, journal=stores.journal, recent=recent, now=wall_ms
+        authority=governance.authority,
+        journal=stores.journal,
+        recent=recent,
+        placing=placing,
+        now=wall_ms,
     )
     for part in (limiter, accounts, streams):
         stack.push_async_callback(part.aclose)
@@ -68,6 +72,7 @@ def build_services(
         orders=Orders(
             gate=gate,
             placements=placements,
+            placing=placing,
             accounts=accounts,
             market_data=market_data,
             signer=given.keyring.signer,

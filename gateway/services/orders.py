@@ -38,9 +38,8 @@ from gateway.services.order_audit import (
 from gateway.services.order_gate import OrderGate
 from gateway.services.order_logs import order_ended, order_refused
 from gateway.services.order_outcomes import evidence_of, state_after
-from gateway.services.placements import Placements
+from gateway.services.placements import Placements, Placing
 from gateway.services.recent_placements import RecentPlacements
-from gateway.services.single_flight import SingleFlight
 from gateway.store.journal import OrderJournal, new_placement_id
 
 _log = structlog.get_logger(__name__)
@@ -72,6 +71,7 @@ class Orders:
         *,
         gate: OrderGate,
         placements: Placements,
+        placing: Placing,
         accounts: Accounts,
         market_data: MarketData,
         signer: Callable[[str], Sign],
@@ -86,6 +86,7 @@ class Orders:
     ) -> None:
         self._gate = gate
         self._placements = placements
+        self._placing = placing
         self._accounts = accounts
         self._market_data = market_data
         self._signer = signer
@@ -97,7 +98,6 @@ class Orders:
         self._random_bytes = random_bytes
         self._lease_ms = lease_ms
         self._metrics = metrics
-        self._placing: SingleFlight[tuple[str, str, str], Placement] = SingleFlight()
 
     async def place(self, caller: Caller, command: PlaceOrder) -> Placement:
         """Place the order, or return what became of it before.
@@ -113,10 +113,6 @@ class Orders:
         if placement.command.canonical() != command.canonical():
             raise BadUserInput("clientOrderId", "was used for another command; take a new one")
         return placement
-
-    async def landed(self, within_s: float) -> None:
-        """Wait for the orders under way, for `within_s` seconds at the most."""
-        await self._placing.landed(within_s)
 
     async def aclose(self, within_s: float) -> None:
         """Give what is under way `within_s` seconds, then give up on it.

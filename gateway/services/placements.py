@@ -3,17 +3,27 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 from gateway.access.principal import Principal
 from gateway.domain.errors import UnknownAccount
 from gateway.domain.orders import Placement, PlacementPage, PlacementState
 from gateway.services.authority import Authority
 from gateway.services.recent_placements import RecentPlacements
+from gateway.services.single_flight import SingleFlight
 from gateway.store.journal import OrderJournal
+
+_OVERTAKEN_BY_S = 0.1
+
+Placing: TypeAlias = SingleFlight[tuple[str, str, str], Placement]
+"""Orders under way, by principal, account and client order id."""
 
 
 class Placements:
-    """Reads the journal; a placement whose sender is gone is called UNKNOWN."""
+    """Reads the journal; a placement whose sender is gone is called UNKNOWN.
+
+    `placing` are the orders that this process has under way.
+    """
 
     def __init__(
         self,
@@ -21,11 +31,13 @@ class Placements:
         authority: Authority,
         journal: OrderJournal,
         recent: RecentPlacements,
+        placing: Placing,
         now: Callable[[], int],
     ) -> None:
         self._authority = authority
         self._journal = journal
         self._recent = recent
+        self._placing = placing
         self._now = now
 
     async def one(self, principal: Principal, placement_id: str) -> Placement | None:
@@ -73,6 +85,9 @@ class Placements:
         self, principal: Principal, account: str, order_ids: list[str]
     ) -> dict[str, Placement]:
         """The principal's own placements among those that made `order_ids`."""
+        if not all(self._recent.find(account, order_id) for order_id in order_ids):
+            # An order's event may overtake the answer that says whose it is.
+            await self._placing.landed(_OVERTAKEN_BY_S)
         recent = {each: self._recent.find(account, each) for each in order_ids}
         found = {each: placement for each, placement in recent.items() if placement is not None}
         missing = [order_id for order_id in order_ids if order_id not in found]

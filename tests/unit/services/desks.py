@@ -20,7 +20,7 @@ from gateway.services.market_data import MarketData
 from gateway.services.order_gate import OrderGate
 from gateway.services.orders import Orders
 from gateway.services.ownership import Ownership
-from gateway.services.placements import Placements
+from gateway.services.placements import Placements, Placing
 from gateway.services.recent_placements import RecentPlacements
 from gateway.services.signed_reads import SignedReads
 from gateway.store.journal import OrderJournal
@@ -102,7 +102,7 @@ def trading_of(
     streams: Mapping[str, AccountStream],
 ) -> Trading:
     """Put the use cases together as the app does."""
-    recent = RecentPlacements()
+    recent, placing = RecentPlacements(), Placing()
     ownership = Ownership(journal=journal, recent=recent, policy=granted)
     authority = authority_of(granted, watch.audit, metrics)
     accounts = Accounts(
@@ -116,11 +116,14 @@ def trading_of(
         limiter=watch.limiter.limiter,
         journal=journal,
     )
-    placements = Placements(authority=authority, journal=journal, recent=recent, now=clock)
+    placements = Placements(
+        authority=authority, journal=journal, recent=recent, placing=placing, now=clock
+    )
     audit = watch.audit.trail
     orders = Orders(
         gate=gate,
         placements=placements,
+        placing=placing,
         accounts=accounts,
         market_data=market_data,
         signer=signer,
