@@ -62,6 +62,7 @@ async def trail_of(
             spool_limit=spool_limit,
             anchor_s=anchor_s,
             retry_s=0.02,
+            patience_s=60,
         )
 
 
