@@ -6,6 +6,7 @@ from gateway.domain.errors import (
     ExchangeFailure,
     Forbidden,
     GatewayError,
+    KeyStopped,
     NotSent,
     OverLimit,
     RateLimited,
@@ -39,6 +40,10 @@ def rejection_of(error: GatewayError) -> Rejection:
             message = f"{error}; nothing was sent"
             return Rejection(
                 code=error.code, message=message, retryable=True, retry_after=retry_after
+            )
+        case KeyStopped(exchange_code=code):
+            return Rejection(
+                code=error.code, message=str(error), exchange_code=code, retryable=True
             )
         case NotSent():
             message = f"{error}; nothing was sent: try again"

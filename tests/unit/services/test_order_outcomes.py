@@ -4,9 +4,12 @@ from gateway.domain.errors import (
     ExchangeFailure,
     Forbidden,
     GatewayError,
+    KeyStopped,
+    NoKey,
     NotRecorded,
     NotSent,
     OverLimit,
+    RateLimited,
     Refused,
     Unclear,
 )
@@ -28,6 +31,8 @@ UNCLEAR = Unclear("e", "timeout")
         (Forbidden("orders:place", "rule-7"), ("FORBIDDEN", None, False, "rule-7")),
         (OverLimit("trade", "open_orders", "full"), ("OVER_LIMIT", None, False, "trade")),
         (OverLimit("trade", "day_notional", "full", 9.5), ("OVER_LIMIT", None, True, "trade")),
+        (KeyStopped("demo", "trade", "20001"), ("KEY_UNAVAILABLE", "20001", True, None)),
+        (NoKey("demo", "trade"), ("KEY_UNAVAILABLE", None, True, None)),
         (NotRecorded(), ("JOURNAL_UNAVAILABLE", None, True, None)),
     ],
 )
@@ -36,6 +41,13 @@ def test_a_caller_is_told_the_code_of_what_kept_the_request(
 ) -> None:
     found = rejection_of(error)
     assert (found.code, found.exchange_code, found.retryable, found.rule) == told
+
+
+@pytest.mark.parametrize(
+    "error", [RateLimited("orders trade", 2.5), OverLimit("trade", "day_notional", "full", 2.5)]
+)
+def test_a_caller_is_told_when_time_alone_may_have_helped(error: GatewayError) -> None:
+    assert (rejection_of(error).retryable, rejection_of(error).retry_after) == (True, 2.5)
 
 
 def test_only_an_order_that_was_recorded_as_not_sent_needs_another_id() -> None:
