@@ -36,7 +36,7 @@ async def test_two_hundred_equal_cold_queries_cause_one_request_for_each_key(
     with exchange.fault("market/markets", delayMs=300):
         answers = await ask_at_once(service, [MARKETS, DETAILS] * 100)
     for answer, again in zip(answers, answers[2:], strict=False):
-        assert answer == again
+        assert answer["data"] == again["data"]
         assert "errors" not in answer
     assert len(answers[0]["data"]["markets"]) == 15
     counts = exchange.http.get("/control/requests").json()["counts"]

@@ -16,7 +16,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.sandbox import Account
-from tests.functional.callers import Caller
+from tests.functional.callers import Caller, Json
 from tests.functional.exchange import DEMO, VAULT, Exchange
 from tests.processes import eventually, free_port
 from tests.valkey import ValkeyServer, die_with_parent
@@ -211,6 +211,11 @@ class Service:
             for sample in family.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+    def events(self) -> list[Json]:
+        """The lines of its log but for the audit entries, which a test of theirs reads."""
+        lines = map(json.loads, self.log.read_text().splitlines())
+        return [line for line in lines if "audit" not in line]
 
     def complaints(self, since: int = 0) -> list[str]:
         """The log's lines, from a place on, that speak of an error inside the gateway."""

@@ -127,8 +127,7 @@ def test_who_follows_an_account_whose_login_is_refused_is_told_so_at_once(
             failure = socket.error(stream)
             assert failure["extensions"] == {"code": "EXCHANGE_UNAVAILABLE", "retryable": True}
             assert "refuses the gateway's login" in failure["message"]
-    lines = [json.loads(line) for line in service.log.read_text().splitlines()]
-    (line,) = [line for line in lines if line["event"] == "account.login_refused"]
+    (line,) = [line for line in service.events() if line["event"] == "account.login_refused"]
     assert (line["account"], line["level"]) == ("demo", "error")
 
 

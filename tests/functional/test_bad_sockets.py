@@ -209,7 +209,7 @@ def test_a_flood_of_pings_is_answered_and_harms_nobody(socket: Socket, trader: C
     socket.subscribe("{ __typename }")
     while (message := socket.receive())["type"] == "pong":
         pass
-    assert message["payload"] == {"data": {"__typename": "Query"}}
+    assert message["payload"]["data"] == {"__typename": "Query"}
     assert trader.answer("{ __typename }")
 
 
