@@ -11,7 +11,8 @@ from gateway.services.ownership import Ownership
 HELD_S = 5.0
 """How long the events of an order that is nobody's yet may turn out to be of an own one."""
 
-_FIRST_LOOK_S = 0.01
+_FIRST_PAUSE_S = 0.01
+_LONGEST_PAUSE_S = 0.5
 
 
 @dataclass(slots=True)
@@ -20,7 +21,7 @@ class _Held:
 
     until: float
     look_at: float
-    pause: float = _FIRST_LOOK_S
+    pause: float = _FIRST_PAUSE_S
     orders: list[Order] = field(default_factory=list)
 
 
@@ -96,7 +97,8 @@ class OwnOrderEvents:
             if order_id in owners or held.until <= now:
                 del self._held[order_id]
             else:
-                held.look_at, held.pause = now + held.pause, 2 * held.pause
+                held.look_at = now + held.pause
+                held.pause = min(2 * held.pause, _LONGEST_PAUSE_S)
         return claimed
 
     async def _owners(self, order_ids: list[str]) -> dict[str, str]:

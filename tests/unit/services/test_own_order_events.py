@@ -127,8 +127,9 @@ async def test_what_stays_nobodys_is_let_go_and_told_should_somebody_claim_it_la
     valkey: ValkeyServer,
 ) -> None:
     async with desk_of(valkey.url, held_s=0) as desk:
-        desk.events.tell(NEW, GAP)
-        assert await desk.next() == GAP
+        await desk.place("o-2", 2)
+        desk.events.tell(NEW, order("o-2"))
+        assert await desk.next() == order("o-2")
         await desk.place("o-1")
         desk.events.tell(FILLED)
         assert await desk.next() == FILLED
