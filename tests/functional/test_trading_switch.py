@@ -55,9 +55,9 @@ def switched(service: Service, state: str, **scope: str | None) -> Json:
     return answer["setTradingState"]["switch"]
 
 
-def code(result: Json) -> str | None:
-    """The code of a rejection; None for what was done."""
-    return result.get("code")
+def code(result: Json) -> str:
+    """The code of a rejection; empty for what was done."""
+    return str(result.get("code", ""))
 
 
 def state(caller: Caller) -> str:
