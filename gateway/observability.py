@@ -245,6 +245,8 @@ class Metrics:
         self.audit_lost = self._gauge(
             "audit_lost", "Events since the start that found no room in the audit log"
         )
+        self.switches_set = self._gauge("switches_set", "Switches that are not ACTIVE")
+        self.principals_suspended = self._gauge("principals_suspended", "Suspended principals")
         self.rates_local = self._counter(
             "rates_local", "Permits that were counted by this replica alone, Redis being away"
         )

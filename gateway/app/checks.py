@@ -51,6 +51,8 @@ def _set_gauges(
     metrics.policy_refused.set_function(lambda: given.policy_file.problem is not None)
     metrics.issuer_problem.set_function(lambda: governance.issuer_keys.problem is not None)
     metrics.key_problem.set_function(lambda: keys.problem is not None)
+    metrics.switches_set.set_function(lambda: len(governance.switch.known.switches))
+    metrics.principals_suspended.set_function(lambda: len(governance.switch.known.suspensions))
     metrics.journal_spooled.set_function(stores.journal.pending)
     metrics.journal_problem.set_function(lambda: stores.journal.problem is not None)
     metrics.audit_problem.set_function(lambda: governance.audit.problem is not None)
