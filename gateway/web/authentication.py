@@ -3,7 +3,10 @@
 from typing import Any
 
 from gateway.access.proving import Cause, NotProven
+from gateway.domain.audit import NOBODY, AuditEvent, AuditKind
 from gateway.domain.errors import Unauthenticated
+from gateway.observability import Metrics
+from gateway.services.audit import AuditTrail
 
 _LONGEST = 8300
 """A JWT of 8 KiB, and the scheme before it."""
@@ -33,3 +36,18 @@ def token_of_init(payload: object, header: str | None) -> str:
         if isinstance(name, str) and name.lower() == "authorization":
             return bearer_token(value)
     return bearer_token(header)
+
+
+def note_refusal(refused: NotProven, audit: AuditTrail, metrics: Metrics, trace_id: str) -> None:
+    """Count an attempt that proved nothing, and put it on record: once a second for each cause."""
+    cause = refused.cause.value
+    metrics.unauthenticated.labels(cause).inc()
+    event = AuditEvent(
+        kind=AuditKind.DENIED,
+        principal=NOBODY,
+        action="authenticate",
+        outcome=refused.code,
+        trace_id=trace_id,
+        detail={"cause": cause},
+    )
+    audit.note_often((NOBODY, cause), event)

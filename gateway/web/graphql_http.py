@@ -26,7 +26,7 @@ from gateway.schema.context import Context
 from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import body as error_body
 from gateway.schema.errors import failure
-from gateway.web.authentication import bearer_token
+from gateway.web.authentication import bearer_token, note_refusal
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.limits import (
     CANCEL,
@@ -112,7 +112,7 @@ class GraphQLOverHttp:
             with bind_trace(trace):
                 media_type = _media_type(request.headers.get("accept", "*/*"))
                 _check_verb(request.method)
-                principal = await self._principal(request)
+                principal = await self._principal(request, trace)
                 answer = await self._answer(request, principal, trace, media_type)
         except HttpRefusal as refusal:
             headers |= dict(refusal.headers)
@@ -162,12 +162,12 @@ class GraphQLOverHttp:
         except RateLimited as limited:
             raise _too_many(limited) from None
 
-    async def _principal(self, request: Request) -> Principal:
+    async def _principal(self, request: Request, trace: str) -> Principal:
         try:
             token = bearer_token(request.headers.get("authorization"))
             proof = await self._identities.authenticate(token)
         except NotProven as refused:
-            self._metrics.unauthenticated.labels(refused.cause.value).inc()
+            note_refusal(refused, self._services.audit, self._metrics, trace)
             raise HttpRefusal(401, refused, (("www-authenticate", "Bearer"),)) from None
         return proof.principal
 

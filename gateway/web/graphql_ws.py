@@ -21,7 +21,7 @@ from gateway.schema.context import Context, permit
 from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import code_of, failure, shown
 from gateway.schema.operation_groups import Member, OperationGroup
-from gateway.web.authentication import no_token, token_of_init
+from gateway.web.authentication import no_token, note_refusal, token_of_init
 from gateway.web.graphql_ws_messages import (
     BAD_MESSAGE,
     FORBIDDEN,
@@ -203,10 +203,10 @@ class Connection:
             token = token_of_init(_decoded(payload), self._socket.headers.get("authorization"))
             proof = await self._parts.identities.authenticate(token)
         except NotProven as refused:
-            cause = refused.cause.value
-            self._parts.metrics.unauthenticated.labels(cause).inc()
+            parts = self._parts
+            note_refusal(refused, parts.services.audit, parts.metrics, self._trace)
             reason = "Forbidden: the token is missing or unknown"
-            raise SocketRefusal(FORBIDDEN, reason, cause) from None
+            raise SocketRefusal(FORBIDDEN, reason, refused.cause.value) from None
         self._admit(self, proof.principal)
         self._token, self._proof = token, proof
 

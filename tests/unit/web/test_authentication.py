@@ -1,7 +1,11 @@
 import pytest
 
+from gateway.access.proving import Cause
+from gateway.domain.audit import AuditKind
 from gateway.domain.errors import Unauthenticated
-from gateway.web.authentication import bearer_token, token_of_init
+from gateway.observability import Metrics
+from gateway.web.authentication import bearer_token, no_token, note_refusal, token_of_init
+from tests.unit.services.governing import StandInAudit
 
 
 @pytest.mark.parametrize("text", ["Bearer abc", "bearer abc", "BEARER  abc "])
@@ -36,3 +40,15 @@ def test_without_one_in_the_payload_the_token_is_the_header_s(payload: object) -
 def test_a_bad_token_in_the_payload_is_not_saved_by_the_header() -> None:
     with pytest.raises(Unauthenticated):
         token_of_init({"Authorization": None}, "Bearer abc")
+
+
+def test_an_attempt_that_proves_nothing_is_counted_and_on_record() -> None:
+    audit, metrics = StandInAudit(), Metrics()
+    note_refusal(no_token(), audit.trail, metrics, "a" * 32)
+    (event,) = audit.events
+    assert (event.kind, event.principal, event.outcome) == (
+        AuditKind.DENIED, "unauthenticated", "UNAUTHENTICATED",
+    )  # fmt: skip
+    assert (event.trace_id, event.detail) == ("a" * 32, {"cause": Cause.NO_TOKEN.value})
+    counted = metrics.registry.get_sample_value
+    assert counted("gateway_unauthenticated_total", {"cause": Cause.NO_TOKEN.value}) == 1
