@@ -175,30 +175,30 @@ def test_a_new_token_is_known_within_seconds(own_service: Service) -> None:
 @pytest.mark.parametrize(
     ("left", "ends", "code", "stays"),
     [
-        (MARKET, "orders", "UNKNOWN_ACCOUNT", "tickers"),
-        (READ, "tickers", "FORBIDDEN", "orders"),
+        ((MARKET,), "orders", "UNKNOWN_ACCOUNT", "tickers"),
+        ((READ, ("orders:read-all",)), "tickers", "FORBIDDEN", "orders"),
     ],
     ids=["account", "market"],
 )
 def test_a_grant_taken_away_ends_just_its_streams(
-    own_service: Service, left: tuple[str, ...], ends: str, code: str, stays: str
+    own_service: Service, left: tuple[tuple[str, ...], ...], ends: str, code: str, stays: str
 ) -> None:
-    accepted(own_service.caller(), f"seen-{ends}")
-    auditor = own_service.members["auditor"]
-    with open_socket(own_service.ws_url, auditor.token) as socket:
+    trader, second = own_service.members["trader"], own_service.caller("second-trader")
+    accepted(second, f"seen-{ends}")
+    with open_socket(own_service.ws_url, trader.token) as socket:
         socket.subscribe(ORDERS, "orders", account="demo")
         socket.next("orders")
         socket.subscribe(TICKERS, "tickers", symbols=["1INCHUSDT"])
         while (message := socket.receive())["id"] == "orders":  # there may be more than one open
             pass
         assert message["type"] == "next"
-        write_members(own_service, auditor=replace(auditor, grants=(left,)))
+        write_members(own_service, trader=replace(trader, grants=left))
         while (message := socket.receive())["id"] == stays:
             pass
         assert (message["type"], message["id"]) == ("error", ends)
         assert message["payload"][0]["extensions"]["code"] == code
         own_service.exchange.trade("1INCHUSDT", "3.95", "10")
-        accepted(own_service.caller(), f"still-seen-{stays}")
+        accepted(second, f"still-seen-{stays}")
         assert socket.next(stays)
 
 
