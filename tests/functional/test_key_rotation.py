@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -15,6 +14,7 @@ from gateway.sandbox import KeyPair
 from tests.functional.callers import Caller, open_socket
 from tests.functional.conftest import running_service
 from tests.functional.exchange import DEMO, QUIET
+from tests.functional.key_sources import Mount
 from tests.functional.ordering import accepted, cancel, open_orders, place
 from tests.functional.service import Service
 from tests.processes import eventually
@@ -24,24 +24,6 @@ OLD = DEMO.keys[0]
 NEW = KeyPair("the-newer-key", "the-newer-secret")
 STRANGE = KeyPair("a-key-of-nobody", "a-secret-of-nobody")
 TWO_KEYS = replace(QUIET, accounts=(replace(DEMO, keys=(OLD, NEW)), *QUIET.accounts[1:]))
-
-
-@dataclass
-class Mount:
-    """A folder of mounted secrets, whose content is swapped at once, as Kubernetes does it."""
-
-    folder: Path
-
-    def hold(self, keys: KeyPair) -> None:
-        """Have this pair as the only account's."""
-        place = self.folder / f".{keys.api_key}"
-        place.mkdir(parents=True, exist_ok=True)
-        for name, value in (("api-key", keys.api_key), ("api-secret", keys.api_secret)):
-            (place / name).write_text(value)
-            (place / name).chmod(0o600)
-        link = self.folder / ".link"
-        link.symlink_to(place.name)
-        link.replace(self.folder / "demo")
 
 
 @dataclass

@@ -1,8 +1,5 @@
 """`narkasa-gateway keys` as it is used: processes, a sandbox exchange, and a gateway that runs."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -15,6 +12,7 @@ import pytest
 from gateway.sandbox import KeyPair, Permission
 from tests.functional.conftest import running_service
 from tests.functional.exchange import DEMO, QUIET, Exchange
+from tests.functional.key_sources import DONE, MISUSE, REFUSED, Terminal
 from tests.functional.ordering import accepted, cancel, place
 from tests.functional.service import Service
 from tests.processes import eventually
@@ -30,49 +28,6 @@ TRADER, NEXT = (
 )
 UNHEARD_OF = KeyPair("canary-unheard-of-key", "canary-unheard-of-secret")
 KEYED = replace(QUIET, accounts=(replace(DEMO, keys=(*DEMO.keys, READER, TRADER, NEXT)),))
-DONE, REFUSED, MISUSE = 0, 1, 2
-
-
-class Terminal:
-    """A shell whose environment names a sealed file, its key-encryption keys and an exchange."""
-
-    def __init__(self, folder: Path, exchange_url: str) -> None:
-        self.settings = {
-            "NGW_KEYS_FILE": str(folder / "keys.json"),
-            "NGW_KEY_ENCRYPTION_KEY_FILE": str(folder / "kek"),
-        }
-        self.exchange_url = exchange_url
-        self.printed = ""
-        assert self.keys("init") == DONE
-
-    def keys(self, *arguments: str, given: KeyPair | None = None) -> int:
-        """Run a command; `given` is a key pair on standard input. What it prints is kept."""
-        given_text = "" if given is None else f"{given.api_key}\n{given.api_secret}\n"
-        source = () if given is None else ("--secret-file", "-")
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway.cli", "keys", *arguments, *source],
-            env={
-                "PATH": os.environ["PATH"],
-                "COLUMNS": "200",
-                "NGW_EXCHANGE_REST_URL": self.exchange_url,
-                **self.settings,
-            },
-            input=given_text,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=50,
-        )
-        self.printed = done.stdout + done.stderr
-        assert "canary" not in self.printed
-        assert "Traceback" not in self.printed
-        return done.returncode
-
-    def states(self) -> list[str]:
-        """The versions and states of the trade keys, as `list` shows them."""
-        assert self.keys("list") == DONE
-        rows = [line.split() for line in self.printed.splitlines()]
-        return [f"{row[2]} {row[3]}" for row in rows if row[:2] == ["demo", "trade"]]
 
 
 @pytest.fixture(scope="module")

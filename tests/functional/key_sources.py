@@ -1,0 +1,72 @@
+"""Where a gateway's keys come from in tests: a sealed file with its shell, a mounted folder."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.sandbox import KeyPair
+
+DONE, REFUSED, MISUSE = 0, 1, 2
+"""What `narkasa-gateway keys` ends with."""
+
+
+class Terminal:
+    """A shell whose environment names a sealed file, its key-encryption keys and an exchange."""
+
+    def __init__(self, folder: Path, exchange_url: str) -> None:
+        self.settings = {
+            "NGW_KEYS_FILE": str(folder / "keys.json"),
+            "NGW_KEY_ENCRYPTION_KEY_FILE": str(folder / "kek"),
+        }
+        self.exchange_url = exchange_url
+        self.printed = ""
+        assert self.keys("init") == DONE
+
+    def keys(self, *arguments: str, given: KeyPair | None = None) -> int:
+        """Run a command; `given` is a key pair on standard input. What it prints is kept."""
+        given_text = "" if given is None else f"{given.api_key}\n{given.api_secret}\n"
+        source = () if given is None else ("--secret-file", "-")
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway.cli", "keys", *arguments, *source],
+            env={
+                "PATH": os.environ["PATH"],
+                "COLUMNS": "200",
+                "NGW_EXCHANGE_REST_URL": self.exchange_url,
+                **self.settings,
+            },
+            input=given_text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=50,
+        )
+        self.printed = done.stdout + done.stderr
+        assert "canary" not in self.printed
+        assert "Traceback" not in self.printed
+        return done.returncode
+
+    def states(self) -> list[str]:
+        """The versions and states of the trade keys, as `list` shows them."""
+        assert self.keys("list") == DONE
+        rows = [line.split() for line in self.printed.splitlines()]
+        return [f"{row[2]} {row[3]}" for row in rows if row[:2] == ["demo", "trade"]]
+
+
+@dataclass
+class Mount:
+    """A folder of mounted secrets, whose content is swapped at once, as Kubernetes does it."""
+
+    folder: Path
+
+    def hold(self, keys: KeyPair) -> None:
+        """Have this pair as the only account's."""
+        place = self.folder / f".{keys.api_key}"
+        place.mkdir(parents=True, exist_ok=True)
+        for name, value in (("api-key", keys.api_key), ("api-secret", keys.api_secret)):
+            (place / name).write_text(value)
+            (place / name).chmod(0o600)
+        link = self.folder / ".link"
+        link.symlink_to(place.name)
+        link.replace(self.folder / "demo")
