@@ -12,10 +12,12 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
+import httpx
 import pytest
 
 from gateway.sandbox import Account, SandboxConfig
 from tests.faults.secrecy import check_log
+from tests.faults.tap import Tap
 from tests.functional.callers import Caller
 from tests.functional.exchange import DEMO, QUIET, VAULT, Exchange
 from tests.functional.service import PEOPLE, Member, Service
@@ -25,9 +27,9 @@ FreshService: TypeAlias = Callable[..., Service]
 
 
 @contextmanager
-def _running_valkey() -> Iterator[ValkeyServer]:
+def _running_valkey(password: str | None = None) -> Iterator[ValkeyServer]:
     folder = Path(tempfile.mkdtemp(prefix="ngw-"))
-    server = ValkeyServer(folder)
+    server = ValkeyServer(folder, password=password)
     server.start()
     try:
         yield server
@@ -51,6 +53,35 @@ def running_service(
         with closing(made) as service:
             service.start()
             yield service
+        check_log(made)
+
+
+@contextmanager
+def tapped_service(
+    folders: pytest.TempPathFactory,
+    config: SandboxConfig = QUIET,
+    people: Sequence[Member] = PEOPLE,
+    settings: Mapping[str, str] | None = None,
+    password: str | None = None,
+) -> Iterator[tuple[Service, Tap]]:
+    """Run one for the account demo whose wire to the exchange is listened to.
+
+    With a password its Valkey asks for that.
+    """
+    with (
+        _running_valkey(password) as valkey,
+        closing(Exchange(config)) as exchange,
+        closing(Tap(httpx.URL(exchange.url).port or 0)) as tap,
+    ):
+        addresses = {
+            "NGW_EXCHANGE_REST_URL": f"http://127.0.0.1:{tap.port}",
+            "NGW_EXCHANGE_WS_URL": f"ws://127.0.0.1:{tap.port}/v3",
+        }
+        folder = folders.mktemp("gateway")
+        given = addresses | dict(settings or {})
+        with closing(Service(folder, exchange, valkey, given, (DEMO,), people)) as made:
+            made.start()
+            yield made, tap
         check_log(made)
 
 
