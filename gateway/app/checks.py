@@ -1,24 +1,18 @@
 """What /readyz tells of each part, and the gauges that tell the same to a monitor."""
 
+from gateway.app.foundation import Foundation
 from gateway.app.given import Given
-from gateway.app.governance import Governance
 from gateway.app.stores import Stores
 from gateway.app.upstream import Upstream
 from gateway.services.exchange_status import ExchangeStatus
-from gateway.services.key_rotation import KeyRotation
 from gateway.web.health import Check
 
 
-def build_checks(
-    given: Given,
-    stores: Stores,
-    governance: Governance,
-    upstream: Upstream,
-    keys: KeyRotation,
-    exchange: ExchangeStatus,
-) -> dict[str, Check]:
+def build_checks(base: Foundation, exchange: ExchangeStatus) -> dict[str, Check]:
     """Each says what is wrong with a part, or None."""
-    _set_gauges(given, stores, governance, upstream, keys, exchange)
+    _set_gauges(base, exchange)
+    given, stores, governance = base.given, base.stores, base.governance
+    upstream, keys = base.upstream, base.keys
     feed, candidate = upstream.feed, given.candidate_file
     return {
         "policy": lambda: given.policy_file.problem,
@@ -39,15 +33,9 @@ def build_checks(
     }
 
 
-def _set_gauges(
-    given: Given,
-    stores: Stores,
-    governance: Governance,
-    upstream: Upstream,
-    keys: KeyRotation,
-    exchange: ExchangeStatus,
-) -> None:
-    metrics = given.metrics
+def _set_gauges(base: Foundation, exchange: ExchangeStatus) -> None:
+    given, stores, governance = base.given, base.stores, base.governance
+    upstream, keys, metrics = base.upstream, base.keys, base.given.metrics
     metrics.policy_refused.set_function(lambda: given.policy_file.problem is not None)
     metrics.issuer_problem.set_function(lambda: governance.issuer_keys.problem is not None)
     metrics.key_problem.set_function(lambda: keys.problem is not None)

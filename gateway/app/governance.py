@@ -34,14 +34,7 @@ class Governance:
 def build_governance(given: Given, stores: Stores) -> Governance:
     """Build it; its loops are run by the app."""
     settings, policy = given.settings, given.policy
-    audit = AuditTrail(
-        stream=stores.audit,
-        file=audit_file(settings.audit_file, sys.stdout),
-        writer=new_writer(socket.gethostname(), wall_ms(), os.urandom),
-        wall_ms=wall_ms,
-        spool_limit=settings.audit_spool,
-        anchor_s=settings.audit_anchor_s,
-    )
+    audit = _audit(given, stores)
     switch = TradingSwitch(store=stores.switches, policy=policy, audit=audit, wall_ms=wall_ms)
     issuer_keys = IssuerKeys(
         policy,
@@ -71,4 +64,16 @@ def build_governance(given: Given, stores: Stores) -> Governance:
             audit=audit,
             metrics=given.metrics,
         ),
+    )
+
+
+def _audit(given: Given, stores: Stores) -> AuditTrail:
+    settings = given.settings
+    return AuditTrail(
+        stream=stores.audit,
+        file=audit_file(settings.audit_file, sys.stdout),
+        writer=new_writer(socket.gethostname(), wall_ms(), os.urandom),
+        wall_ms=wall_ms,
+        spool_limit=settings.audit_spool,
+        anchor_s=settings.audit_anchor_s,
     )

@@ -5,29 +5,20 @@ import asyncio
 from gateway.access.policy import Policy
 from gateway.app.checks import follow_accounts
 from gateway.app.edges import Edges
+from gateway.app.foundation import Foundation
 from gateway.app.given import Given
 from gateway.app.governance import Governance
-from gateway.app.stores import Stores
-from gateway.app.upstream import Upstream
 from gateway.domain.audit import GATEWAY, AuditEvent, AuditKind
 from gateway.schema.context import Services
-from gateway.services.key_rotation import KeyRotation
 from gateway.services.loops import Loop
 
 _REDIS_WATCH_S = 2.0
 
 
-def build_loops(
-    given: Given,
-    stores: Stores,
-    governance: Governance,
-    upstream: Upstream,
-    keys: KeyRotation,
-    services: Services,
-    edges: Edges,
-) -> dict[str, Loop]:
+def build_loops(base: Foundation, services: Services, edges: Edges) -> dict[str, Loop]:
     """Each by the name that the log knows it by."""
-    settings = given.settings
+    given, stores, governance = base.given, base.stores, base.governance
+    upstream, settings = base.upstream, given.settings
 
     async def follow_gauges() -> None:
         while True:
@@ -51,7 +42,7 @@ def build_loops(
         "market-data": services.market_data.run,
         "feed": lambda: upstream.feed.run(services.streams.receive),
         "accounts": upstream.account_streams.run,
-        "keys": lambda: keys.run(settings.keys_reload_s),
+        "keys": lambda: base.keys.run(settings.keys_reload_s),
         "exchange": lambda: services.exchange.follow(settings.clock_sync_s),
         "gauges": follow_gauges,
         "sockets": recheck_sockets,

@@ -15,16 +15,13 @@ from gateway.access.candidate import CandidateFile
 from gateway.access.policy_file import PolicyFile
 from gateway.app.checks import build_checks
 from gateway.app.edges import Edges, build_edges
+from gateway.app.foundation import open_foundation
 from gateway.app.given import Given, wall_ms
-from gateway.app.governance import Governance, build_governance
 from gateway.app.loops import build_loops
-from gateway.app.stores import open_stores
-from gateway.app.upstream import Upstream, open_upstream
 from gateway.app.use_cases import build_services
 from gateway.custody import KeyPlaces, Keyring, configured_sources, read_keys
 from gateway.exchange import log_retry
 from gateway.observability import Metrics, Redactor, configure_logging
-from gateway.services.key_rotation import KeyHooks, KeyRotation
 from gateway.services.loops import kept_up
 from gateway.settings import Settings
 from gateway.stopping import StopDeadline, settle
@@ -117,40 +114,20 @@ async def _serve(given: Given) -> None:
 async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
     """Build every part, run its loops, and take all of it down again in the reverse order."""
     async with AsyncExitStack() as stack:
-        stores = await open_stores(stack, given)
-        governance = build_governance(given, stores)
-        upstream = await stack.enter_async_context(open_upstream(given, governance))
-        services = build_services(stack, given, stores, governance, upstream)
-        keys = _key_rotation(given, governance, upstream)
-        edges = build_edges(given, services, governance.identities)
+        base = await open_foundation(stack, given)
+        services = build_services(stack, base)
+        edges = build_edges(given, services, base.governance.identities)
         stack.push_async_callback(edges.groups.aclose)
-        checks = build_checks(given, stores, governance, upstream, keys, services.exchange)
-        loops = build_loops(given, stores, governance, upstream, keys, services, edges)
+        checks = build_checks(base, services.exchange)
+        loops = build_loops(base, services, edges)
         await stack.enter_async_context(kept_up(loops))
         stack.push_async_callback(
             settle,
             services.orders,
             services.cancels,
-            stores.journal,
-            governance.audit,
+            base.stores.journal,
+            base.governance.audit,
             given.stop,
         )
         services.streams.start()
         yield Gateway(edges, Health(checks, given.metrics.registry))
-
-
-def _key_rotation(given: Given, governance: Governance, upstream: Upstream) -> KeyRotation:
-    def changed(account: str) -> None:
-        before = upstream.account_streams.all()
-        upstream.account_streams.set_accounts(given.keyring.accounts)
-        if account in before and account in given.keyring.accounts:
-            upstream.account_streams.of(account).renew()
-
-    return KeyRotation(
-        keyring=given.keyring,
-        sources=given.key_sources,
-        exchange=upstream.exchange,
-        recheck_s=given.settings.key_recheck_s,
-        hooks=KeyHooks(given.redact.learn, governance.audit.note, changed),
-        clock=time.monotonic,
-    )
