@@ -26,8 +26,8 @@ class Ask:
 
     `account`: the account that it concerns; `anywhere`: the action on some account is enough.
     `order`: the terms of the order. `done`: the type of a mutation's result that says that it was
-    done. `variant` tells rows apart that differ in nothing else. The document's variables: $ownOrder and $ownPlacement of the account, and $fresh, a text
-    that is new each time.
+    done. `variant` tells rows apart that differ in nothing else. The document's variables:
+    $ownOrder and $ownPlacement of the account, and $fresh, a text that is new each time.
     """
 
     field: str
@@ -57,17 +57,17 @@ def declared_needs() -> dict[str, str | None]:
     needs: dict[str, str | None] = {}
     for kind in parse(_SDL.read_text()).definitions:
         if isinstance(kind, ObjectTypeDefinitionNode) and kind.name.value in _TYPES:
-            for field in kind.fields:
+            for field in kind.fields or ():
                 needs[f"{kind.name.value}.{field.name.value}"] = _need(field)
     return needs
 
 
 def _need(field: FieldDefinitionNode) -> str | None:
-    (directive,) = field.directives
+    (directive,) = field.directives or ()
     if directive.name.value == "authenticated":
         return None
     assert directive.name.value == "requires"
-    (argument,) = directive.arguments
+    (argument,) = directive.arguments or ()
     assert isinstance(argument.value, StringValueNode)
     return argument.value.value
 
@@ -154,9 +154,7 @@ ASKS = (
     _public("tickers", '(symbols: ["BTCTRY"]) { last }', "subscription"),
     _public("topOfBook", f"{_BTC} {{ bid {{ price }} }}", "subscription"),
     _public("orderBook", f"{_BTC} {{ bids {{ price }} }}", "subscription"),
-    _public(
-        "candles", '(symbol: "BTCTRY", interval: M1) { symbol }', "subscription"
-    ),
+    _public("candles", '(symbol: "BTCTRY", interval: M1) { symbol }', "subscription"),
     _public("trades", f"{_BTC} {{ __typename }}", "subscription"),
     Ask("Query.accounts", "query { accounts { id } }"),
     Ask("Query.viewer", "query { viewer { principal } }"),
@@ -189,9 +187,7 @@ ASKS = (
         )
         for each in PLACES
     ),
-    Ask(
-        "Query.tradingSwitches", "query { tradingSwitches { state } }", "operate", anywhere=True
-    ),
+    Ask("Query.tradingSwitches", "query { tradingSwitches { state } }", "operate", anywhere=True),
     Ask("Query.suspensions", "query { suspensions { principal } }", "operate"),
     _switch(""),
     *(_switch(f'account: "{each}",', each) for each in PLACES),

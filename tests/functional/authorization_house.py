@@ -1,12 +1,14 @@
 """A gateway under the policy of the matrix, in which everybody once owned something."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
+from threading import Thread
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from gateway.cli.operations import operation
 from tests.functional.authorization_fields import ASKS, NOWHERE, Ask, outcome_of
@@ -33,6 +35,9 @@ from tests.processes import eventually
 SYMBOL = "UNITRY"
 """The market of the orders that are there from the start; the matrix trades in others."""
 
+NO_ORDER = "0" * 72
+"""What could be an order's id and is none's."""
+
 _KEY = rsa_key()
 _EACH = 4
 """Own orders of each on each account: one for each kind of cancel, and one that stays."""
@@ -42,11 +47,15 @@ _EVERYONE = (*PEOPLE, BYSTANDER, NEIGHBOUR)
 
 @dataclass
 class House:
-    """The gateway, and what everybody owns in it: orders and a placement, by name and account."""
+    """The gateway, and what everybody owns in it: orders and a placement, by name and account.
+
+    `unused`: those of the orders that were not given to any test yet.
+    """
 
     service: Service
     issuer: str
     orders: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    unused: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     placements: dict[tuple[str, str], str] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=count)
 
@@ -72,9 +81,10 @@ class House:
         return f"matrix-{next(self.numbers)}"
 
     def own_order(self, person: Person | None, account: str) -> str:
-        """An open order of one's own to cancel; who has none gets somebody's."""
-        owned = self.orders.get((person.name if person else EVERYBODY, account))
-        return owned.pop() if owned and person and person.proves_itself else "0" * 72
+        """An open order of one's own to cancel; of none there is, one that does not exist."""
+        proven = person is not None and person.proves_itself
+        owned = self.unused.get((person.name, account)) if person and proven else None
+        return owned.pop() if owned else NO_ORDER
 
     def variables(self, person: Person | None, ask: Ask) -> dict[str, str]:
         """What an ask's document needs."""
@@ -104,7 +114,8 @@ class House:
         payload = {} if token is None else {"Authorization": f"Bearer {token}"}
         with open_socket(self.service.ws_url) as socket:
             socket.send(type="connection_init", payload=payload)
-            socket.subscribe(ask.document, **self.variables(person, ask))
+            with suppress(ConnectionClosed):  # it may be closed by now
+                socket.subscribe(ask.document, **self.variables(person, ask))
             return {4403: "UNAUTHENTICATED"}.get(socket.closed() or 0, "closed otherwise")
 
     def enter(self, person: Person) -> None:
@@ -112,6 +123,7 @@ class House:
         for account in ACCOUNTS:
             placed = [self._order(person, account) for _ in range(_EACH)]
             self.orders[person.name, account] = [each["order"]["orderId"] for each in placed]
+            self.unused[person.name, account] = self.orders[person.name, account][1:]
             self.placements[person.name, account] = placed[0]["placement"]["id"]
 
     def order_of_neighbour(self, account: str) -> str:
@@ -125,7 +137,7 @@ class House:
     def standing(self, account: str) -> set[str]:
         """The ids of the open orders that are there from the start, as the exchange has them."""
         orders = self.broker(account).call("market/user-orders", "GET")["orders"]
-        return {order["orderId"] for order in orders if order["symbol"] == SYMBOL}
+        return {order["orderId"] for order in orders if order["market"] == SYMBOL}
 
     def _order(self, person: Person, account: str) -> Json:
         terms = {"account": account, "symbol": SYMBOL, "price": "200", "quantity": "1"}
@@ -148,10 +160,11 @@ class House:
         self.service.write_policy_text(policy(_EVERYONE, self.issuer, AUDIENCE))
         assert eventually(lambda: self._grants(BY_NAME["nothing"]) == 0)
         suspend = operation("suspend-principal")
-        for person in (each for each in PEOPLE if each.suspended):
+        suspended = [each for each in PEOPLE if each.suspended]
+        for person in suspended:
             caller = self.caller(BY_NAME[EVERYBODY])
             caller.answer(suspend, principal=person.name, reason="matrix")
-            assert eventually(lambda who=person: self._grants(who) is None)
+        assert eventually(lambda: all(self._grants(each) is None for each in suspended))
 
     def _grants(self, person: Person) -> int | None:
         response = self.caller(person).post("{ viewer { grants { id } } }")
@@ -190,7 +203,17 @@ def everything_followed(house: House) -> Iterator[None]:
             socket.subscribe(ask.document, str(number))
             while socket.receive()["id"] != str(number):
                 pass
+        reader = Thread(target=_read_all, args=(socket,))
+        reader.start()
         yield
+    reader.join()
+
+
+def _read_all(socket: Socket) -> None:
+    """Read what nobody looks at, until the connection ends: unread, it would not end."""
+    with suppress(ConnectionClosed):
+        while True:
+            socket.connection.recv()
 
 
 @contextmanager

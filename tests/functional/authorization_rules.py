@@ -53,9 +53,7 @@ def _verdict(entry: dict[str, Any], ask: Ask) -> str:
     return "OK" if allowed else "FORBIDDEN"
 
 
-def _forbids(
-    rule: Rule, action: str, account: str | None, order: dict[str, str] | None
-) -> bool:
+def _forbids(rule: Rule, action: str, account: str | None, order: dict[str, str] | None) -> bool:
     everywhere = "account" not in rule or account is None
     concerned = everywhere or rule["account"] == account
     return concerned and action in rule["actions"] and _is_about(rule, action, order)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.functional.authorization_fields import ASKS, Ask, declared_needs, outcome_of
 from tests.functional.authorization_house import (
+    NO_ORDER,
     SYMBOL,
     AskingSocket,
     House,
@@ -25,7 +26,6 @@ EVERYBODY_AND_NOBODY = (*PEOPLE, None)
 PROVEN = [person for person in PEOPLE if person.proves_itself]
 UNPROVEN = [person for person in EVERYBODY_AND_NOBODY if person not in PROVEN]
 CALLS = [ask for ask in ASKS if ask.operation != "subscription"]
-NO_ORDER = "0" * 72
 
 
 def name_of(person: Person | None) -> str:
@@ -76,6 +76,117 @@ def test_over_a_websocket_everybody_gets_what_the_policy_says(house: House, pers
 
 
 @pytest.mark.parametrize("person", UNPROVEN, ids=name_of)
-def test_over_a_websocket_nobody_is_heard_without_proof(house: House, person: Person | None) -> None:
+def test_over_a_websocket_nobody_is_heard_without_proof(
+    house: House, person: Person | None
+) -> None:
     outcomes = {ask.name: house.unheard(person, ask) for ask in ASKS}
     assert outcomes == row(person, list(ASKS))
+
+
+@pytest.mark.parametrize("person", PROVEN, ids=name_of)
+def test_everybody_is_shown_the_accounts_and_rules_that_are_theirs(
+    house: House, person: Person
+) -> None:
+    entry = person.entry()
+    shown = house.caller(person).answer(
+        "{ accounts { id } viewer { principal grants { id } denies { id } } }"
+    )
+    assert [account["id"] for account in shown["accounts"]] == named_accounts(entry)
+    assert shown["viewer"] == {
+        "principal": person.name,
+        "grants": [{"id": grant["id"]} for grant in entry["grants"]],
+        "denies": [{"id": deny["id"]} for deny in entry["denies"]],
+    }
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize("person", PROVEN, ids=name_of)
+def test_open_orders_are_ones_own_or_with_the_right_all(
+    house: House, person: Person, account: str
+) -> None:
+    house.order_of_nobody(account)
+    house.order_of_neighbour(account)
+    entry = person.entry()
+    standing = house.standing(account)
+    own = standing.intersection(house.orders[person.name, account])
+    seen = standing if allows(entry, "orders:read-all", account) else own
+    assert seen, "there is nothing to be seen"
+    if allows(entry, "account:read", account):
+        assert shown_orders(house, person, account, f'(symbol: "{SYMBOL}")') == seen
+        assert streamed_orders(house, person, account) == shown_orders(house, person, account)
+    else:
+        document = f'{{ account(id: "{account}") {{ openOrders {{ orderId }} }} }}'
+        hidden = account not in named_accounts(entry)
+        code = "UNKNOWN_ACCOUNT" if hidden else "FORBIDDEN"
+        assert house.caller(person).code(document) == code
+
+
+def shown_orders(house: House, person: Person, account: str, choice: str = "") -> set[str]:
+    document = f'{{ account(id: "{account}") {{ openOrders{choice} {{ orderId }} }} }}'
+    orders = house.caller(person).answer(document)["account"]["openOrders"]
+    return {order["orderId"] for order in orders}
+
+
+def streamed_orders(house: House, person: Person, account: str) -> set[str]:
+    """The orders that a stream begins with: all that it tells before a gap."""
+    document = f"""subscription {{ orders(account: "{account}") {{
+        __typename ... on Order {{ orderId }}
+    }} }}"""
+    told: set[str] = set()
+    with open_socket(house.service.ws_url, house.token(person)) as socket:
+        socket.subscribe(document)
+        told.add(socket.next()["orders"]["orderId"])
+        house.service.exchange.streams("cut", account)
+        while (event := socket.next()["orders"])["__typename"] != "Gap":
+            told.add(event["orderId"])
+    return told
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize("person", PROVEN, ids=name_of)
+def test_orders_that_are_cancelled_are_ones_own_or_with_the_right_all(
+    house: House, person: Person, account: str
+) -> None:
+    (ask,) = [
+        each for each in ASKS if (each.field, each.account) == ("Mutation.cancelOrder", account)
+    ]
+    may = expected(person, ask)
+    may_all = allows(person.entry(), "orders:read-all", account)
+    others = may if may != "OK" or may_all else "ORDER_NOT_FOUND"
+    none = "ORDER_NOT_FOUND" if others == "OK" else others
+    orders = {
+        house.own_order(person, account): may,
+        house.order_of_neighbour(account): others,
+        house.order_of_nobody(account): others,
+        NO_ORDER: none,
+    }
+    outcomes = {order_id: cancelled(house, person, ask, order_id) for order_id in orders}
+    assert outcomes == orders
+    standing = house.standing(account)
+    for order_id in orders.keys() - {NO_ORDER}:
+        sent = house.service.exchange.requests("market/cancel-order", orderId=order_id)
+        assert bool(sent) == (orders[order_id] == "OK") == (order_id not in standing)
+
+
+def cancelled(house: House, person: Person, ask: Ask, order_id: str) -> str:
+    response = house.caller(person).post(ask.document, ownOrder=order_id)
+    return outcome_of(response.json(), ask)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize("person", PROVEN, ids=name_of)
+def test_placements_are_ones_own_whatever_else_is_allowed(
+    house: House, person: Person, account: str
+) -> None:
+    caller = house.caller(person)
+    of_another = house.placements[NEIGHBOUR.name, account]
+    document = "query ($id: ID!) { placement(id: $id) { id } }"
+    assert caller.answer(document, id=of_another) == {"placement": None}
+    document = f'{{ placements(account: "{account}") {{ edges {{ node {{ id }} }} }} }}'
+    if account not in named_accounts(person.entry()):
+        assert caller.code(document) == "UNKNOWN_ACCOUNT"
+        return
+    edges = caller.answer(document)["placements"]["edges"]
+    shown = {edge["node"]["id"] for edge in edges}
+    assert house.placements[person.name, account] in shown
+    assert of_another not in shown
