@@ -29,3 +29,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "gateway.policyConfigMap" -}}
 {{- .Values.policy.existingConfigMap | default (printf "%s-policy" (include "gateway.name" .)) -}}
 {{- end -}}
+
+{{- /* Empty when no policy is tried out. */ -}}
+{{- define "gateway.candidateConfigMap" -}}
+{{- with .Values.policy.candidate -}}
+{{- if .document -}}
+{{- printf "%s-candidate" (include "gateway.name" $) -}}
+{{- else -}}
+{{- .existingConfigMap -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
