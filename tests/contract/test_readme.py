@@ -37,8 +37,18 @@ BLOCKS: list[tuple[str, str]] = re.findall(
 )
 
 MADE = ("make dev", "make test")
-TRIED = ("ticker {", "watch top", "watch orders", "placeOrder", "Bearer wrong", "/readyz")
-RUN = ("mkdir -p credentials", "new-token", "check --connect", "exec narkasa-gateway serve")
+TRIED = (
+    "ticker {",
+    "watch top",
+    "watch orders",
+    "placeOrder",
+    "trading set",
+    "auditLog(",
+    "audit verify",
+    "Bearer wrong",
+    "/readyz",
+)
+RUN = ("keys init", "new-token", "check --connect", "exec narkasa-gateway serve")
 
 
 def block(language: str, marker: str) -> str:
@@ -82,7 +92,7 @@ def prepared(folder: Path, dev: dict[str, str], valkey_server: ValkeyServer) -> 
     }
     lines = [block("ini", "NGW_"), *(f"{name}={value}\n" for name, value in instead.items())]
     folder.joinpath("gateway.env").write_text("".join(lines))
-    paste(block("sh", "mkdir -p credentials"), folder)
+    paste(block("sh", "keys init"), folder)
     return folder
 
 
@@ -191,6 +201,21 @@ def test_the_order_fills_and_the_watch_of_orders_shows_it(
         assert eventually(shown)
 
 
+def test_the_operator_stops_trade_and_lets_it_go_on(dev: dict[str, str], folder: Path) -> None:
+    stopped, shown, lifted = paste(block("sh", "trading set"), folder).splitlines()
+    assert "CANCEL_ONLY" in stopped
+    assert "trying the switch" in shown
+    assert "ACTIVE" in lifted
+
+
+def test_the_audit_log_tells_who_did_what_and_is_whole(dev: dict[str, str], folder: Path) -> None:
+    answer = json.loads(paste(block("sh", "auditLog("), folder))
+    entries = [edge["node"] for edge in answer["data"]["auditLog"]["edges"]]
+    assert len(entries) == 5
+    checked = paste(block("sh", "audit verify"), folder)
+    assert "demo-app: orders:place on demo" in checked
+
+
 def test_a_wrong_token_is_told_as_the_readme_says(dev: dict[str, str], folder: Path) -> None:
     wrong = block("sh", "Bearer wrong")
     assert json.loads(paste(wrong, folder))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -217,11 +242,19 @@ def test_the_addresses_for_operators_answer(dev: dict[str, str], folder: Path) -
         assert f"# TYPE {metric.removesuffix('_total')}" in text
 
 
+def test_the_keys_of_the_readme_are_sealed_and_listed_without_their_text(prepared: Path) -> None:
+    sealed = (prepared / "keys" / "sealed.json").read_text()
+    text = paste(block("sh", "keys list").splitlines()[-1], prepared)
+    assert re.search(r"^treasury +trade +1 +active ", text, re.MULTILINE)
+    assert not [each for each in ("key-of-treasury", "of-treasury") if each in sealed + text]
+
+
 def test_the_policy_of_the_readme_is_sound(prepared: Path) -> None:
     text = paste(block("sh", "new-token"), prepared)
     assert re.search(r"^  ngw_\S{43}$", text, re.MULTILINE)
     assert re.search(r"^  - \{sha256: [0-9a-f]{64}\}$", text, re.MULTILINE)
-    assert text.endswith("policy.yaml is sound (accounts: treasury)\n")
+    assert "policy.yaml is sound (accounts: treasury)\n" in text
+    assert "rule desk-buys: policy.yaml, line " in text
 
 
 def test_the_settings_of_the_readme_are_sound(prepared: Path) -> None:
