@@ -3,7 +3,9 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
+from math import ceil
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -13,17 +15,25 @@ from tests.functional.exchange import DEMO, VAULT, Exchange
 from tests.functional.service import PEOPLE, Service
 
 
-def forms(secret: str) -> set[bytes]:
-    """The secret as it stands, percent-encoded, in base64 and in hex."""
-    raw = secret.encode()
-    encoded = {base64.b64encode(raw), base64.urlsafe_b64encode(raw)}
-    written = {raw.hex().encode(), raw.hex().upper().encode()}
+def forms(secret: str | bytes) -> set[bytes]:
+    """The secret as it stands, percent-encoded, in JSON, in hex, and in base64 of any text."""
+    raw = secret if isinstance(secret, bytes) else secret.encode()
     return {
         raw,
-        quote(secret, safe="").encode(),
-        *(text.rstrip(b"=") for text in encoded),
-        *written,
+        raw.hex().encode(),
+        raw.hex().upper().encode(),
+        quote(raw, safe="").encode(),
+        json.dumps(raw.decode("latin-1"))[1:-1].encode(),
+        *_in_base64(raw),
     }
+
+
+def _in_base64(raw: bytes) -> Iterator[bytes]:
+    """What of it shows for certain in the base64 of a text that it is in the midst of."""
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + raw)
+        whole = text[ceil(before * 8 / 6) : (before + len(raw)) * 8 // 6]
+        yield from (whole, whole.translate(bytes.maketrans(b"+/", b"-_")))
 
 
 def held(accounts: Iterable[Account] = (DEMO, VAULT)) -> set[str]:
@@ -55,7 +65,7 @@ def signatures(exchange: Exchange, accounts: Iterable[Account] = (DEMO, VAULT)) 
     return {signature(keys, text) for keys in pairs for text in texts}
 
 
-def leaks(places: dict[str, bytes], secrets: Iterable[str]) -> list[str]:
+def leaks(places: dict[str, bytes], secrets: Iterable[str | bytes]) -> list[str]:
     """Where a secret shows; the secret itself is not repeated."""
     needles = {form for secret in secrets for form in forms(secret)}
     return [name for name, text in places.items() if any(needle in text for needle in needles)]

@@ -1,12 +1,10 @@
 """Where a gateway's keys come from in tests: a sealed file with its shell, a mounted folder."""
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.sandbox import KeyPair
+from tests.functional.shell import Ended, run
 
 DONE, REFUSED, MISUSE = 0, 1, 2
 """What `narkasa-gateway keys` ends with."""
@@ -22,30 +20,19 @@ class Terminal:
         }
         self.exchange_url = exchange_url
         self.printed = ""
+        self.ended: list[Ended] = []
         assert self.keys("init") == DONE
 
     def keys(self, *arguments: str, given: KeyPair | None = None) -> int:
         """Run a command; `given` is a key pair on standard input. What it prints is kept."""
         given_text = "" if given is None else f"{given.api_key}\n{given.api_secret}\n"
         source = () if given is None else ("--secret-file", "-")
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway.cli", "keys", *arguments, *source],
-            env={
-                "PATH": os.environ["PATH"],
-                "COLUMNS": "200",
-                "NGW_EXCHANGE_REST_URL": self.exchange_url,
-                **self.settings,
-            },
-            input=given_text,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=50,
-        )
-        self.printed = done.stdout + done.stderr
+        settings = {"NGW_EXCHANGE_REST_URL": self.exchange_url, **self.settings}
+        self.ended.append(run("keys", *arguments, *source, env=settings, given=given_text))
+        self.printed = self.ended[-1].printed
         assert "canary" not in self.printed
         assert "Traceback" not in self.printed
-        return done.returncode
+        return self.ended[-1].status
 
     def states(self) -> list[str]:
         """The versions and states of the trade keys, as `list` shows them."""

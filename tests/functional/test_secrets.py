@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -173,6 +174,8 @@ def test_the_search_knows_every_signature_and_finds_a_secret_in_each_of_its_form
     assert len(scene.tap.signatures()) >= 2
     assert scene.tap.signatures() <= signatures(scene.exchange)
     assert leaks({"wire": scene.tap.heard()}, [DEMO.keys[0].api_key]) == ["wire"]
-    assert len(forms("k>>>?~k")) == 6
+    hidden = [b64encode(before + b"k>>>?~k" + b"after") for before in (b"", b"u:", b"{")]
+    hidden += [b"k%3E%3E%3E%3F~k", b"6b3e3e3e3f7e6b", b"k>>>?~k"]
+    assert leaks({str(text): text for text in hidden}, ["k>>>?~k"]) == [*map(str, hidden)]
     for form in forms("k>>>?~k"):
         assert leaks({"here": b"x" + form + b"y", "there": b"xy"}, ["k>>>?~k"]) == ["here"]
