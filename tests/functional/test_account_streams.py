@@ -1,6 +1,5 @@
 """An account's balances as they are followed: all of them first, then each change, none untrue."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from tests.functional.conftest import FreshService
 from tests.functional.exchange import COUNTERPARTY, OUTSIDER, QUIET, Exchange
 from tests.functional.ordering import accepted, cancel
 from tests.functional.service import Service
+from tests.processes import eventually
 
 WATCH = operation("watch-balances")
 HELD = Decimal(300)
@@ -111,7 +111,7 @@ def test_a_reading_that_the_exchange_goes_on_refusing_ends_the_stream_with_the_r
             assert failure["extensions"]["code"] == "EXCHANGE_REFUSED"
             assert failure["extensions"]["exchangeCode"] == "10038"
             assert service.problems() == {"streams": f"demo cannot be read: {failure['message']}"}
-            assert service.metric("gateway_account_unread", account="demo") == 1
+            assert eventually(lambda: service.metric("gateway_account_unread", account="demo") == 1)
         socket.subscribe(WATCH, account="demo")
         all_of(socket, exchange)
         assert service.readiness() == "ready"

@@ -125,13 +125,14 @@ def test_the_same_id_of_another_caller_is_another_order(
 
 
 def test_a_placement_is_shown_to_nobody_but_its_principal(service: Service, trader: Caller) -> None:
-    result = accepted(trader, "private", price="300006")
+    placer = service.caller("second-trader")
+    result = accepted(placer, "private", price="300006")
     placement, order_id = result["placement"], result["order"]["orderId"]
-    shown = trader.answer(PLACEMENT, id=placement["id"])["placement"]
+    shown = placer.answer(PLACEMENT, id=placement["id"])["placement"]
     assert (shown["state"], shown["order"]["orderId"]) == ("ACCEPTED", order_id)
-    other = service.caller("second-trader")
-    assert other.answer(PLACEMENT, id=placement["id"]) == {"placement": None}
-    assert open_orders(other)[order_id]["placement"] is None
+    assert open_orders(placer)[order_id]["placement"]["id"] == placement["id"]
+    assert trader.answer(PLACEMENT, id=placement["id"]) == {"placement": None}
+    assert open_orders(trader)[order_id]["placement"] is None
 
 
 def test_twenty_equal_commands_at_once_are_one_order(exchange: Exchange, trader: Caller) -> None:

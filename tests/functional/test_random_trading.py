@@ -22,7 +22,7 @@ from websockets.typing import Subprotocol
 
 from tests.functional.conftest import running_service
 from tests.functional.exchange import COUNTERPARTY, OUTSIDER, QUIET, Exchange, account
-from tests.functional.service import MARKET, READ, TRADE, Member, Service
+from tests.functional.service import MARKET, READ, TRADE_ALL, Member, Service
 from tests.processes import eventually
 
 # What an answer holds is for the test to know.
@@ -272,7 +272,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     """A trading day that is over."""
     config = replace(QUIET, accounts=(*DESKS, *OUTSIDERS))
     traders = [
-        Member(each.account_id, (MARKET, READ, TRADE), account=each.account_id) for each in DESKS
+        Member(each.account_id, (MARKET, READ, TRADE_ALL), account=each.account_id)
+        for each in DESKS
     ]
     # Five desks keep a busy machine busy: a late answer is no unknown outcome here.
     patient = {"NGW_EXCHANGE_READ_TIMEOUT_S": "10"}

@@ -115,7 +115,7 @@ def test_an_account_whose_login_the_exchange_refuses_is_told(fresh_service: Fres
         opened.subscribe(operation("watch-orders"), account="demo")
         assert eventually(lambda: "logins" in service.problems())
     assert service.problems()["logins"] == "the exchange refuses the stream of demo"
-    assert service.metric("gateway_feed_login_refused", account="demo") == 1
+    assert eventually(lambda: service.metric("gateway_feed_login_refused", account="demo") == 1)
     assert service.metric("gateway_feed_login_refused", account="vault") == 0
 
 
