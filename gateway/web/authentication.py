@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from starlette.datastructures import Headers
+
 from gateway.access.proving import Cause, NotProven
 from gateway.domain.audit import NOBODY, AuditEvent, AuditKind
 from gateway.domain.errors import Unauthenticated
@@ -19,6 +21,15 @@ def bearer_token(value: object) -> str:
     if scheme.lower() != "bearer" or not token.strip():
         raise no_token()
     return token.strip()
+
+
+def authorization(headers: Headers) -> str | None:
+    """The Authorization header, if there is just one.
+
+    Of two, a proxy in front may have checked the other one.
+    """
+    given = headers.getlist("authorization")
+    return given[0] if len(given) == 1 else None
 
 
 def no_token() -> NotProven:

@@ -26,7 +26,7 @@ from gateway.schema.context import Context
 from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import body as error_body
 from gateway.schema.errors import failure
-from gateway.web.authentication import bearer_token, note_refusal
+from gateway.web.authentication import authorization, bearer_token, note_refusal
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.limits import (
     CANCEL,
@@ -164,7 +164,7 @@ class GraphQLOverHttp:
 
     async def _principal(self, request: Request, trace: str) -> Principal:
         try:
-            token = bearer_token(request.headers.get("authorization"))
+            token = bearer_token(authorization(request.headers))
             proof = await self._identities.authenticate(token)
         except NotProven as refused:
             note_refusal(refused, self._services.audit, self._metrics, trace)

@@ -21,7 +21,7 @@ from gateway.schema.context import Context, permit
 from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import code_of, failure, shown
 from gateway.schema.operation_groups import Member, OperationGroup
-from gateway.web.authentication import no_token, note_refusal, token_of_init
+from gateway.web.authentication import authorization, no_token, note_refusal, token_of_init
 from gateway.web.graphql_ws_messages import (
     BAD_MESSAGE,
     FORBIDDEN,
@@ -200,7 +200,7 @@ class Connection:
 
     async def _authenticate(self, payload: msgspec.Raw) -> None:
         try:
-            token = token_of_init(_decoded(payload), self._socket.headers.get("authorization"))
+            token = token_of_init(_decoded(payload), authorization(self._socket.headers))
             proof = await self._parts.identities.authenticate(token)
         except NotProven as refused:
             parts = self._parts
