@@ -66,7 +66,7 @@ def test_serve_prints_each_fault_of_the_settings_on_a_line() -> None:
     assert done.stdout == ""
     told = {line.partition(":")[0] for line in done.stderr.splitlines()}
     assert told == {
-        "NGW_CREDENTIALS_DIR",
+        "NGW_KEYS_FILE",
         "NGW_POLICY_FILE",
         "NGW_CACHE_REDIS_URL",
         "NGW_STATE_REDIS_URL",
