@@ -100,6 +100,10 @@ class ValkeyServer:
             connection.sendall(" ".join(words).encode() + b"\r\n")
             return connection.recv(65_536)
 
+    def written(self) -> bytes:
+        """Every write so far, also of what is gone."""
+        return b"".join(file.read_bytes() for file in self._folder.glob("appendonlydir/*"))
+
     @property
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "start it first"

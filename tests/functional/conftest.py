@@ -66,7 +66,7 @@ def tapped_service(
 ) -> Iterator[tuple[Service, Tap]]:
     """Run one for the account demo whose wire to the exchange is listened to.
 
-    With a password its Valkey asks for that.
+    Its Valkey asks for the password, if there is one, and caches in a database of its own.
     """
     with (
         _running_valkey(password) as valkey,
@@ -76,6 +76,7 @@ def tapped_service(
         addresses = {
             "NGW_EXCHANGE_REST_URL": f"http://127.0.0.1:{tap.port}",
             "NGW_EXCHANGE_WS_URL": f"ws://127.0.0.1:{tap.port}/v3",
+            "NGW_CACHE_REDIS_URL": f"{valkey.tcp_url}/1",
         }
         folder = folders.mktemp("gateway")
         given = addresses | dict(settings or {})
