@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import httpx
+
 from tests.functional.callers import Caller
 from tests.functional.conftest import FreshService
 from tests.functional.exchange import Exchange, Json
@@ -19,6 +21,10 @@ def best_bid(caller: Caller, symbol: str) -> Json:
     return caller.answer(query, s=symbol)["market"]["topOfBook"]
 
 
+def limits_shown(response: httpx.Response) -> set[str]:
+    return {limit["name"] for limit in response.json()["extensions"]["limits"]}
+
+
 def test_an_equal_request_is_answered_from_memory_with_the_same_bytes(
     service: Service, trader: Caller
 ) -> None:
@@ -28,6 +34,15 @@ def test_an_equal_request_is_answered_from_memory_with_the_same_bytes(
     data, extensions, _ = first.content.partition(b',"extensions"')
     assert trader.post(query).content.startswith(data + extensions)
     assert service.metric("gateway_answers_total", kept="yes") == before + 1
+
+
+def test_a_kept_answer_comes_with_the_limits_of_who_asks(service: Service, trader: Caller) -> None:
+    query = '{ market(symbol: "BTCTRY") { rules { minTotal stale } } }'
+    trader.post(query)
+    before = service.metric("gateway_answers_total", kept="yes")
+    shown = {name: limits_shown(service.caller(name).post(query)) for name in ("trader", "reader")}
+    assert service.metric("gateway_answers_total", kept="yes") == before + 2
+    assert shown == {"trader": {"requests", "calls demo"}, "reader": {"requests"}}
 
 
 def test_a_kept_answer_is_not_given_to_a_caller_who_may_not_read_it(
