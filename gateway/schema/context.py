@@ -1,6 +1,7 @@
 """What a resolver works with: the caller, the services, and what the answer depends on."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -9,7 +10,7 @@ from strawberry.dataloader import DataLoader
 
 from gateway.access.policy import Action, Policy
 from gateway.access.principal import Caller, Principal
-from gateway.domain.errors import GatewayError
+from gateway.domain.errors import GatewayError, UnknownAccount
 from gateway.domain.limits import LimitState
 from gateway.domain.orders import Placement
 from gateway.domain.streams import FeedState
@@ -94,6 +95,16 @@ class Context:
         """Raise unless the caller may; remember what the answer needed."""
         self.needs.append(need)
         permit(self.services, self.caller, need)
+
+    @contextmanager
+    def recording(self, asked: str) -> Iterator[None]:
+        """Put on record when what is asked for meanwhile is of an account that is unknown."""
+        try:
+            yield
+        except UnknownAccount as denial:
+            audit, account = self.services.audit, denial.account
+            deny(audit, self.caller, Action.ACCOUNT_READ, account, denial, asked=asked)
+            raise
 
     async def _placements(self, keys: list[tuple[str, str]]) -> list[Placement | None]:
         found: dict[tuple[str, str], Placement] = {}

@@ -110,8 +110,9 @@ class Query(AuditQuery, OperatorQuery):
     )
     def account(self, info: Info, id: strawberry.ID) -> Account | None:  # noqa: A002  # contract
         """Find one account."""
-        if id not in info.context.services.authority.visible(info.context.principal):
-            raise UnknownAccount(id)
+        with info.context.recording("account"):
+            if id not in info.context.services.authority.visible(info.context.principal):
+                raise UnknownAccount(id)
         return Account(id=id)
 
     @strawberry.field(
@@ -123,7 +124,8 @@ class Query(AuditQuery, OperatorQuery):
     )
     async def placement(self, info: Info, id: strawberry.ID) -> Placement | None:  # noqa: A002  # contract
         """Find one placement."""
-        found = await info.context.services.placements.one(info.context.principal, id)
+        with info.context.recording("placement"):
+            found = await info.context.services.placements.one(info.context.principal, id)
         return None if found is None else Placement.of(found)
 
     @strawberry.field(
@@ -145,14 +147,15 @@ class Query(AuditQuery, OperatorQuery):
         """List placements."""
         if client_order_id is not None:
             check_id(client_order_id)
-        page = await info.context.services.placements.page(
-            info.context.principal,
-            account,
-            client_order_id=client_order_id,
-            state=state,
-            first=within("first", first, MAX_PLACEMENTS),
-            after=after,
-        )
+        with info.context.recording("placements"):
+            page = await info.context.services.placements.page(
+                info.context.principal,
+                account,
+                client_order_id=client_order_id,
+                state=state,
+                first=within("first", first, MAX_PLACEMENTS),
+                after=after,
+            )
         return PlacementConnection.of(page, after)
 
     @strawberry.field(
