@@ -5,6 +5,7 @@ nothing with the gateway. Everybody asks for what is their own: so nothing but t
 their way.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,7 @@ from tests.functional.authorization_house import (
 from tests.functional.authorization_people import ACCOUNTS, NEIGHBOUR, PEOPLE, Person
 from tests.functional.authorization_rules import allows, expected, named_accounts
 from tests.functional.callers import open_socket
+from tests.processes import eventually
 
 EVERYBODY_AND_NOBODY = (*PEOPLE, None)
 PROVEN = [person for person in PEOPLE if person.proves_itself]
@@ -190,3 +192,33 @@ def test_placements_are_ones_own_whatever_else_is_allowed(
     shown = {edge["node"]["id"] for edge in edges}
     assert house.placements[person.name, account] in shown
     assert of_another not in shown
+
+
+@pytest.mark.parametrize("person", PROVEN, ids=name_of)
+def test_each_denial_is_on_record_once(house: House, person: Person) -> None:
+    before = denials(house, person)
+    outcomes = [(ask, house.over_http(person, ask)) for ask in CALLS]
+    told = Counter(
+        (ask.action or "account:read", ask.account, outcome)
+        for ask, outcome in outcomes
+        # That there is nothing to switch is no denial.
+        if outcome == "FORBIDDEN" or (outcome == "UNKNOWN_ACCOUNT" and ask.action != "operate")
+    )
+    assert eventually(lambda: denials(house, person) - before == told)
+
+
+def denials(house: House, person: Person) -> Counter[tuple[str, str | None, str]]:
+    """How often somebody was denied what, as the audit log has it."""
+    document = """query ($principal: ID!, $after: String) {
+        auditLog(first: 200, after: $after, principal: $principal, kind: DENIED) {
+            edges { node { action account outcome } } pageInfo { hasNextPage endCursor }
+        }
+    }"""
+    caller = house.caller(NEIGHBOUR)
+    found: Counter[tuple[str, str | None, str]] = Counter()
+    after, more = None, True
+    while more:
+        page = caller.answer(document, principal=person.name, after=after)["auditLog"]
+        found.update(tuple(edge["node"].values()) for edge in page["edges"])
+        after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    return found
