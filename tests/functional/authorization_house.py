@@ -39,8 +39,8 @@ NO_ORDER = "0" * 72
 """What could be an order's id and is none's."""
 
 _KEY = rsa_key()
-_EACH = 4
-"""Own orders of each on each account: one for each kind of cancel, and one that stays."""
+_EACH = 5
+"""Own orders of each on each account: one for each test that cancels, and one that stays."""
 _FAST = {"NGW_PRINCIPAL_RATE": "100000/s", "NGW_ACCOUNT_RATE": "100000/s"}
 _EVERYONE = (*PEOPLE, BYSTANDER, NEIGHBOUR)
 
