@@ -120,8 +120,9 @@ def test_a_trade_key_that_is_refused_stops_trading_alone_until_the_exchange_take
 def test_an_accounts_stream_moves_over_to_the_new_key(world: World) -> None:
     trader = world.service.caller()
     with open_socket(world.service.ws_url, trader.token) as socket:
+        before = accepted(trader, "before")["order"]["orderId"]
         socket.subscribe(WATCH, account="demo")
-        eventually(lambda: world.service.exchange.accounts_followed() == ["demo"])
+        assert socket.next()["orders"]["orderId"] == before  # there is no gap before what is told
         world.mount.hold(NEW)
         while socket.next()["orders"]["__typename"] != "Gap":
             pass
