@@ -184,6 +184,8 @@ class GraphQLOverHttp:
             if len(body) > self._max_body:
                 problem = f"is over {self._max_body} bytes"
                 raise HttpRefusal(413, BadUserInput("body", problem), (("connection", "close"),))
+        if body.startswith(b"?"):  # no JSON, and what a GET that asks for a kept answer begins with
+            raise HttpRefusal(400, _NO_REQUEST)
         return bytes(body)
 
     async def _execute(

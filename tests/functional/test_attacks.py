@@ -304,6 +304,18 @@ def test_an_origin_that_looks_like_an_allowed_one_may_not_read_an_answer(
     assert service.http.options("/graphql", headers=asked).status_code == 400
 
 
+def test_a_body_that_reads_like_an_address_gets_no_kept_answer(
+    service: Service, trader: Caller
+) -> None:
+    asked = "query=%7B%20markets%20%7B%20symbol%20%7D%20%7D"
+    headers = {**trader.headers, "Content-Type": "application/json"}
+    kept = service.metric("gateway_answers_total", kept="yes")
+    for _ in range(2):
+        assert service.http.get(f"/graphql?{asked}", headers=headers).status_code == 200
+    assert service.metric("gateway_answers_total", kept="yes") > kept
+    assert service.http.post("/graphql", content=f"?{asked}", headers=headers).status_code == 400
+
+
 ACCOUNT = "query ($id: ID!) { account(id: $id) { openOrders { orderId } } }"
 ELSEWHERE = ("../vault", "demo/../vault", "vault", "demo\x00", "demo%2f..%2fvault", "VAULT", "*")
 
