@@ -15,7 +15,7 @@ from gateway.cli.operations import operation
 from tests.faults.load import repeated
 from tests.functional.callers import Json, open_socket
 from tests.functional.conftest import running_service
-from tests.functional.ordering import ACCOUNT, accepted, cancel, place
+from tests.functional.ordering import accepted, cancel, place
 from tests.functional.service import AUDIT, MARKET, OPERATE, READ, TRADE_ALL, Member, Service
 from tests.functional.shell import run
 from tests.functional.under_load import UNBOUNDED
@@ -25,6 +25,7 @@ SET = operation("set-trading-state")
 SUSPEND = operation("suspend-principal")
 RESTORE = operation("restore-principal")
 TICKER = '{ market(symbol: "BTCTRY") { ticker { last } } }'
+VAULT = '{ account(id: "vault") { balances { asset } } }'
 WHY = "a drill"
 HOLDS_AFTER_S = 1.0
 
@@ -185,8 +186,9 @@ def test_the_calls_of_an_account_are_counted_over_replicas_and_callers(
     one, other = replicas
     order_id = accepted(one.caller("vault-trader"), "vault-kept", account="vault")
     callers = (one.caller("vault-reader"), other.caller("vault-trader"))
-    told = [outcome(callers[n % 2].post(ACCOUNT, id="vault").json()) for n in range(30)]
-    assert 0 < told.count("OK") <= 16
+    told = [outcome(callers[n % 2].post(VAULT).json()) for n in range(30)]
+    # Each is one call, and so was the order.
+    assert 10 < told.count("OK") <= 15
     assert set(told[-4:]) == {"RATE_LIMITED"}
     document = operation("cancel-order")
     cancelled = other.caller("vault-trader").answer(
@@ -229,15 +231,11 @@ def test_an_order_that_both_are_asked_for_at_once_goes_out_once(replicas: Replic
 def test_a_switch_set_at_one_holds_for_what_either_is_asked_from_then_on(
     replicas: Replicas,
 ) -> None:
-    one, other = replicas
     with asking(replicas, orders) as asked:
-        one.caller("operator").answer(SET, state="CANCEL_ONLY", account="demo", reason=WHY)
-        assert wait_for_both(asked, time.monotonic()) == {
-            (0, "TRADING_HALTED"),
-            (1, "TRADING_HALTED"),
-        }
-        other.caller("operator").answer(SET, state="ACTIVE", account="demo", reason=WHY)
-        assert wait_for_both(asked, time.monotonic()) == {(0, "OK"), (1, "OK")}
+        for setter in (*replicas, *replicas):
+            for state, told in (("CANCEL_ONLY", "TRADING_HALTED"), ("ACTIVE", "OK")):
+                setter.caller("operator").answer(SET, state=state, account="demo", reason=WHY)
+                assert wait_for_both(asked, time.monotonic()) == {(0, told), (1, told)}
 
 
 def test_a_suspension_at_one_holds_at_both_within_a_second(replicas: Replicas) -> None:
