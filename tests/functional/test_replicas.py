@@ -90,7 +90,7 @@ def replicas(running: Replicas) -> Iterator[Replicas]:
     one, _ = running
     write_policy(one)
     operator = one.caller("operator")
-    operator.answer(SET, state="ACTIVE", reason=WHY)
+    operator.answer(SET, state="ACTIVE", account="demo", reason=WHY)
     operator.answer(RESTORE, principal="trader", reason=WHY)
     assert eventually(lambda: all(map(has_every_grant, running)))
     one.exchange.sweep()
