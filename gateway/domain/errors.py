@@ -291,15 +291,20 @@ class Stopping(GatewayError):
 
 @dataclass(eq=False)
 class SourceUnavailable(GatewayError):
-    """The exchange is away, and what was known of `what` is past its hard lifetime."""
+    """The exchange is away, and what was known of `what` is past its hard lifetime.
+
+    `paused`: it is there, and refused calls as too many, so none are made for a while.
+    """
 
     code = "EXCHANGE_UNAVAILABLE"
     retryable = True
     what: str
+    paused: bool = False
 
     def __str__(self) -> str:
-        """Say what is missing."""
-        return f"the exchange is away and nothing recent is known of {self.what}"
+        """Say what is missing, and why."""
+        why = "calls to the exchange are paused" if self.paused else "the exchange is away"
+        return f"{why} and nothing recent is known of {self.what}"
 
 
 @dataclass(eq=False)

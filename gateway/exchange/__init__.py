@@ -3,7 +3,7 @@
 Specified by the exchange's own API document; what it leaves out is decided where it matters.
 """
 
-from gateway.exchange.calls import PreparedRequest, Retry, log_retry
+from gateway.exchange.calls import BACKING_OFF, PreparedRequest, Retry, log_retry
 from gateway.exchange.client import ExchangeClient
 from gateway.exchange.clock import ExchangeClock
 from gateway.exchange.error_codes import (
@@ -18,6 +18,7 @@ from gateway.exchange.feed_timing import FeedTiming
 from gateway.exchange.transport import Timeouts, Transport, open_transport
 
 __all__ = [
+    "BACKING_OFF",
     "CODES_FOR_THE_OPERATOR",
     "CODES_TO_RECONCILE",
     "ERROR_CODES",

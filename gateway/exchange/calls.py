@@ -24,6 +24,9 @@ _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+BACKING_OFF = "backing_off"
+"""Why a read of market data was not sent: the exchange has refused calls as too many."""
+
 _API = "/v3/api"
 _TIME = "time"
 
@@ -99,7 +102,7 @@ class Calls:
         try:
             return await self._repeated(attempt)
         except RateLimited:
-            raise NotSent(request.endpoint, "backing_off") from None
+            raise NotSent(request.endpoint, BACKING_OFF) from None
 
     async def signed(self, path: str, sign: Sign, read: Callable[[bytes], T]) -> T:
         """Read as an account, signed anew for each attempt."""

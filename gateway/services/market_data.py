@@ -11,6 +11,7 @@ from typing import Any, cast
 from gateway.domain.errors import (
     BadUserInput,
     ExchangeFailure,
+    NotSent,
     Refused,
     SourceUnavailable,
     UnknownSymbol,
@@ -33,7 +34,7 @@ from gateway.domain.market import (
     Version,
 )
 from gateway.domain.streams import Broken, FeedEvent, Started, Topic, Update, Withheld
-from gateway.exchange import ExchangeClient
+from gateway.exchange import BACKING_OFF, ExchangeClient
 from gateway.observability import Metrics
 from gateway.services.market_memory import MarketMemory, fed_key
 from gateway.services.single_flight import SingleFlight
@@ -170,10 +171,11 @@ class MarketData:
             return await self._loads.join(key, lambda: self._load(key))
         except Refused:
             raise
-        except ExchangeFailure:
+        except ExchangeFailure as failure:
             shown = self._memory.shown(key)
             if shown is None:
-                raise SourceUnavailable(_in_words(key)) from None
+                paused = isinstance(failure, NotSent) and failure.cause == BACKING_OFF
+                raise SourceUnavailable(_in_words(key), paused=paused) from None
             return shown
 
     async def _load(self, key: MarketKey) -> Snapshot[Any]:

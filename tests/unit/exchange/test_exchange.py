@@ -3,6 +3,7 @@ import gateway.exchange
 
 def test_the_public_surface_is_this_and_no_more() -> None:
     assert gateway.exchange.__all__ == [
+        "BACKING_OFF",
         "CODES_FOR_THE_OPERATOR",
         "CODES_TO_RECONCILE",
         "ERROR_CODES",

@@ -16,6 +16,7 @@ from gateway.domain.errors import (
 )
 from gateway.domain.market import CandleInterval, DataSource, MarketKey, MarketKind, Snapshot
 from gateway.domain.streams import Broken, Started, Topic, TopicKind, Update
+from gateway.exchange import BACKING_OFF
 from gateway.observability import Metrics
 from gateway.services.loops import kept_up
 from gateway.services.market_data import LISTING, MAX_CANDLES, MarketData, MarketView
@@ -142,9 +143,16 @@ async def test_a_stale_value_is_answered_at_once_while_one_request_refreshes_it(
     assert len(desk.exchange.asked) == 2
 
 
-@pytest.mark.parametrize("failure", [AWAY, Unclear("market/orderbook", "timeout")])
+@pytest.mark.parametrize(
+    ("failure", "why"),
+    [
+        (AWAY, "the exchange is away"),
+        (Unclear("market/orderbook", "timeout"), "the exchange is away"),
+        (NotSent("market/orderbook", BACKING_OFF), "calls to the exchange are paused"),
+    ],
+)
 async def test_while_the_exchange_is_away_the_last_is_shown_stale_and_then_nothing(
-    failure: Exception,
+    failure: Exception, why: str
 ) -> None:
     desk = desk_of()
     await desk.market_data.read(TOP)
@@ -152,7 +160,7 @@ async def test_while_the_exchange_is_away_the_last_is_shown_stale_and_then_nothi
     desk.clock.now += HARD_MS
     assert (await desk.market_data.read(TOP)).stale
     desk.clock.now += 1
-    with pytest.raises(SourceUnavailable, match="the top of book of BTCUSDT"):
+    with pytest.raises(SourceUnavailable, match=f"{why} .* the top of book of BTCUSDT"):
         await desk.market_data.read(TOP)
 
 
