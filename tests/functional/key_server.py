@@ -1,6 +1,7 @@
 """An issuer of JWTs as far as a gateway sees it: an address with its keys."""
 
 import json
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Self
@@ -9,15 +10,15 @@ from tests.oidc.keys import IssuerKey
 
 
 class KeyServer:
-    """Publishes keys at every address, and notes which were asked for."""
+    """Publishes keys at every address, and notes when it was asked, in seconds."""
 
     def __init__(self, *keys: IssuerKey) -> None:
-        asked: list[str] = []
+        asked: list[float] = []
         content = json.dumps({"keys": [key.jwk for key in keys]}).encode()
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                asked.append(self.path)
+                asked.append(time.monotonic())
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
