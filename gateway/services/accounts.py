@@ -66,15 +66,9 @@ class Accounts:
 
         Those are its own, or all with the grant orders:read-all. Raises `NotLookedUp` too.
         """
-        orders = await self.all_open_orders(account, caller)
+        orders = await self._read(caller, account, "open orders", self._exchange.open_orders)
         chosen = tuple(order for order in orders if symbol in (None, order.symbol))
         return await self._ownership.visible_orders(caller.id, account, chosen)
-
-    async def all_open_orders(
-        self, account: str, caller: Caller | None = None
-    ) -> tuple[Order, ...]:
-        """Every open order of the account; not to be shown as it is."""
-        return await self._read(caller, account, "open orders", self._exchange.open_orders)
 
     async def fills(
         self, caller: Caller, account: str, symbol: str | None = None
@@ -135,7 +129,7 @@ class Accounts:
 
     async def _read(
         self,
-        caller: Caller | None,
+        caller: Caller,
         account: str,
         question: str,
         ask: Callable[[Sign], Awaitable[T]],
