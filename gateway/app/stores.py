@@ -56,7 +56,7 @@ async def open_stores(stack: AsyncExitStack, given: Given) -> Stores:
             keep_ms=settings.journal_retention_days * _DAY_MS,
             spool_limit=settings.journal_spool,
         ),
-        budgets=Budgets(state),
+        budgets=Budgets(state, patience_s=settings.redis_timeout_s),
         switches=SwitchStore(state),
         rates=RateStore(state, on_local=metrics.rates_local.inc),
         back_off=BackOffStore(state),

@@ -46,21 +46,24 @@ class OrderGate:
     async def claim(
         self, caller: Caller, grant: Grant, command: PlaceOrder, placement_id: str
     ) -> None:
-        """Take from rates and limits what the order needs; `settle` or `withdraw` follows.
+        """Take from rates and limits what the order needs.
+
+        Whatever comes of it, `settle` or `withdraw` follows. The account's calls come last: they
+        are shared with other callers, and what a limit refuses must not use them up.
 
         Raises `RateLimited`, `OverLimit`, and `NotRecorded` when a limit cannot be counted.
         """
         await self._rates.take_order(caller.id, grant)
-        await self._rates.take_call(command.account)
         await self._limiter.reserve(caller.id, grant, command, placement_id)
+        await self._rates.take_call(command.account)
 
-    async def settle(self, placement: Placement) -> None:
+    def settle(self, placement: Placement) -> None:
         """Give back of the limits what an order, as it ended, does not take."""
-        await self._limiter.settle(placement)
+        self._limiter.settle(placement)
 
-    async def withdraw(self, placement_id: str) -> None:
+    def withdraw(self, placement_id: str) -> None:
         """Give back of the limits what was reserved for an order that was never sent."""
-        await self._limiter.release(placement_id)
+        self._limiter.release(placement_id)
 
     async def admit_cancel(self, caller: Caller, account: str, order_id: str) -> str:
         """Return the id of the grant that allows the cancel.

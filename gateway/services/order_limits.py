@@ -61,9 +61,9 @@ class OrderLimiter:
     ) -> None:
         """See that the grant's limits allow the order, and claim what it takes of them.
 
-        Whoever calls it calls `settle` or `release` afterwards. A grant without limits costs
-        nothing. Raises `OverLimit`; `NotRecorded` when Redis is away; `UnknownSymbol` and
-        `SourceUnavailable` when the order's market is not known.
+        Whatever comes of it, its caller calls `settle` or `release` afterwards. A grant without
+        limits costs nothing. Raises `OverLimit`; `NotRecorded` when Redis is away; `UnknownSymbol`
+        and `SourceUnavailable` when the order's market is not known.
         """
         limits = grant.limits
         await self._check_collar(grant, command)
@@ -81,10 +81,17 @@ class OrderLimiter:
         def claim(budget: Budget) -> Budget:
             return budget.reserve(placement_id, notional, bounds, self._now(), rests=rests)
 
-        await self._claim(key, placement_id, claim)
+        self._claimed[placement_id] = key  # before it is: it may be although nobody hears of it
+        try:
+            await self._claim(key, claim)
+        except OverLimit:
+            del self._claimed[placement_id]
+            raise
+        except StoreUnavailable as away:
+            raise NotRecorded from away
 
-    async def settle(self, placement: Placement) -> None:
-        """Take note of what became of a placement for which `reserve` claimed; never raises.
+    def settle(self, placement: Placement) -> None:
+        """Take note of what became of a placement for which `reserve` claimed.
 
         What was accepted and may rest counts as open; where nothing stands the claim is given
         back; what nobody knows keeps it.
@@ -94,15 +101,15 @@ class OrderLimiter:
             return
         if placement.state is PlacementState.ACCEPTED:
             order_id = _resting_id(placement)
-            await self._budgets.settle(key, lambda budget: budget.accepted(placement.id, order_id))
+            self._budgets.settle(key, lambda budget: budget.accepted(placement.id, order_id))
         elif placement.new_id_safe:
-            await self._budgets.settle(key, lambda budget: budget.release(placement.id))
+            self._budgets.settle(key, lambda budget: budget.release(placement.id))
 
-    async def release(self, placement_id: str) -> None:
-        """Give back what `reserve` claimed: the order was never sent. Never raises."""
+    def release(self, placement_id: str) -> None:
+        """Give back what `reserve` claimed, or may have: the order was never sent."""
         key = self._claimed.pop(placement_id, None)
         if key is not None:
-            await self._budgets.settle(key, lambda budget: budget.release(placement_id))
+            self._budgets.settle(key, lambda budget: budget.release(placement_id))
 
     async def notional(self, command: PlaceOrder, grant: Grant) -> Notional | None:
         """What the order counts; None where no limit of the grant asks for it.
@@ -145,16 +152,7 @@ class OrderLimiter:
             raise _no_fresh_price(grant, command)
         _check_price(grant.id, command.side, price, reference, percent)
 
-    async def _claim(self, key: BudgetKey, placement_id: str, claim: Change) -> None:
-        try:
-            await self._update(key, claim)
-        except StoreUnavailable as away:
-            # It may have been written all the same.
-            self._budgets.later(key, lambda budget: budget.release(placement_id))
-            raise NotRecorded from away
-        self._claimed[placement_id] = key
-
-    async def _update(self, key: BudgetKey, claim: Change) -> None:
+    async def _claim(self, key: BudgetKey, claim: Change) -> None:
         try:
             await self._budgets.update(key, claim)
         except OverLimit as over:

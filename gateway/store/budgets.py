@@ -1,8 +1,8 @@
 """The budgets of grants in Redis, changed by one replica at a time."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import quote
@@ -26,7 +26,9 @@ Run again on what it gave, it changes nothing.
 _BUDGETS = msgspec.json.Decoder(Budget)
 _KEEP_MS = 2 * DAY_MS
 _TRIES = 64
+_CONTENTION = "Contention"
 _WAITING = 1000
+"""How many outcomes of one budget wait in memory."""
 
 _REPLACE = """
 local standing = redis.call('GET', KEYS[1])
@@ -61,57 +63,122 @@ class BudgetKey:
         return f"ngw:1:budget:{{{account}}}:{principal}:{grant}"
 
 
+class _Corrupt(StoreUnavailable):
+    """What stands is no budget."""
+
+    def __init__(self) -> None:
+        super().__init__("CorruptBudget")
+
+
 class Budgets:
     """The budgets, shared by all replicas.
 
     A budget without claims goes two days after its last change, when its day is long over; one with
-    claims stays, for its orders may rest for months.
+    claims stays, for its orders may rest for months. `patience_s`: how long a change waits for
+    others of its budget in this process. `retry_s` paces `run` while Redis is away.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, patience_s: float = 1.0, retry_s: float = 0.5) -> None:
         self._redis = redis
+        self._patience_s = patience_s
+        self._retry_s = retry_s
         self._locks: WeakValueDictionary[BudgetKey, asyncio.Lock] = WeakValueDictionary()
-        self._waiting: defaultdict[BudgetKey, list[Change]] = defaultdict(list)
+        self._waiting: dict[BudgetKey, list[Change]] = {}
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
 
     async def read(self, key: BudgetKey) -> Budget:
-        """The budget as it stands; an empty one where there is none. Raises `StoreUnavailable`."""
-        return _decode(key, await self._standing(key))
+        """The budget as it stands, with what this process has settled; an empty one if none does.
+
+        Raises `StoreUnavailable`.
+        """
+        budget = _decode(key, await self._standing(key))
+        return _after(budget, self._waiting.get(key, ()))
 
     async def update(self, key: BudgetKey, change: Change) -> Budget:
         """Change a budget, all or nothing; return what stands then.
 
         Raises what `change` raises, and `StoreUnavailable`: then it may have been changed all the
-        same. What `settle` and `later` left to do comes first.
+        same. What `settle` left to do comes first.
         """
-        async with self._locks.setdefault(key, asyncio.Lock()):
+        async with self._turn(key):
             return await self._update(key, change)
 
-    async def settle(self, key: BudgetKey, change: Change) -> None:
-        """Change a budget now or, while Redis is away, before its next update by this process."""
-        self.later(key, change)
+    def settle(self, key: BudgetKey, change: Change) -> None:
+        """Change a budget soon: before its next update by this process, or when `run` comes to it.
+
+        It waits for nothing, so that a Redis that is silent holds up neither an order's answer nor
+        a stop.
+        """
+        waiting = self._waiting.setdefault(key, [])
+        if len(waiting) >= _WAITING:
+            # The claims stay as they are: more is counted than stands.
+            _log.error("budgets.spool_full", key=key.name)
+            return
+        waiting.append(change)
+        self._filled.set()
+        self._emptied.clear()
+
+    async def run(self) -> None:
+        """Write what is settled, for ever."""
+        while True:
+            await self._filled.wait()
+            written = [await self._write(key) for key in tuple(self._waiting)]
+            if not all(written):
+                await asyncio.sleep(self._retry_s)
+
+    async def caught_up(self) -> None:
+        """Wait until `run` has written everything: a graceful stop gives it some seconds."""
+        await self._emptied.wait()
+
+    async def _write(self, key: BudgetKey) -> bool:
         try:
             await self.update(key, lambda budget: budget)
+        except _Corrupt:
+            # Nobody can change it, and whoever deletes it deletes the claims, too.
+            self._written(key, len(self._waiting.get(key, ())))
         except StoreUnavailable as away:
             _log.warning("budgets.away", cause=away.cause)
+            return False
+        return True
 
-    def later(self, key: BudgetKey, change: Change) -> None:
-        """Make this change before the next update by this process."""
-        # What finds no room leaves the claims as they are: more is counted than stands.
-        if len(self._waiting[key]) < _WAITING:
-            self._waiting[key].append(change)
+    @asynccontextmanager
+    async def _turn(self, key: BudgetKey) -> AsyncIterator[None]:
+        # Without a bound, one by one would wait for a Redis that is silent, and the last for long.
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await lock.acquire()
+        except TimeoutError:
+            raise StoreUnavailable(_CONTENTION) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     async def _update(self, key: BudgetKey, change: Change) -> Budget:
-        waiting = tuple(self._waiting[key])
+        waiting = tuple(self._waiting.get(key, ()))
         raw = await self._standing(key)
         for _ in range(_TRIES):
             standing = _decode(key, raw)
             changed = change(_after(standing, waiting))
             answer = None if changed == standing else await self._replace(key, raw, changed)
             if answer is None:
-                del self._waiting[key][: len(waiting)]
+                self._written(key, len(waiting))
                 return changed
             raw = answer
-        raise StoreUnavailable("Contention")
+        raise StoreUnavailable(_CONTENTION)
+
+    def _written(self, key: BudgetKey, count: int) -> None:
+        if key not in self._waiting:
+            return
+        del self._waiting[key][:count]
+        if not self._waiting[key]:
+            del self._waiting[key]
+        if not self._waiting:
+            self._filled.clear()
+            self._emptied.set()
 
     async def _standing(self, key: BudgetKey) -> bytes:
         raw = await attempt(lambda: self._redis.get(key.name), tries=2)
@@ -126,7 +193,7 @@ class Budgets:
         return cast("bytes | None", answer)
 
 
-def _after(budget: Budget, changes: tuple[Change, ...]) -> Budget:
+def _after(budget: Budget, changes: Sequence[Change]) -> Budget:
     for change in changes:
         budget = change(budget)
     return budget
@@ -140,4 +207,4 @@ def _decode(key: BudgetKey, raw: bytes) -> Budget:
     except (msgspec.MsgspecError, ValueError):
         # Without a budget nobody can tell what is left: no order goes out by this grant.
         _log.exception("budgets.corrupt", key=key.name)
-        raise StoreUnavailable("CorruptBudget") from None
+        raise _Corrupt from None

@@ -77,7 +77,7 @@ class Desk:
 
     async def accept(self, placement_id: str, granted: Grant, order_id: str) -> None:
         await self.reserve(placement_id, granted)
-        await self.limiter.settle(placed(placement_id, S.ACCEPTED, order=order(order_id)))
+        self.limiter.settle(placed(placement_id, S.ACCEPTED, order=order(order_id)))
 
     async def claims(self) -> set[str]:
         return set((await self.budgets.read(KEY)).claims)

@@ -37,8 +37,8 @@ async def test_a_grant_without_limits_asks_neither_redis_nor_the_exchange(
 ) -> None:
     async with desk_of(NOWHERE) as desk:
         await desk.reserve("p1", grant(), command)
-        await desk.limiter.settle(placed("p1", S.ACCEPTED, order=order()))
-        await desk.limiter.release("p1")
+        desk.limiter.settle(placed("p1", S.ACCEPTED, order=order()))
+        desk.limiter.release("p1")
         assert desk.market.exchange.asked == []
 
 

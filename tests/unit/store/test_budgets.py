@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,8 +10,10 @@ from structlog.testing import capture_logs
 
 from gateway.domain.budgets import DAY_MS, Bounds, Budget, Notional
 from gateway.domain.errors import OverLimit
+from gateway.services.loops import kept_up
 from gateway.store.budgets import BudgetKey, Budgets, Change
 from gateway.store.redis import StoreUnavailable
+from tests.unit.services.examples import until
 from tests.unit.store.examples import keys_of, open_patient, open_quick
 from tests.valkey import ValkeyServer
 
@@ -40,6 +43,13 @@ async def patient(valkey: ValkeyServer) -> AsyncIterator[tuple[Budgets, Redis]]:
 async def quick(valkey: ValkeyServer) -> AsyncIterator[Budgets]:
     async with open_quick(valkey.url) as redis:
         yield Budgets(redis)
+
+
+@asynccontextmanager
+async def writing(budgets: Budgets) -> AsyncIterator[None]:
+    """Write what is settled for the length of the context."""
+    async with kept_up({"budgets": budgets.run}):
+        yield
 
 
 async def seen_by_another(valkey: ValkeyServer) -> Budget:
@@ -90,8 +100,11 @@ async def test_replicas_that_give_back_at_once_lose_nothing(valkey: ValkeyServer
         for number in range(10):
             await one.update(KEY, claim(f"p{number}"))
         replicas = [one, other] * 5
-        await asyncio.gather(*(r.settle(KEY, release(f"p{n}")) for n, r in enumerate(replicas)))
-        assert await one.read(KEY) == Budget(day=20_000, spent={"TRY": Decimal(0)})
+        for number, replica in enumerate(replicas):
+            replica.settle(KEY, release(f"p{number}"))
+        async with writing(one), writing(other):
+            await asyncio.gather(one.caught_up(), other.caught_up())
+    assert await seen_by_another(valkey) == Budget(day=20_000, spent={"TRY": Decimal(0)})
 
 
 async def test_budgets_of_others_are_others(valkey: ValkeyServer) -> None:
@@ -158,9 +171,7 @@ async def test_what_is_settled_while_redis_is_away_comes_before_the_next_claim(
     async with quick(own_valkey) as budgets:
         await budgets.update(KEY, claim("p1", "1000"))
         await asyncio.to_thread(own_valkey.stop)
-        with capture_logs() as logs:
-            await budgets.settle(KEY, release("p1"))
-        assert [log["event"] for log in logs] == ["budgets.away"]
+        budgets.settle(KEY, release("p1"))
         await asyncio.to_thread(own_valkey.start)
         await budgets.update(KEY, claim("p2", "999"))
         assert set((await seen_by_another(own_valkey)).claims) == {"p2"}
@@ -170,10 +181,61 @@ async def test_what_is_settled_while_redis_is_away_comes_before_the_next_claim(
     assert (budget.spent, set(budget.claims)) == ({"TRY": Decimal(1)}, {"p1"})
 
 
+async def test_what_is_settled_while_redis_is_away_is_written_once_it_is_back(
+    own_valkey: ValkeyServer,
+) -> None:
+    async with quick(own_valkey) as budgets:
+        await budgets.update(KEY, claim("p1", "1000"))
+        await asyncio.to_thread(own_valkey.stop)
+        with capture_logs() as logs:
+            async with writing(budgets):
+                budgets.settle(KEY, release("p1"))
+                await until(lambda: logs)
+                await asyncio.to_thread(own_valkey.start)
+                await budgets.caught_up()
+    assert {log["event"] for log in logs} == {"budgets.away"}
+    assert (await seen_by_another(own_valkey)).claims == {}
+
+
+async def test_what_is_settled_counts_at_once_in_its_own_process(valkey: ValkeyServer) -> None:
+    async with patient(valkey) as (budgets, _):
+        await budgets.update(KEY, claim("p1", "1000"))
+        budgets.settle(KEY, release("p1"))
+        assert (await budgets.read(KEY)).claims == {}
+        assert set((await seen_by_another(valkey)).claims) == {"p1"}
+
+
+async def test_what_a_corrupt_budget_leaves_to_do_is_dropped(valkey: ValkeyServer) -> None:
+    other = replace(KEY, account="vault")
+    async with patient(valkey) as (budgets, redis):
+        await redis.set(KEY.name, "{")
+        await budgets.update(other, claim("p1"))
+        budgets.settle(KEY, release("p1"))
+        budgets.settle(other, release("p1"))
+        async with writing(budgets):
+            await budgets.caught_up()
+        assert (await budgets.read(other)).claims == {}
+
+
+async def test_with_redis_silent_all_who_wait_for_a_budget_give_up_together(
+    own_valkey: ValkeyServer,
+) -> None:
+    async with open_patient(own_valkey.url) as redis:
+        budgets = Budgets(redis, patience_s=0.05)
+        await budgets.read(KEY)
+        own_valkey.pause()
+        changes = [asyncio.create_task(budgets.update(KEY, claim(f"p{n}"))) for n in range(10)]
+        given_up = await asyncio.gather(*changes[1:], return_exceptions=True)
+        assert {str(each) for each in given_up} == {"the store is away (Contention)"}
+        assert not changes[0].done()
+        own_valkey.resume()
+        assert len((await changes[0]).claims) == 1
+
+
 async def test_what_is_left_for_later_is_not_lost_by_a_refused_claim(valkey: ValkeyServer) -> None:
     async with patient(valkey) as (budgets, _):
         await budgets.update(KEY, claim("p1", "500"))
-        budgets.later(KEY, release("p1"))
+        budgets.settle(KEY, release("p1"))
         with pytest.raises(OverLimit):
             await budgets.update(KEY, claim("p2", "1001"))
         await budgets.update(KEY, claim("p3", "1000"))
