@@ -126,6 +126,7 @@ def _orders(shared: _Shared, gate: OrderGate, placements: Placements, placing: P
         recent=shared.recent,
         now=wall_ms,
         random_bytes=os.urandom,
+        ready_within_s=base.given.settings.order_window_ms / 1000,
         lease_ms=int(base.given.settings.order_lease_s * 1000),
         metrics=base.given.metrics,
     )

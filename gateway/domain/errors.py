@@ -12,6 +12,7 @@
     ├── UnknownAccount
     ├── JournalUnavailable
     │   ├── NotRecorded        no order is sent without its record
+    │   │   └── NotInTime      nor long after it was asked for
     │   ├── NotLookedUp        nobody can tell now what was placed
     │   └── SwitchesUnavailable  the trading switches cannot be read or set
     ├── AuditUnavailable       nothing is done that cannot be put on record
@@ -207,6 +208,20 @@ class NotRecorded(JournalUnavailable):
         """Say that nothing was sent, and how to go on."""
         return (
             "the order journal is away; this order was not sent: repeat it under its clientOrderId"
+        )
+
+
+class NotInTime(NotRecorded):
+    """An order could not be checked, signed and put on record in time, so this request sent none.
+
+    Whoever asked for it may have given it up by now, and the market may have moved.
+    """
+
+    def __str__(self) -> str:
+        """Say that nothing was sent, and how to go on."""
+        return (
+            "what an order needs took too long; this order was not sent: repeat it under its "
+            "clientOrderId"
         )
 
 

@@ -9,6 +9,7 @@ from gateway.domain.errors import (
     Forbidden,
     GatewayError,
     KeyUnavailable,
+    NotRecorded,
     NotYours,
     OverLimit,
     RateLimited,
@@ -71,10 +72,12 @@ def order_sending(caller: Caller, placement: Placement, prepared: PreparedReques
 
 
 def order_not_sent(
-    caller: Caller, placement: Placement, prepared: PreparedRequest, reason: str
+    caller: Caller, placement: Placement, prepared: PreparedRequest, standing: Placement | None
 ) -> AuditEvent:
-    """An order that was signed, and never left."""
-    return _of_order(caller, placement, prepared, reason)
+    """An order that was signed, and never left: `standing` was before it, or it has no record."""
+    if standing is None:
+        return _of_order(caller, placement, prepared, NotRecorded.code)
+    return _of_order(caller, placement, prepared, "REPLAYED", standing=standing.id)
 
 
 def order_done(caller: Caller, placement: Placement, prepared: PreparedRequest) -> AuditEvent:

@@ -4,6 +4,7 @@ An order goes out at most once. Before its first byte leaves, the journal holds 
 afterwards the record says what became of it. An outcome that is not known is called UNKNOWN.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from gateway.domain.errors import (
     BadUserInput,
     ExchangeFailure,
     GatewayError,
+    NotInTime,
     NotLookedUp,
     NotRecorded,
 )
@@ -62,8 +64,9 @@ _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 class Orders:
     """The one way by which orders reach the exchange.
 
-    `signer` gives what signs an account's requests. `lease_ms`: how long after its window an
-    order's sender has to record what became of it.
+    `signer` gives what signs an account's requests. `ready_within_s`: how long an order may take
+    until it is to be recorded; one that takes longer is not sent. `lease_ms`: how long after its
+    window an order's sender has to record what became of it.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part that an order passes through
@@ -81,6 +84,7 @@ class Orders:
         recent: RecentPlacements,
         now: Callable[[], int],
         random_bytes: Callable[[int], bytes],
+        ready_within_s: float,
         lease_ms: int,
         metrics: Metrics,
     ) -> None:
@@ -96,6 +100,7 @@ class Orders:
         self._recent = recent
         self._now = now
         self._random_bytes = random_bytes
+        self._ready_within_s = ready_within_s
         self._lease_ms = lease_ms
         self._metrics = metrics
 
@@ -126,77 +131,91 @@ class Orders:
         try:
             return await self._place(caller, command)
         except GatewayError as error:
-            self._metrics.orders.labels(error.code).inc()
             return await self._replay(caller, command, error)
 
     async def _replay(self, caller: Caller, command: PlaceOrder, error: GatewayError) -> Placement:
         """What keeps an order from being sent now does not hide that it was sent before."""
         try:
-            standing = await self._standing(caller, command, error)
-        except GatewayError as refusal:
-            order_refused(caller.principal, command, refusal)
-            terms = order_terms(command)
-            deny(self._audit, caller, Action.ORDERS_PLACE, command.account, refusal, **terms)
-            raise
-        return await self._placements.settled(standing)
-
-    async def _standing(
-        self, caller: Caller, command: PlaceOrder, error: GatewayError
-    ) -> Placement:
-        if isinstance(error, NotRecorded):
-            raise error
-        try:
             standing = await self._journal.find(caller.id, command.account, command.client_order_id)
         except NotLookedUp as away:
-            raise NotRecorded from away
+            self._tell_refused(caller, command, error)
+            raise (error if isinstance(error, NotRecorded) else NotRecorded()) from away
         if standing is None:
+            self._tell_refused(caller, command, error)
             raise error
-        return standing
+        return await self._placements.as_it_stands(standing)
+
+    def _tell_refused(self, caller: Caller, command: PlaceOrder, error: GatewayError) -> None:
+        self._metrics.orders.labels(error.code).inc()
+        order_refused(caller.principal, command, error)
+        terms = order_terms(command)
+        deny(self._audit, caller, Action.ORDERS_PLACE, command.account, error, **terms)
 
     async def _place(self, caller: Caller, command: PlaceOrder) -> Placement:
-        grant = await self._gate.permit(caller, command)
-        await MarketView(self._market_data, self._now).market(command.symbol)
         placement_id = new_placement_id(command.account, self._random_bytes)
-        await self._gate.claim(caller, grant, command, placement_id)
         sent = False
         try:
-            prepared = await self._exchange.prepare_order(self._signer(command.account), command)
-            intent = self._intent(caller, command, placement_id, grant, prepared)
-            await self._audit.require(order_sending(caller, intent, prepared))
+            intent, prepared = await self._ready_in_time(caller, command, placement_id)
             standing = await self._begin(caller, intent, prepared)
             if standing.id != intent.id:
-                return await self._placements.settled(standing)
+                return await self._placements.as_it_stands(standing)
             sent = True
         finally:
             if not sent:
-                await self._gate.withdraw(placement_id)
+                self._gate.withdraw(placement_id)
         return await self._carry_out(caller, intent, prepared)
+
+    async def _ready_in_time(
+        self, caller: Caller, command: PlaceOrder, placement_id: str
+    ) -> tuple[Placement, PreparedRequest]:
+        try:
+            async with asyncio.timeout(self._ready_within_s) as deadline:
+                return await self._ready(caller, command, placement_id, deadline)
+        except TimeoutError:
+            raise NotInTime from None
+
+    async def _ready(
+        self, caller: Caller, command: PlaceOrder, placement_id: str, deadline: asyncio.Timeout
+    ) -> tuple[Placement, PreparedRequest]:
+        """Let the order pass the gate, sign it and put it on record."""
+        grant = await self._gate.permit(caller, command)
+        await MarketView(self._market_data, self._now).market(command.symbol)
+        await self._gate.claim(caller, grant, command, placement_id)
+        prepared = await self._exchange.prepare_order(self._signer(command.account), command)
+        if deadline.expired():  # for its cancellation can get lost: see `end_all`
+            raise TimeoutError
+        intent = self._intent(caller, command, placement_id, grant, prepared)
+        await self._audit.require(order_sending(caller, intent, prepared))
+        return intent, prepared
 
     async def _begin(
         self, caller: Caller, intent: Placement, prepared: PreparedRequest
     ) -> Placement:
         """Record the intent, or find the one that stands; whoever is not sent is on record too."""
-        reason = NotRecorded.code
+        standing = None
         try:
             standing = await self._journal.begin(intent)
-            reason = "" if standing.id == intent.id else "REPLAYED"
         finally:
-            if reason:
-                self._audit.note(order_not_sent(caller, intent, prepared, reason))
+            if standing is None or standing.id != intent.id:
+                self._audit.note(order_not_sent(caller, intent, prepared, standing))
         return standing
 
     async def _carry_out(
         self, caller: Caller, intent: Placement, prepared: PreparedRequest
     ) -> Placement:
-        placement = await self._send(intent, prepared)
+        try:
+            placement = await self._send(intent, prepared)
+        except asyncio.CancelledError:
+            given_up = replace(intent, state=PlacementState.UNKNOWN)
+            self._audit.note(order_done(caller, given_up, prepared))
+            raise
+        self._gate.settle(placement)
         self._accounts.order_answered(placement.command.account)
         self._recent.add(placement)
         self._metrics.orders.labels(placement.state.value).inc()
         order_ended(placement)
         self._audit.note(order_done(caller, placement, prepared))
-        finished = await self._journal.finish(placement)
-        await self._gate.settle(placement)
-        return finished
+        return await self._journal.finish(placement)
 
     def _intent(
         self,

@@ -50,7 +50,7 @@ class Placements:
             return None
         if placement.command.account not in self._authority.visible(principal):
             raise UnknownAccount(placement.command.account)
-        return await self.settled(placement)
+        return await self.as_it_stands(placement)
 
     async def page(
         self,
@@ -76,8 +76,8 @@ class Placements:
             client_order_id=client_order_id,
             wanted=lambda each: state in (None, each.state_at(self._now())),
         )
-        settled = await asyncio.gather(*(self.settled(each) for _, each in page.entries))
-        shown = zip((cursor for cursor, _ in page.entries), settled, strict=True)
+        entries = await asyncio.gather(*(self.as_it_stands(each) for _, each in page.entries))
+        shown = zip((cursor for cursor, _ in page.entries), entries, strict=True)
         # Its sender may have said what became of one just before it was called lost.
         return replace(page, entries=tuple(e for e in shown if state in (None, e[1].state)))
 
@@ -95,7 +95,7 @@ class Placements:
             found |= await self._journal.of_orders(account, missing)
         return {key: value for key, value in found.items() if value.principal == principal.id}
 
-    async def settled(self, placement: Placement) -> Placement:
+    async def as_it_stands(self, placement: Placement) -> Placement:
         """The placement, called UNKNOWN if its sender is gone."""
         if placement.state_at(self._now()) is placement.state:
             return placement

@@ -90,7 +90,7 @@ def streams_of(streams: Mapping[str, AccountStream]) -> AccountStreams:
     return made
 
 
-def trading_of(
+def trading_of(  # noqa: PLR0913 - each is a part of a replica
     *,
     exchange: ExchangeClient,
     granted: Callable[[], Policy],
@@ -100,6 +100,7 @@ def trading_of(
     metrics: Metrics,
     watch: Watch,
     streams: Mapping[str, AccountStream],
+    ready_within_s: float = 60,
 ) -> Trading:
     """Put the use cases together as the app does."""
     recent, placing = RecentPlacements(), Placing()
@@ -133,6 +134,7 @@ def trading_of(
         recent=recent,
         now=clock,
         random_bytes=os.urandom,
+        ready_within_s=ready_within_s,
         lease_ms=30_000,
         metrics=metrics,
     )
@@ -181,7 +183,7 @@ class Desk:
 
 @asynccontextmanager
 async def desk_of(
-    url: str, granted: Policy = TRADER, *, patience_s: float = 20
+    url: str, granted: Policy = TRADER, *, patience_s: float = 20, ready_within_s: float = 60
 ) -> AsyncIterator[Desk]:
     """A desk whose journal is in the Redis at `url`."""
     market, metrics, watch = market_desk(), Metrics(), Watch()
@@ -203,6 +205,7 @@ async def desk_of(
             metrics=metrics,
             watch=watch,
             streams={},
+            ready_within_s=ready_within_s,
         )
         yield Desk(trading, market.exchange, journal, market.clock, metrics, watch)
         await trading.orders.aclose(0)

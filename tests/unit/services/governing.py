@@ -1,6 +1,8 @@
 """What watches over a use of the gateway, made up; each has its own tests with the real thing."""
 
+import asyncio
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import cast
 
 from gateway.access.policy import Grant, Policy
@@ -86,6 +88,7 @@ class StandInRates:
     def __init__(self) -> None:
         self.taken: list[str] = []
         self.refusal: GatewayError | None = None
+        self.refusals: dict[str, GatewayError] = {}
 
     @property
     def rates(self) -> Rates:
@@ -106,16 +109,22 @@ class StandInRates:
     def _take(self, what: str, *, cancel: bool = False) -> None:
         if self.refusal is not None and not cancel:
             raise self.refusal
+        if what in self.refusals:
+            raise self.refusals[what]
         self.taken.append(f"cancel {what}" if cancel else what)
 
 
 class StandInLimiter:
-    """Refuses what the test says, and keeps which placements' claims stand."""
+    """Refuses what the test says, and keeps which placements' claims stand.
+
+    A `deaf` one waits until it is cancelled, and then goes on as if it had not heard.
+    """
 
     def __init__(self) -> None:
         self.claimed: set[str] = set()
         self.settled: list[Placement] = []
         self.refusal: GatewayError | None = None
+        self.deaf = False
 
     @property
     def limiter(self) -> OrderLimiter:
@@ -127,11 +136,14 @@ class StandInLimiter:
         if self.refusal is not None:
             raise self.refusal
         self.claimed.add(placement_id)
+        if self.deaf:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
 
-    async def settle(self, placement: Placement) -> None:
+    def settle(self, placement: Placement) -> None:
         self.settled.append(placement)
 
-    async def release(self, placement_id: str) -> None:
+    def release(self, placement_id: str) -> None:
         self.claimed.discard(placement_id)
 
 

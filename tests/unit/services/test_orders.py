@@ -9,6 +9,7 @@ from gateway.domain.errors import (
     BadUserInput,
     Forbidden,
     GatewayError,
+    NotInTime,
     NotRecorded,
     NotSent,
     Refused,
@@ -187,6 +188,26 @@ async def test_an_order_that_is_given_up_at_the_stop_stays_sending(valkey: Valke
         found = await desk.journal.find(APP.id, "demo", "c-1")
         assert found is not None
         assert found.state is S.SENDING
+
+
+async def test_an_order_that_took_too_long_is_not_sent(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url, ready_within_s=0.05) as desk:
+        desk.exchange.hold("markets")
+        with pytest.raises(NotInTime, match="not sent: repeat it"):
+            await desk.orders.place(CALLER, command())
+        assert "place" not in desk.exchange.asked
+        assert await desk.journal.find(APP.id, "demo", "c-1") is None
+        desk.exchange.release()
+        assert (await desk.orders.place(CALLER, command())).state is S.ACCEPTED
+
+
+async def test_an_order_that_nothing_could_hurry_is_not_sent_either(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url, ready_within_s=0.05) as desk:
+        desk.watch.limiter.deaf = True
+        with pytest.raises(NotInTime):
+            await desk.orders.place(CALLER, command())
+        assert desk.watch.audit.events == []
+        assert desk.watch.limiter.claimed == set()
 
 
 async def test_with_the_journal_away_nothing_is_sent() -> None:

@@ -1,11 +1,15 @@
 """Orders under what watches over them: the audit log, the switch, rates and limits."""
 
+import asyncio
+
 import pytest
 
+from gateway.access.policy import Action
 from gateway.domain.account import TradingState
 from gateway.domain.errors import (
     AuditUnavailable,
     GatewayError,
+    NotRecorded,
     OverLimit,
     RateLimited,
     TradingHalted,
@@ -13,7 +17,7 @@ from gateway.domain.errors import (
 from gateway.domain.orders import PlacementState
 from gateway.domain.switches import Scope, Switch
 from tests.unit.services.desks import CALLER, desk_of
-from tests.unit.services.examples import APP, command
+from tests.unit.services.examples import APP, command, policy, until
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +66,58 @@ async def test_a_replayed_order_is_on_record_as_one_and_gives_its_claim_back(
         ]  # fmt: skip
         assert desk.watch.limiter.claimed == {placed.id}
         assert [each.id for each in desk.watch.limiter.settled] == [placed.id]
+        assert desk.watch.audit.events[-1].detail["standing"] == placed.id
+
+
+async def test_what_refuses_an_order_that_was_placed_before_shows_it_and_counts_no_refusal(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        placed = await desk.orders.place(CALLER, command())
+        desk.watch.limiter.refusal = NotRecorded()
+        assert await desk.orders.place(CALLER, command()) == placed
+        assert desk.count("orders", NotRecorded.code) == 0
+
+
+async def test_a_denial_is_on_record_although_the_journal_is_away() -> None:
+    only_cancels = policy(Action.ORDERS_CANCEL)
+    async with desk_of("redis://127.0.0.1:1", only_cancels, patience_s=0.5) as desk:
+        with pytest.raises(NotRecorded):
+            await desk.orders.place(CALLER, command())
+        assert desk.watch.audit.outcomes() == [("DENIED", "FORBIDDEN")]
+        assert desk.count("orders", "FORBIDDEN") == 1
+
+
+async def test_an_order_given_up_while_it_is_sent_is_on_record_as_unknown(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.hold("place")
+        placing = asyncio.create_task(desk.orders.place(CALLER, command()))
+        await until(lambda: desk.exchange.waiting)
+        await desk.orders.aclose(0)
+        await asyncio.gather(placing, return_exceptions=True)
+        assert desk.watch.audit.outcomes() == [("ORDER", "SENDING"), ("ORDER", "UNKNOWN")]
+
+
+async def test_an_order_that_the_account_s_rate_refuses_gives_its_claim_back(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.watch.rates.refusals["call demo"] = RateLimited("calls demo", 1)
+        with pytest.raises(RateLimited):
+            await desk.orders.place(CALLER, command())
+        assert desk.watch.limiter.claimed == set()
+
+
+async def test_an_order_beyond_a_limit_takes_nothing_of_the_account_s_calls(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.watch.limiter.refusal = OverLimit("trade", "open_orders", "3 are the most")
+        with pytest.raises(OverLimit):
+            await desk.orders.place(CALLER, command())
+        assert desk.watch.rates.taken == ["order app trade"]
 
 
 @pytest.mark.parametrize(
