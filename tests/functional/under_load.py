@@ -39,6 +39,13 @@ class Load:
         """How often those who follow the orders were told that some may be missing."""
         return sum(event["__typename"] == "Gap" for event in self.events)
 
+    def settled(self) -> bool:
+        """Whether every order of which followers were told has ended for them, the last as well."""
+        standing = self.standing()
+        held = {row["asset"]: row["held"] for row in self.balances if "asset" in row}
+        ended = set(standing.values()) == {"CANCELLED"} and set(self.orders[-5:]) <= standing.keys()
+        return ended and not any(map(float, held.values()))
+
     def standing(self) -> dict[str, str]:
         """The orders that were told of, each with what was told last."""
         return {row["orderId"]: row["status"] for row in self.events if "orderId" in row}
@@ -61,13 +68,14 @@ def load(service: Service, caller: Callable[[], Caller]) -> Iterator[Load]:
     with (
         following(service, follower, "orders") as events,
         following(service, follower, "balances") as balances,
-        repeated(trade, 2) as orders,
-        repeated(ask, 1) as answers,
     ):
-        made = Load(orders, answers, events, balances)
-        made.go_on()
-        yield made
-        made.go_on()
+        with repeated(trade, 2) as orders, repeated(ask, 1) as answers:
+            made = Load(orders, answers, events, balances)
+            made.go_on()
+            yield made
+            made.go_on()
+        # An order's event may come after the answer about it.
+        assert eventually(made.settled), made.standing()
 
 
 @contextmanager
