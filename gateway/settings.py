@@ -219,7 +219,9 @@ class Settings(BaseModel):
         16_384, description="Size of a request's line and headers at most; a GET's query is in it"
     )
     head_timeout_s: Seconds = Field(
-        10, description="Seconds that a connection has to send a request's line and headers"
+        10,
+        description="Seconds that a connection has to send a request's line and headers, and as "
+        "many again for its body",
     )
     max_body_bytes: Count = Field(65_536, description="Size of a request's body at most")
     max_query_depth: Count = Field(8, description="Depth of a GraphQL document at most")

@@ -1,7 +1,7 @@
 """HTTP/1.1 as uvicorn speaks it, with bounds on what comes before a request is known.
 
 Nobody is authenticated before the head of a request is whole, so neither its size nor the time
-that it takes may be the peer's choice.
+that it takes may be the peer's choice. Nor may the time of the body, which anybody can promise.
 """
 
 import asyncio
@@ -23,7 +23,10 @@ _BETWEEN = len(b": \r\n")
 
 @dataclass(frozen=True, slots=True)
 class HeadLimits:
-    """The most bytes of a request line with its headers, and the seconds until they are there."""
+    """The most bytes of a request line with its headers, and the seconds until they are there.
+
+    The body, which follows, has as many seconds again.
+    """
 
     size: int
     within_s: float
@@ -34,7 +37,10 @@ class _HeadTooLong(Exception):  # the parser hands it on as its own error
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
-    """Answers a head that is too long with 431, and closes where none comes in time."""
+    """Answers a head that is too long with 431, and closes where none comes in time.
+
+    A body that does not come in time is answered with 408, unless an answer has begun before.
+    """
 
     limits: ClassVar[HeadLimits]
 
@@ -51,7 +57,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
-        self._head_came()
+        self._wait_no_more()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -81,13 +87,15 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """End the head; the request begins."""
+        """End the head; the request begins, and the wait for its body."""
         self._in_head = False
-        self._head_came()
+        self._wait_no_more()
+        self._await_body()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """End a request; the next bytes are the next one's head."""
+        self._wait_no_more()
         self._in_head = True
         self._messages += 1
         self._unparsed = 0
@@ -124,7 +132,10 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(self.limits.within_s, self._head_late)
 
-    def _head_came(self) -> None:
+    def _await_body(self) -> None:
+        self._deadline = self.loop.call_later(self.limits.within_s, self._body_late)
+
+    def _wait_no_more(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -135,6 +146,14 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self._await_head()
+
+    def _body_late(self) -> None:
+        if self.pipeline or self.flow.read_paused:  # it is this side that does not read
+            self._await_body()
+        elif self.cycle.response_started:
+            self.transport.close()
+        else:
+            self._refuse(408, BadUserInput("body", f"did not come within {self.limits.within_s} s"))
 
 
 def bounded_head(limits: HeadLimits) -> type[BoundedHeadProtocol]:

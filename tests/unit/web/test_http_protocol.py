@@ -166,6 +166,49 @@ async def test_a_request_under_way_is_answered_though_the_next_head_is_late() ->
         assert (await reader.read()).endswith(b"\r\n\r\nslow")
 
 
+POST = b"POST / HTTP/1.1\r\nhost: gateway\r\ncontent-length: 10\r\n\r\n"
+
+
+@pytest.mark.parametrize("pieces", [(POST,), (POST, b"abc"), (LINE + b"\r\n", POST, b"abc")])
+async def test_a_body_that_does_not_come_in_time_is_answered_with_a_code_and_closed(
+    pieces: tuple[bytes, ...],
+) -> None:
+    async with house_of(within_s=0.2) as house:
+        answers = await (await house.say(*pieces)).read()
+        head, _, body = answers[answers.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 ")
+        assert json.loads(body)["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_connection_is_closed_whose_body_goes_on_after_the_answer() -> None:
+    refused = b"POST /slow HTTP/1.1\r\nhost: gateway\r\ncontent-length: 10\r\n\r\n"
+    async with house_of(within_s=0.2) as house:
+        answers = await (await house.say(refused, b"a", b"b")).read()
+        assert answers.startswith(b"HTTP/1.1 405 ")
+        assert answers.count(b"HTTP/1.1") == 1
+
+
+async def test_a_request_under_way_is_answered_though_the_next_body_is_late() -> None:
+    async with house_of(within_s=0.05) as house:
+        reader = await house.say(b"GET /slow HTTP/1.1\r\nhost: gateway\r\n\r\n" + POST)
+        await house.asked.wait()
+        await asyncio.sleep(0.2)
+        house.go_on.set()
+        answers = await reader.read()
+        assert answers.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\n\r\nslowHTTP/1.1 408 " in answers
+
+
+async def test_an_answer_may_take_longer_than_a_body() -> None:
+    slow = b"GET /slow HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n"
+    async with house_of(within_s=0.05) as house:
+        reader = await house.say(slow)
+        await house.asked.wait()
+        await asyncio.sleep(0.2)
+        house.go_on.set()
+        assert (await reader.read()).endswith(b"\r\n\r\nslow")
+
+
 async def test_a_websocket_has_no_head_to_wait_for() -> None:
     upgrade = (
         b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
