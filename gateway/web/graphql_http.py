@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.policy import Action, Principal
-from gateway.access.proving import NotProven
+from gateway.access.proving import Cause, NotProven
 from gateway.domain.errors import (
     BadUserInput,
     GatewayError,
@@ -40,6 +40,7 @@ from gateway.web.under_way import Origin, Outcome
 
 JSON = "application/json"
 _METHODS = ("GET", "POST")
+_BEARER = (("www-authenticate", "Bearer"),)
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 
 
@@ -134,21 +135,27 @@ class GraphQLOverHttp:
     async def _answer(
         self, request: Request, principal: Principal, trace: str, media_type: str
     ) -> _Answer:
-        text = await self._text(request)
-        await self._count(request, text, principal)
-        if self._services.policy().decide(principal.id, Action.MARKET_READ).allowed:
-            kept = self._answers.find(text)
-            self._metrics.answers.labels("no" if kept is None else "yes").inc()
-            if kept is not None:
-                return _Answer(200, kept, _KEPT)
         try:
             self._under_way.requests.take(principal)
         except RateLimited as limited:
             raise _too_many(limited) from None
         try:
+            text = await self._text(request)
+            await self._prove_again(request, principal, trace)
+            await self._count(request, text, principal)
+            if self._services.policy().decide(principal.id, Action.MARKET_READ).allowed:
+                kept = self._answers.find(text)
+                self._metrics.answers.labels("no" if kept is None else "yes").inc()
+                if kept is not None:
+                    return _Answer(200, kept, _KEPT)
             return await self._execute(request, text, principal, trace, media_type)
         finally:
             self._under_way.requests.give_back(principal)
+
+    async def _prove_again(self, request: Request, principal: Principal, trace: str) -> None:
+        # A body comes when its sender likes: after a suspension, or after the token was withdrawn.
+        if request.method == "POST" and await self._principal(request, trace) != principal:
+            raise HttpRefusal(401, NotProven(cause=Cause.UNKNOWN), _BEARER)
 
     async def _count(self, request: Request, text: bytes, principal: Principal) -> None:
         def cancels() -> bool:
@@ -168,7 +175,7 @@ class GraphQLOverHttp:
             proof = await self._identities.authenticate(token)
         except NotProven as refused:
             note_refusal(refused, self._services.audit, self._metrics, trace)
-            raise HttpRefusal(401, refused, (("www-authenticate", "Bearer"),)) from None
+            raise HttpRefusal(401, refused, _BEARER) from None
         return proof.principal
 
     async def _text(self, request: Request) -> bytes:

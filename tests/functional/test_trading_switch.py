@@ -1,5 +1,6 @@
 """Stopping trade and people, over the wire: on two replicas, over a restart, from a terminal."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 
+import httpx
 import pytest
 
 from gateway.cli.operations import operation
 from tests.functional.callers import Caller, Json, open_socket
 from tests.functional.conftest import running_service
-from tests.functional.ordering import accepted, cancel, open_orders, place
+from tests.functional.ordering import PLACE, accepted, cancel, command, open_orders, place
 from tests.functional.service import Service
 from tests.processes import eventually
 
@@ -21,6 +23,7 @@ SWITCHES = operation("trading-switches")
 SUSPEND = operation("suspend-principal")
 RESTORE = operation("restore-principal")
 STATE = '{ account(id: "demo") { tradingState } }'
+WHO = "{ viewer { principal } }"
 WHY = "prices look wrong"
 
 
@@ -188,6 +191,28 @@ def test_a_suspended_principal_is_refused_everywhere_and_its_sockets_close(
         assert each.caller("second-trader").code("{ viewer { principal } }") == "UNAUTHENTICATED"
     one.caller("operator").answer(RESTORE, principal="second-trader", reason="a new token")
     eventually(lambda: "errors" not in trader.post("{ viewer { principal } }").json())
+
+
+def test_who_is_suspended_while_his_order_comes_in_places_none(
+    replicas: tuple[Service, Service],
+) -> None:
+    one, other = replicas
+    held = other.caller("second-trader")
+    order = json.dumps({"query": PLACE, "variables": command("held-back", price="299000")}).encode()
+
+    def pieces() -> Iterator[bytes]:
+        yield order[:1]
+        one.caller("operator").answer(SUSPEND, principal="second-trader", reason=WHY)
+        assert eventually(lambda: held.post(WHO).status_code == 401)
+        yield order[1:]
+
+    headers = {**held.headers, "Content-Type": "application/json"}
+    with httpx.Client(base_url=other.http.base_url) as connection:
+        response = connection.post("/graphql", content=pieces(), headers=headers)
+    assert response.status_code == 401
+    assert one.exchange.requests("market/limit-buy", price="299000") == []
+    one.caller("operator").answer(RESTORE, principal="second-trader", reason="a new token")
+    assert eventually(lambda: "errors" not in held.post(WHO).json())
 
 
 def test_nobody_suspends_themselves(replicas: tuple[Service, Service]) -> None:

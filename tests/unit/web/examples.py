@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket
 from gateway.access.identities import Identities
 from gateway.access.jwks import IssuerKeys
 from gateway.access.policy import AccountRule, Grant, Member, Policy, TokenRecord
+from gateway.access.principal import Principal
 from gateway.access.tokens import hash_token
 from gateway.domain.limits import LimitState
 from gateway.web.graphql_ws_messages import SUBPROTOCOL
@@ -28,13 +29,15 @@ LEFT = {"limits": [{"name": "requests", "limit": 2, "remaining": 1, "resetsAt": 
 """What the extensions of an answer say of the caller's limits."""
 
 
-def with_token(granted: Policy = EVERYTHING, *, expires: int | None = None) -> Policy:
-    """The policy's grants, for who has the token, until it expires (ms)."""
+def with_token(
+    granted: Policy = EVERYTHING, *, expires: int | None = None, holder: Principal = APP
+) -> Policy:
+    """The policy's grants, for the holder of the token, until it expires (ms)."""
     grants: tuple[Grant, ...] = granted.grants(APP.id)
     return Policy(
         revision="1",
         accounts=tuple(map(AccountRule, granted.accounts)),
-        members=(Member(APP, (TokenRecord(hash_token(TOKEN), expires),), grants),),
+        members=(Member(holder, (TokenRecord(hash_token(TOKEN), expires),), grants),),
         wall_ms=lambda: 0,
     )
 

@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.access.policy import Policy
+from gateway.access.principal import Principal, PrincipalKind
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.kept_answers import KeptAnswers
 from tests.unit.schema.examples import EVERYTHING, Desk, codes
@@ -31,6 +32,19 @@ class House:
 
     async def post(self, query: str, **more: Any) -> httpx.Response:  # noqa: ANN401
         return await self.client.post("/graphql", json={"query": query, **more})
+
+    async def trickle(
+        self, query: str, meanwhile: Callable[[], Awaitable[object]]
+    ) -> httpx.Response:
+        """Post in two pieces, with something in between."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b'{"query": '
+            await meanwhile()
+            yield json.dumps(query).encode() + b"}"
+
+        headers = {"content-type": "application/json"}
+        return await self.client.post("/graphql", content=pieces(), headers=headers)
 
     def kept(self) -> float:
         value = self.desk.metrics.registry.get_sample_value
@@ -205,6 +219,41 @@ async def test_one_principal_s_requests_under_way_are_bounded() -> None:
         house.desk.exchange.release()
         assert [each.status_code for each in await asyncio.gather(*under_way)] == [200, 200]
         assert (await house.post("{ viewer { principal } }")).status_code == 200
+
+
+async def test_a_body_that_is_still_to_come_counts_as_a_request_under_way() -> None:
+    async with house_of(max_requests=2) as house:
+        come = asyncio.Event()
+        slow = [asyncio.create_task(house.trickle(TOP, come.wait)) for _ in range(2)]
+        await turns()
+        assert codes((await house.post(TOP)).json()) == ["RATE_LIMITED"]
+        come.set()
+        assert [each.status_code for each in await asyncio.gather(*slow)] == [200, 200]
+        assert (await house.post(TOP)).status_code == 200
+
+
+async def test_a_token_that_is_withdrawn_while_the_body_comes_is_refused() -> None:
+    async with house_of() as house:
+
+        async def withdraw() -> None:
+            house.desk.policy = policy()
+
+        response = await house.trickle(CANCEL, withdraw)
+        assert (response.status_code, codes(response.json())) == (401, ["UNAUTHENTICATED"])
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert house.desk.metrics.registry.get_sample_value(
+            "gateway_unauthenticated_total", {"cause": "unknown"}
+        )
+        assert "cancel" not in house.desk.exchange.asked
+
+
+async def test_a_token_that_becomes_another_s_while_the_body_comes_is_refused() -> None:
+    async with house_of() as house:
+
+        async def hand_over() -> None:
+            house.desk.policy = with_token(holder=Principal("other", PrincipalKind.APP))
+
+        assert (await house.trickle(TOP, hand_over)).status_code == 401
 
 
 async def test_a_defect_is_masked_and_its_trace_id_is_the_caller_s() -> None:
