@@ -14,7 +14,8 @@
     │   ├── NotRecorded        no order is sent without its record
     │   │   └── NotInTime      nor long after it was asked for
     │   ├── NotLookedUp        nobody can tell now what was placed
-    │   └── SwitchesUnavailable  the trading switches cannot be read or set
+    │   ├── SwitchesUnavailable  the trading switches cannot be read or set
+    │   └── SwitchesUnread     no order is sent without knowing of them
     ├── AuditUnavailable       nothing is done that cannot be put on record
     ├── KeyUnavailable
     │   ├── NoKey              the account has no key for that
@@ -241,6 +242,17 @@ class SwitchesUnavailable(JournalUnavailable):
         return (
             "the switches cannot be reached; a change that was asked for may stand or not: look, "
             "and set it again"
+        )
+
+
+class SwitchesUnread(JournalUnavailable):
+    """Nobody can tell whether a switch stops the order, so it was not sent."""
+
+    def __str__(self) -> str:
+        """Say that nothing was sent, and how to go on."""
+        return (
+            "the switches that may stop trade cannot be read; this order was not sent: repeat it "
+            "under its clientOrderId"
         )
 
 

@@ -19,6 +19,7 @@ from gateway.domain.errors import (
     BadUserInput,
     Forbidden,
     SwitchesUnavailable,
+    SwitchesUnread,
     TradingHalted,
     UnknownAccount,
 )
@@ -41,8 +42,8 @@ _NEVER_READ = Switch(
 class TradingSwitch:
     """What may be sent now, and who is suspended; sets both for those who may `operate`.
 
-    While Redis is away, what was read last holds; before anything was read, only cancels are sent
-    and nobody counts as suspended. `problem` says that the last look failed.
+    While they cannot be read no order is sent, and what was read last holds for all else; before
+    anything was read, nobody counts as suspended. `problem` says that the last look failed.
     """
 
     def __init__(
@@ -73,8 +74,16 @@ class TradingSwitch:
         return principal_id in self._suspended
 
     async def check_place(self, principal_id: str, account: str) -> None:
-        """Raise `TradingHalted` if no order of the principal's may be sent for the account."""
-        _allow(await self.state(principal_id, account), TradingState.ACTIVE)
+        """Raise `TradingHalted` if no order of the principal's may be sent for the account.
+
+        Raises `SwitchesUnread` when that cannot be known: since the last look somebody may have set
+        a switch.
+        """
+        try:
+            await self._read()
+        except SwitchesUnavailable as away:
+            raise SwitchesUnread from away
+        _allow(self._holding(principal_id, account), TradingState.ACTIVE)
 
     async def check_cancel(self, principal_id: str, account: str) -> None:
         """Raise `TradingHalted` if no cancel may be sent; it waits for no Redis known to be away.
@@ -238,7 +247,7 @@ class TradingSwitch:
     def _away(self, away: StoreUnavailable) -> None:
         if self.problem is None:
             _log.warning("switches.away", cause=away.cause)
-        self.problem = "the switches cannot be read: what was read last holds"
+        self.problem = "the switches cannot be read: no order is sent, cancels as was read last"
 
     def _take(self, standing: Standing) -> None:
         if self.problem is not None:

@@ -17,6 +17,7 @@ from gateway.domain.errors import (
     Forbidden,
     GatewayError,
     SwitchesUnavailable,
+    SwitchesUnread,
     TradingHalted,
     UnknownAccount,
 )
@@ -72,7 +73,7 @@ class Replica:
         ):
             try:
                 await check(principal, account)
-            except TradingHalted:
+            except (TradingHalted, SwitchesUnread):
                 stopped.append(name)
         return " and ".join(stopped)
 
@@ -352,7 +353,7 @@ def _unknown(path: Path) -> list[AuditEntry]:
     return [entry for entry in in_file(path) if entry.event.outcome == "UNKNOWN"]
 
 
-async def test_with_redis_away_what_was_read_last_holds(
+async def test_with_redis_away_no_order_is_sent_and_for_all_else_what_was_read_last_holds(
     own_valkey: ValkeyServer, path: Path
 ) -> None:
     async with replica_of(own_valkey, path) as replica:
@@ -361,7 +362,9 @@ async def test_with_redis_away_what_was_read_last_holds(
         await asyncio.to_thread(own_valkey.stop)
         with capture_logs() as logs:
             assert await replica.halted() == "orders and cancels"
-            assert await replica.halted(account="vault") == ""
+            assert await replica.halted(account="vault") == "orders"
+            with pytest.raises(SwitchesUnread):
+                await replica.switch.check_place("desk", "vault")
             assert replica.switch.suspended("desk")
             assert replica.switch.problem is not None
             await asyncio.to_thread(own_valkey.start)
@@ -390,7 +393,8 @@ async def test_a_cancel_waits_for_no_redis_that_is_known_to_hang(
     async with replica_of(own_valkey, path) as replica:
         await replica.switch.switches(OPERATOR)
         own_valkey.pause()
-        await replica.switch.check_place("desk", "demo")
+        with pytest.raises(SwitchesUnread):
+            await replica.switch.check_place("desk", "demo")
         assert replica.switch.problem is not None
         checks = asyncio.create_task(replica.switch.check_cancel("desk", "demo"))
         await asyncio.sleep(0)
