@@ -85,6 +85,7 @@ class Connection:
         self._streams: dict[str, _Stream] = {}
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._reader: asyncio.Task[None] | None = None
+        self._closing = False
         self._token = ""
         self._proof: Proof | None = None
         self._trace = trace_id(socket.headers.get("traceparent"), parts.random_bytes)
@@ -118,6 +119,7 @@ class Connection:
         A peer that reads nothing cannot be told: it must hold up neither the end of the process
         nor the others whose token is not good any longer.
         """
+        self._closing = True
         # It may be closed already.
         with suppress(RuntimeError, WebSocketDisconnect, OSError, TimeoutError):
             async with asyncio.timeout(_CLOSE_WITHIN_S):
@@ -184,7 +186,9 @@ class Connection:
     async def _listen(self) -> None:
         while True:
             await self._outbox.room()  # who asks without reading the answers is not heard further
-            await self._handle(await self._receive())
+            message = await self._receive()
+            if not self._closing:  # what comes meanwhile is of somebody who is to be gone
+                await self._handle(message)
 
     async def _initialise(self) -> msgspec.Raw:
         """The payload of connection_init."""

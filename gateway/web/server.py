@@ -38,6 +38,7 @@ class DrainingServer(uvicorn.Server):
     ) -> None:
         config = uvicorn.Config(
             application,
+            proxy_headers=False,  # nothing here depends on whom a proxy says it speaks for
             host=host,
             port=port,
             lifespan="off",

@@ -14,6 +14,8 @@ from tests.unit.web.examples import Peer, parts_of, with_token
 
 pytestmark = pytest.mark.anyio
 
+SUBSCRIBED = {"operation": "subscription", "code": "OK"}
+
 PAGE = "https://desk.example.com"
 
 
@@ -158,6 +160,19 @@ async def test_a_peer_that_reads_nothing_holds_up_no_other_s_end() -> None:
         await asyncio.gather(*house.tasks)
         assert house.open == 0
         deaf.hear_again()
+
+
+async def test_nothing_that_a_peer_says_while_it_is_shut_out_is_done() -> None:
+    async with house_of() as house:
+        peer = await house.greeted()
+        peer.go_deaf()
+        closing = asyncio.create_task(house.sockets.drain())
+        await asyncio.sleep(0)
+        peer.subscribe("subscription { tickers { symbol } }")
+        await closing
+        requests = house.desk.metrics.registry.get_sample_value
+        assert requests("gateway_graphql_requests_total", SUBSCRIBED) is None
+        peer.hear_again()
 
 
 async def test_draining_closes_all_and_lets_nobody_in() -> None:
