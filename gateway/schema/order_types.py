@@ -266,6 +266,7 @@ class OrderCancelled:
 class CancelRejected(Problem):
     """The order was not cancelled."""
 
+    rule: str | None = described("The policy's rule that refused, if one did.")
     retry_after: float | None = described("Seconds after which time alone may have helped.")
 
     @classmethod
@@ -276,6 +277,7 @@ class CancelRejected(Problem):
             message=rejection.message,
             exchange_code=rejection.exchange_code,
             retryable=rejection.retryable,
+            rule=rejection.rule,
             retry_after=rejection.retry_after,
         )
 
