@@ -56,7 +56,6 @@ def build_services(stack: AsyncExitStack, base: Foundation) -> Services:
         policy=base.given.policy,
         authority=governance.authority,
         accounts=shared.accounts,
-        gate=gate,
         orders=_orders(shared, gate, placements, placing),
         cancels=_cancels(shared, gate),
         placements=placements,
@@ -107,7 +106,6 @@ def _gate(shared: _Shared) -> OrderGate:
         ownership=shared.ownership,
         rates=governance.rates,
         limiter=shared.limiter,
-        journal=shared.base.stores.journal,
     )
 
 

@@ -105,4 +105,4 @@ class Account:
     )
     async def trading_state(self, info: Info) -> TradingState:
         """Ask what is sent for the account."""
-        return await info.context.services.gate.trading_state(info.context.caller, self.id)
+        return await info.context.services.orders.trading_state(info.context.caller, self.id)

@@ -21,7 +21,6 @@ from gateway.services.cancels import Cancels
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.market_data import MarketData, MarketView
 from gateway.services.order_audit import deny
-from gateway.services.order_gate import OrderGate
 from gateway.services.orders import Orders
 from gateway.services.placements import Placements
 from gateway.services.rates import Rates
@@ -38,7 +37,6 @@ class Services:
     policy: Callable[[], Policy]
     authority: Authority
     accounts: Accounts
-    gate: OrderGate
     orders: Orders
     cancels: Cancels
     placements: Placements

@@ -9,7 +9,6 @@ from gateway.services.order_limits import OrderLimiter
 from gateway.services.ownership import Ownership
 from gateway.services.rates import Rates
 from gateway.services.trading_switch import TradingSwitch
-from gateway.store.journal import OrderJournal
 
 
 class OrderGate:
@@ -23,14 +22,12 @@ class OrderGate:
         ownership: Ownership,
         rates: Rates,
         limiter: OrderLimiter,
-        journal: OrderJournal,
     ) -> None:
         self._authority = authority
         self._switch = switch
         self._ownership = ownership
         self._rates = rates
         self._limiter = limiter
-        self._journal = journal
 
     async def permit(self, caller: Caller, command: PlaceOrder) -> Grant:
         """Return the grant that allows the order, while no switch stops it.
@@ -78,10 +75,6 @@ class OrderGate:
         return decision.rule
 
     async def trading_state(self, caller: Caller, account: str) -> TradingState:
-        """What is sent for the account now; without a journal that takes records, only cancels."""
+        """What the switches let the caller send for the account now."""
         switch = await self._switch.state(caller.id, account)
-        if switch is not None and switch.state is TradingState.HALTED:
-            return TradingState.HALTED
-        if switch is None and await self._journal.writable(account):
-            return TradingState.ACTIVE
-        return TradingState.CANCEL_ONLY
+        return TradingState.ACTIVE if switch is None else switch.state

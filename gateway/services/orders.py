@@ -14,6 +14,7 @@ import structlog
 
 from gateway.access.policy import Action, Grant
 from gateway.access.principal import Caller
+from gateway.domain.account import TradingState
 from gateway.domain.errors import (
     BadUserInput,
     ExchangeFailure,
@@ -118,6 +119,13 @@ class Orders:
         if placement.command.canonical() != command.canonical():
             raise BadUserInput("clientOrderId", "was used for another command; take a new one")
         return placement
+
+    async def trading_state(self, caller: Caller, account: str) -> TradingState:
+        """What is sent for the account now; without a journal that takes records, only cancels."""
+        state = await self._gate.trading_state(caller, account)
+        if state is TradingState.ACTIVE and not await self._journal.writable(account):
+            return TradingState.CANCEL_ONLY
+        return state
 
     async def aclose(self, within_s: float) -> None:
         """Give what is under way `within_s` seconds, then give up on it.

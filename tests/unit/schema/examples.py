@@ -170,7 +170,6 @@ async def desk_of(
         policy=lambda: desk.policy,
         authority=trading.authority,
         accounts=trading.accounts,
-        gate=trading.gate,
         orders=trading.orders,
         cancels=trading.cancels,
         placements=trading.placements,

@@ -115,7 +115,6 @@ def trading_of(  # noqa: PLR0913 - each is a part of a replica
         ownership=ownership,
         rates=watch.rates.rates,
         limiter=watch.limiter.limiter,
-        journal=journal,
     )
     placements = Placements(
         authority=authority, journal=journal, recent=recent, placing=placing, now=clock

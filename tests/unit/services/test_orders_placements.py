@@ -138,13 +138,13 @@ async def test_a_bad_cursor_is_the_caller_s_fault(valkey: ValkeyServer) -> None:
 
 async def test_without_a_journal_only_cancels_are_sent(own_valkey: ValkeyServer) -> None:
     async with desk_of(own_valkey.url, patience_s=0.5) as desk:
-        assert await desk.trading.gate.trading_state(CALLER, "demo") is TradingState.ACTIVE
+        assert await desk.orders.trading_state(CALLER, "demo") is TradingState.ACTIVE
         await asyncio.to_thread(own_valkey.stop)
-        assert await desk.trading.gate.trading_state(CALLER, "demo") is TradingState.CANCEL_ONLY
+        assert await desk.orders.trading_state(CALLER, "demo") is TradingState.CANCEL_ONLY
         with pytest.raises(NotRecorded):
             await desk.orders.place(CALLER, command())
         await desk.cancels.cancel(CALLER, "demo", "o-1")
         assert desk.exchange.asked.count("cancel") == 1
         assert "place" not in desk.exchange.asked
         await asyncio.to_thread(own_valkey.start)
-        assert await desk.trading.gate.trading_state(CALLER, "demo") is TradingState.ACTIVE
+        assert await desk.orders.trading_state(CALLER, "demo") is TradingState.ACTIVE
