@@ -218,12 +218,15 @@ class TradingSwitch:
 
     async def _change(self, event: AuditEvent, write: Callable[[], Awaitable[None]]) -> None:
         await self._audit.require(event)
+        # Whoever asked may go away meanwhile, and then it may stand or not.
+        outcome = "UNKNOWN"
         try:
             await write()
+            outcome = "OK"
         except StoreUnavailable as away:
-            self._audit.note(replace(event, outcome="UNKNOWN"))
             raise SwitchesUnavailable from away
-        self._audit.note(replace(event, outcome="OK"))
+        finally:
+            self._audit.note(replace(event, outcome=outcome))
         await self._look()
 
     async def _look(self) -> None:

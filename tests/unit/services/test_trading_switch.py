@@ -349,6 +349,22 @@ async def test_with_redis_away_a_change_may_stand_or_not_and_that_is_said_and_on
         await until(lambda: len(_unknown(path)) == 3)
 
 
+async def test_a_change_whose_caller_goes_away_is_on_record_as_unknown(
+    path: Path, replica: Replica
+) -> None:
+    store = SlowStore()
+    switch = TradingSwitch(
+        store=store, policy=lambda: POLICY, audit=replica.audit, wall_ms=replica.clock
+    )
+    asked = asyncio.create_task(switch.set(OPERATOR, DEMO, HALTED, WHY))
+    await store.setting.wait()
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    await replica.audit.caught_up()
+    outcomes = [e.event.outcome for e in in_file(path) if e.event.kind is AuditKind.SWITCH]
+    assert outcomes == ["SENDING", "UNKNOWN"]
+
+
 def _unknown(path: Path) -> list[AuditEntry]:
     return [entry for entry in in_file(path) if entry.event.outcome == "UNKNOWN"]
 
@@ -408,7 +424,7 @@ async def test_a_look_that_began_earlier_and_ends_later_undoes_nothing(
 ) -> None:
     async with replica_of(own_valkey, path) as replica:
         await replica.switch.set(OPERATOR, DEMO, HALTED, WHY)
-        stale = SlowStore(Standing())
+        stale = SlowStore()
         fresh = replica.switch.known
         switch = TradingSwitch(
             store=stale, policy=lambda: POLICY, audit=replica.audit, wall_ms=replica.clock
@@ -425,10 +441,15 @@ async def test_a_look_that_began_earlier_and_ends_later_undoes_nothing(
 
 
 class SlowStore(SwitchStore):
-    """Answers each look when the test says so."""
+    """Answers each look when the test says so, and no change."""
 
-    def __init__(self, _standing: Standing) -> None:
+    def __init__(self) -> None:
         self.answers: list[asyncio.Future[Standing]] = []
+        self.setting = asyncio.Event()
+
+    async def set(self, _switch: Switch) -> None:
+        self.setting.set()
+        await asyncio.Event().wait()
 
     async def read(self) -> Standing:
         self.answers.append(asyncio.get_running_loop().create_future())
