@@ -5,7 +5,7 @@ Each field is one switch or one suspension, so that two operators never undo eac
 
 from dataclasses import dataclass
 from typing import TypeAlias, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 import structlog
@@ -46,12 +46,17 @@ class SwitchStore:
         """All that stands now.
 
         What cannot be read counts as CANCEL_ONLY for everything: it was put there to stop
-        something, and nobody knows what.
+        something, and nobody knows what. A suspension's field says whom it is for, who stays
+        suspended.
         """
         fields = cast(
             "dict[bytes, bytes]", await attempt(lambda: self._redis.hgetall(KEY), tries=2)
         )
-        entries = [self._entry(name.decode(), raw) for name, raw in sorted(fields.items())]
+        entries = [
+            entry
+            for name, raw in sorted(fields.items())
+            for entry in self._entries(name.decode(errors="replace"), raw)
+        ]
         return Standing(
             tuple(entry for entry in entries if isinstance(entry, Switch)),
             tuple(entry for entry in entries if isinstance(entry, Suspension)),
@@ -76,16 +81,20 @@ class SwitchStore:
         name = _SUSPENSION + _quoted(principal)
         await attempt(lambda: self._redis.hdel(KEY, name), tries=2)
 
-    def _entry(self, name: str, raw: bytes) -> Switch | Suspension:
+    def _entries(self, name: str, raw: bytes) -> tuple[Switch | Suspension, ...]:
         decoder: _Decoder = _SUSPENSIONS if name.startswith(_SUSPENSION) else _SWITCHES
         try:
-            return decoder.decode(raw)
+            return (decoder.decode(raw),)
         except (msgspec.MsgspecError, ValueError):
             if name not in self._unreadable:
                 self._unreadable.add(name)
                 _log.exception("switches.unreadable", field=name)
             reason = f"the field {name} of {KEY} in Redis cannot be read"
-            return Switch(Scope(), TradingState.CANCEL_ONLY, reason, GATEWAY, 0)
+            switch = Switch(Scope(), TradingState.CANCEL_ONLY, reason, GATEWAY, 0)
+            if not name.startswith(_SUSPENSION):
+                return (switch,)
+            principal = unquote(name.removeprefix(_SUSPENSION))
+            return switch, Suspension(principal, reason, GATEWAY, 0)
 
 
 def _name(scope: Scope) -> str:

@@ -83,6 +83,31 @@ async def test_a_restored_principal_is_suspended_no_more(valkey: ValkeyServer) -
         assert (await store.read()).suspensions == (suspension("other"),)
 
 
+async def test_whom_an_unreadable_suspension_is_for_stays_suspended(valkey: ValkeyServer) -> None:
+    async with open_patient(valkey.url) as redis:
+        store = SwitchStore(redis)
+        await store.suspend(suspension("a:b ş"))
+        (field,) = await redis.hkeys(KEY)
+        await redis.hset(KEY, field, "{")
+        (still,) = (await store.read()).suspensions
+        assert (still.principal, still.set_by) == ("a:b ş", GATEWAY)
+        await store.restore("a:b ş")
+        assert await store.read() == Standing()
+
+
+async def test_a_field_of_no_readable_name_stops_neither_the_reading_nor_what_else_stands(
+    valkey: ValkeyServer,
+) -> None:
+    async with open_patient(valkey.url) as redis:
+        store = SwitchStore(redis)
+        await store.set(switch(DEMO))
+        await redis.hset(KEY, mapping={b"\xff": b"{", b"suspension:\xff%ff": b"{"})
+        standing = await store.read()
+        assert standing.switches[0] == switch(DEMO)
+        assert [each.state for each in standing.switches[1:]] == [TradingState.CANCEL_ONLY] * 2
+        assert len(standing.suspensions) == 1
+
+
 async def test_an_unreadable_record_lets_only_cancels_through_until_it_is_set_again(
     valkey: ValkeyServer,
 ) -> None:
@@ -92,7 +117,7 @@ async def test_an_unreadable_record_lets_only_cancels_through_until_it_is_set_ag
         with capture_logs() as logs:
             standing = await store.read()
             await store.read()
-        assert standing.suspensions == ()
+        assert [each.principal for each in standing.suspensions] == ["desk"]
         assert [(each.scope, each.state, each.set_by) for each in standing.switches] == [
             (EVERYTHING, TradingState.CANCEL_ONLY, GATEWAY)
         ] * 2
