@@ -13,7 +13,6 @@ from gateway.store.rates import RateStore, Usage
 _PARTS = 20
 """A batch is this part of the limit at most: so much may lie unused in each replica."""
 _LONGEST_HOLD_S = 1.0
-_UNBOUNDED = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +67,9 @@ class Allowance:
             raise self._refusal(self._usage.room_in(self._rate.count))
 
     async def count(self) -> None:
-        """Count one more, whether or not one is left."""
+        """Count one more if one is left; the share of cancels stays whole."""
         if not self._spend():
-            await self._take(1, cap=_UNBOUNDED)
+            await self._take(1, cap=self._cap)
 
     def state(self) -> LimitState:
         """What is left for all but cancels, as far as this process knows."""

@@ -37,7 +37,7 @@ class Rates:
         self._of_policy = policy()
         self._requests: dict[str, Allowance] = {}
         self._calls: dict[str, Allowance] = {}
-        self._orders: dict[tuple[str, str], Allowance] = {}
+        self._orders: dict[tuple[str, str, Rate], Allowance] = {}
         self._shown: dict[str, tuple[Allowance, ...]] = {}
 
     async def take_request(self, principal_id: str, *, cancel: bool = False) -> None:
@@ -48,8 +48,8 @@ class Rates:
     async def take_call(self, account: str, *, cancel: bool = False, own: bool = False) -> None:
         """Count a signed call for an account; raise `RateLimited` if there were too many.
 
-        `own`: what the gateway reads by itself, to follow the account. It counts, and is never
-        refused.
+        `own`: what the gateway reads by itself, to follow the account. It is never refused, and
+        counts as long as any but the cancels' share is left.
         """
         allowance = self._call_allowance(account)
         if own:
@@ -105,7 +105,8 @@ class Rates:
 
     def _order_allowance(self, principal_id: str, grant: Grant, rate: Rate) -> Allowance:
         self._current()
-        key = (principal_id, grant.id)
+        # With its rate: an order may have got its grant from the policy before.
+        key = (principal_id, grant.id, rate)
         if (standing := self._orders.get(key)) is not None:
             return standing
         name, in_store = f"orders {grant.id}", f"orders:{principal_id}:{grant.id}"

@@ -94,11 +94,14 @@ async def test_all_callers_of_an_account_share_its_calls(valkey: ValkeyServer) -
         assert await granted(lambda: rates.take_call("vault")) == 2
 
 
-async def test_the_gateways_own_reads_count_and_are_not_refused(valkey: ValkeyServer) -> None:
+async def test_the_gateways_own_reads_count_and_leave_the_cancels_their_share(
+    valkey: ValkeyServer,
+) -> None:
     async with rates_of(valkey, InForce(policy())) as rates:
         for _ in range(5):
             await rates.take_call("demo", own=True)
-        assert await granted(lambda: rates.take_call("demo", cancel=True)) == 0
+        assert await granted(lambda: rates.take_call("demo")) == 0
+        assert await granted(lambda: rates.take_call("demo", cancel=True)) == 2
 
 
 async def test_a_refusal_names_the_limit(valkey: ValkeyServer) -> None:
@@ -158,6 +161,17 @@ async def test_a_new_policys_rate_holds_at_once_and_what_was_counted_still_count
         assert await granted(lambda: rates.take_request("app")) == 1
         in_force.policy = policy(trade=replace(TRADE, limits=OrderLimits(rate=Rate(3, 3600))))
         assert [str(state.limit) for state in rates.states("app")] == ["2", "2", "3"]
+
+
+async def test_an_order_granted_by_the_policy_before_does_not_bring_its_rate_back(
+    valkey: ValkeyServer,
+) -> None:
+    before = replace(TRADE, limits=OrderLimits(rate=Rate(50, 3600)))
+    in_force = InForce(policy(trade=before))
+    async with rates_of(valkey, in_force) as rates:
+        in_force.policy = policy()
+        await rates.take_order("app", before)
+        assert await granted(lambda: rates.take_order("app", TRADE)) == 1
 
 
 async def test_a_principal_sees_its_requests_its_accounts_and_its_grants_rates(
