@@ -15,8 +15,17 @@ from gateway.services.loops import Loop
 _REDIS_WATCH_S = 2.0
 
 
+def record_loops(base: Foundation) -> dict[str, Loop]:
+    """Those that write what the others put on record, by name: they begin first and end last."""
+    return {
+        "audit": base.governance.audit.run,
+        "journal": base.stores.journal.run,
+        "budgets": base.stores.budgets.run,
+    }
+
+
 def build_loops(base: Foundation, services: Services, edges: Edges) -> dict[str, Loop]:
-    """Each by the name that the log knows it by."""
+    """All others, each by the name that the log knows it by."""
     given, stores, governance = base.given, base.stores, base.governance
     upstream, settings = base.upstream, given.settings
 
@@ -31,13 +40,10 @@ def build_loops(base: Foundation, services: Services, edges: Edges) -> dict[str,
             await edges.sockets.recheck()
 
     return {
-        "audit": governance.audit.run,
         "switches": lambda: governance.switch.run(settings.switch_poll_s),
         "back-off": lambda: governance.back_off.run(settings.switch_poll_s),
         "rates": lambda: stores.rates.watch(_REDIS_WATCH_S),
         "issuers": governance.issuer_keys.run,
-        "journal": stores.journal.run,
-        "budgets": stores.budgets.run,
         "journal-watch": lambda: stores.journal.watch(_REDIS_WATCH_S),
         "cache-watch": lambda: stores.cache.watch(_REDIS_WATCH_S),
         "market-data": services.market_data.run,

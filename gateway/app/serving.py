@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -17,14 +17,18 @@ from gateway.app.checks import build_checks
 from gateway.app.edges import Edges, build_edges
 from gateway.app.foundation import open_foundation
 from gateway.app.given import Given, wall_ms
-from gateway.app.loops import build_loops
+from gateway.app.loops import build_loops, record_loops
+from gateway.app.stores import Stores
 from gateway.app.use_cases import build_services
 from gateway.custody import KeyPlaces, Keyring, configured_sources, read_keys
 from gateway.exchange import log_retry
 from gateway.observability import Metrics, Redactor, configure_logging
+from gateway.services.audit import AuditTrail
+from gateway.services.cancels import Cancels
 from gateway.services.loops import kept_up
+from gateway.services.orders import Orders
 from gateway.settings import Settings
-from gateway.stopping import StopDeadline, settle
+from gateway.stopping import StopDeadline
 from gateway.web.health import Health
 from gateway.web.http_protocol import HeadLimits
 from gateway.web.routes import web_application
@@ -115,19 +119,31 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
     """Build every part, run its loops, and take all of it down again in the reverse order."""
     async with AsyncExitStack() as stack:
         base = await open_foundation(stack, given)
+        # Whatever comes after this is down before the audit log ends, and so on record.
+        await stack.enter_async_context(kept_up(record_loops(base)))
+        stack.push_async_callback(finish_audit, base.governance.audit, given.stop)
         services = build_services(stack, base)
         edges = build_edges(given, services, base.governance.identities)
         stack.push_async_callback(edges.groups.aclose)
         checks = build_checks(base, services.exchange)
         loops = build_loops(base, services, edges)
         await stack.enter_async_context(kept_up(loops))
-        stack.push_async_callback(
-            settle,
-            services.orders,
-            services.cancels,
-            base.stores.journal,
-            base.governance.audit,
-            given.stop,
-        )
+        stack.push_async_callback(drain, services.orders, services.cancels, base.stores, given.stop)
         services.streams.start()
         yield Gateway(edges, Health(checks, given.metrics.registry))
+
+
+async def drain(orders: Orders, cancels: Cancels, stores: Stores, stop: StopDeadline) -> None:
+    """Let orders and cancels under way end, and what became of them be recorded, in the time."""
+    within_s = stop.for_requests()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(stop.for_records()):
+            await asyncio.gather(orders.aclose(within_s), cancels.aclose(within_s))
+            await asyncio.gather(stores.journal.caught_up(), stores.budgets.caught_up())
+
+
+async def finish_audit(audit: AuditTrail, stop: StopDeadline) -> None:
+    """Let what is noted be written, in the time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(stop.for_records()):
+            await audit.finish()
