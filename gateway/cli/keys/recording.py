@@ -1,7 +1,8 @@
 """Changes of keys on record in the audit log, where there is one to be reached."""
 
 import asyncio
-import getpass
+import os
+import pwd
 import secrets
 import socket
 import time
@@ -98,10 +99,12 @@ async def open_record(settings: KeysSettings) -> AsyncIterator[Record]:
 
 
 def _user() -> str:
+    # Not getpass.getuser: it believes $LOGNAME, which whoever types the command may set.
+    uid = os.getuid()
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid-{uid}"
 
 
 def _wall_ms() -> int:
