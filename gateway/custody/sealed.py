@@ -1,6 +1,5 @@
 """The sealed file: every version of every key, each under a lock of its own (`sealing`)."""
 
-import fcntl
 import os
 import tempfile
 from collections import Counter
@@ -12,6 +11,7 @@ from pathlib import Path
 from gateway.custody.credential import Credential, Key
 from gateway.custody.encryption_keys import EncryptionKeys
 from gateway.custody.findings import account_fault, value_fault
+from gateway.custody.locking import locked
 from gateway.custody.sealed_entry import (
     EntryLabel,
     EntryState,
@@ -104,7 +104,7 @@ class SealedFile:
 
     @contextmanager
     def _changing(self) -> Iterator[list[SealedEntry]]:
-        with _locked(self._path):
+        with locked(self._path):
             entries = list(self.entries())
             yield entries
             _write(self._path, _ordered(entries))
@@ -121,7 +121,7 @@ class SealedFile:
 
 def create(path: Path) -> None:
     """Make a sealed file without entries; raise `FaultyCredentials` if there is one already."""
-    with _locked(path):
+    with locked(path):
         if path.exists():
             raise FaultyCredentials((f"{path}: is there already; nothing was written.",))
         _write(path, ())
@@ -210,20 +210,6 @@ def _contradictions(path: Path, entries: tuple[SealedEntry, ...]) -> Iterator[st
     for slot, count in active.items():
         if count > 1:
             yield f"{path}: has {count} versions of {slot} in use at once."
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Wait for other writers of `path`; readers need no lock, for the file is replaced whole."""
-    try:
-        lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise FaultyCredentials((f"{path}.lock: cannot be made ({error.strerror}).",)) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _write(path: Path, entries: tuple[SealedEntry, ...]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gateway.cli.keys.probing import Finding, Rights, Verdict, find_rights, open
 from gateway.cli.keys.recording import Record, open_record
 from gateway.cli.keys.settings import KeysSettings, keys_settings
 from gateway.custody import FaultyCredentials, Key, KeyPlaces, Keyring
+from gateway.custody.locking import locked
 from gateway.custody.sealed import SealedFile, create, open_sealed
 from gateway.custody.sealed_entry import EntryLabel, EntryState
 from gateway.domain.errors import AuditUnavailable
@@ -160,16 +162,17 @@ class Custodian:
     async def _reseal(self, *, new_kek: bool) -> int:
         settings = self._settings()
         self._sealed(settings)
-        if new_kek and self._kek_file is None:
+        grown = self._kek_file if new_kek else None
+        if new_kek and grown is None:
             problem = "--new-kek needs --kek-file: put a new first line into NGW_KEY_ENCRYPTION_KEY"
             raise FaultyCredentials((f"{problem} by yourself, then reseal.",))
         async with open_record(settings) as record, record.change("reseal") as learnt:
-            if new_kek and self._kek_file is not None:
-                encryption_key_file.put_new_first(
-                    self._kek_file, secrets.token_bytes, datetime.now(UTC)
-                )
-            learnt["kek"] = newest = self._places(settings).encryption_keys().newest
-            changed = self._sealed(settings).reseal()
+            # Until everything is sealed with it: another writer, who read before, would drop it.
+            with nullcontext() if grown is None else locked(grown):
+                if grown is not None:
+                    encryption_key_file.put_new_first(grown, secrets.token_bytes, datetime.now(UTC))
+                learnt["kek"] = newest = self._places(settings).encryption_keys().newest
+                changed = self._sealed(settings).reseal()
         typer.echo(f"every entry is sealed with {newest}; {changed} had another key-encryption key")
         return DONE
 

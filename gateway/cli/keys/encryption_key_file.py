@@ -26,7 +26,9 @@ def make(path: Path, random_bytes: Callable[[int], bytes], now: datetime) -> Non
 def put_new_first(path: Path, random_bytes: Callable[[int], bytes], now: datetime) -> None:
     """Put a new key before those in the file, which is there whole at every moment.
 
-    It is on the disk at the end: what it will seal must not outlive it. Raises `FaultyCredentials`.
+    It is on the disk at the end: what it will seal must not outlive it. Whoever calls holds the
+    file's lock, or a key that another puts there at the same time is lost. Raises
+    `FaultyCredentials`.
     """
     draft = path.with_name(f".{path.name}.new")
     try:

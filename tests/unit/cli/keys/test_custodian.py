@@ -1,18 +1,25 @@
 """What the commands of `keys` do to the two files, say, and put on record."""
 
 import asyncio
-import getpass
 import json
+import os
+import pwd
 import stat
+import subprocess
+import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.keys.custodian import Custodian
+from gateway.cli.keys.encryption_key_file import put_new_first
 from gateway.custody import FaultyCredentials, KeyPlaces
 from gateway.custody.encryption_keys import read_encryption_keys
+from gateway.custody.locking import locked
 from gateway.custody.sealed import SealedFile, open_sealed, read_sealed
 from gateway.domain.audit import AuditEvent, AuditKind
 from gateway.domain.audit_chain import from_text
@@ -179,6 +186,22 @@ def test_reseal_with_a_new_key_encryption_key_lets_the_old_one_go(desk: Desk) ->
         desk.sealed().credential(TRADE, 1)
 
 
+def test_a_new_key_encryption_key_waits_for_whoever_puts_one_into_the_file(desk: Desk) -> None:
+    desk.add("one")
+    before = desk.kek_file.read_text()
+    with ThreadPoolExecutor() as pool:
+        with locked(desk.kek_file):
+            waiting = pool.submit(desk.custodian.reseal, new_kek=True)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+            assert desk.kek_file.read_text() == before
+            put_new_first(desk.kek_file, os.urandom, datetime.now(UTC))
+            desk.sealed().reseal()
+        assert waiting.result() == DONE
+    assert len(desk.kek_file.read_text().splitlines()) == 3
+    assert desk.in_use() == {TRADE: "1"}
+
+
 def test_reseal_alone_makes_no_key(desk: Desk) -> None:
     before = desk.kek_file.read_text()
     assert desk.custodian.reseal(new_kek=False) == DONE
@@ -213,6 +236,10 @@ def test_a_change_without_a_record_says_so(desk: Desk, capsys: pytest.CaptureFix
     assert "not on record: NGW_STATE_REDIS_URL is not set" in told(capsys)
 
 
+def shell_user() -> str:
+    return f"shell:{pwd.getpwuid(os.getuid()).pw_name}"
+
+
 def on_record(valkey: ValkeyServer) -> list[AuditEvent]:
     """What the audit log says of keys, the oldest first."""
 
@@ -242,10 +269,29 @@ def test_each_change_is_on_record_before_it_is_made_and_after(
         ("key:add", "OK"),
     ]
     added = events[-1]
-    assert added.principal == f"shell:{getpass.getuser()}"
+    assert added.principal == shell_user()
     assert added.account == "demo"
     assert {"purpose": "trade", "version": "1", "state": "active"}.items() <= added.detail.items()
     assert "canary" not in repr(events)
+
+
+def test_nobody_is_on_record_under_a_name_of_their_choice(
+    tmp_path: Path, valkey: ValkeyServer
+) -> None:
+    desk = Desk(tmp_path, {})
+    chosen = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "alice")
+    subprocess.run(
+        [sys.executable, "-m", "gateway.cli", "keys", "init"],
+        env={
+            "PATH": os.environ["PATH"],
+            "NGW_STATE_REDIS_URL": valkey.url,
+            "NGW_KEYS_FILE": str(desk.file),
+            "NGW_KEY_ENCRYPTION_KEY_FILE": str(desk.kek_file),
+            **chosen,
+        },
+        check=True,
+    )
+    assert {event.principal for event in on_record(valkey)} == {shell_user()}
 
 
 def test_a_change_that_fails_is_on_record_as_such(tmp_path: Path, valkey: ValkeyServer) -> None:
