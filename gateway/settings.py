@@ -112,6 +112,9 @@ class Settings(BaseModel):
     audit_retention_days: int = Field(
         30, ge=1, le=3650, description="Days that the audit log in Redis goes back"
     )
+    audit_entries: Count = Field(
+        5_000_000, description="Entries of the audit log in Redis at most, some 500 bytes each"
+    )
     audit_spool: Count = Field(
         10_000, description="Audit entries held in memory at most while they cannot be written"
     )

@@ -60,5 +60,9 @@ async def open_stores(stack: AsyncExitStack, given: Given) -> Stores:
         switches=SwitchStore(state),
         rates=RateStore(state, on_local=metrics.rates_local.inc),
         back_off=BackOffStore(state),
-        audit=AuditStream(state, retention_ms=settings.audit_retention_days * _DAY_MS),
+        audit=AuditStream(
+            state,
+            retention_ms=settings.audit_retention_days * _DAY_MS,
+            most=settings.audit_entries,
+        ),
     )

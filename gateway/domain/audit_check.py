@@ -78,7 +78,7 @@ class AuditCheck:
             self._take(copy, place, entry, newest)
 
     def based(self, bases: Mapping[str, Head], trimmed_before: int) -> None:
-        """Take in what the stream lacks because it was too old."""
+        """Take in what the stream lacks because it was taken off."""
         for writer, base in bases.items():
             self._chain(writer).base = base
             self.told(writer, base, "the base in Redis")

@@ -265,7 +265,7 @@ class AuditTrail:
     async def _tend(self) -> None:
         """Take off what is too old, learn how far the others are, and anchor."""
         try:
-            await self._stream.trim(self._wall_ms())
+            await self._stream.trim()
             heads = (await self._stream.marks()).heads
         except StoreUnavailable as away:
             _log.warning("audit.not_tended", cause=away.cause)

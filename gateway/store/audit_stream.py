@@ -1,7 +1,7 @@
 """The audit log in Redis: one stream for all writers, the head of each, and where each begins.
 
-Entries are only ever appended, and taken off at the old end by age. What a writer's oldest entry
-stands behind is kept as its base, so that the chain can still be checked.
+Entries are only ever appended, and taken off at the old end, by age and by number. What a writer's
+oldest entry stands behind is kept as its base, so that the chain can still be checked.
 """
 
 import re
@@ -29,6 +29,8 @@ _CHUNK = 200
 _LOOKED_AT = 5_000
 """How many entries one page looks at, however few of them are wanted."""
 
+_UNBOUNDED = 2**53
+
 _ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}", re.ASCII)
 
 APPEND = """
@@ -47,19 +49,27 @@ KEYS: the stream, the heads. ARGV: the writer, then the head that an entry makes
 """
 
 TRIM = """
-local old = redis.call('XRANGE', KEYS[1], '-', '(' .. ARGV[1], 'COUNT', ARGV[2])
-for _, item in ipairs(old) do
+local time = redis.call('TIME')
+local old = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) - tonumber(ARGV[1])
+local excess = redis.call('XLEN', KEYS[1]) - tonumber(ARGV[2])
+local gone, trimmed = 0, tonumber(redis.call('GET', KEYS[4])) or 0
+for i, item in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[3])) do
+  local at = tonumber(item[1]:match('^%d+'))
+  if at >= old and i > excess then break end
   local writer, head = item[2][4], item[2][6]
   if writer and head and redis.call('HGET', KEYS[2], writer) == head then
     redis.call('HDEL', KEYS[2], writer)
     redis.call('HDEL', KEYS[3], writer)
   elseif writer and head then redis.call('HSET', KEYS[3], writer, head) end
   redis.call('XDEL', KEYS[1], item[1])
+  gone, trimmed = i, math.max(trimmed, at + 1)
 end
-if #old < tonumber(ARGV[2]) then redis.call('SET', KEYS[4], ARGV[1]) end
-return #old
+if gone < tonumber(ARGV[3]) then trimmed = math.max(trimmed, old) end
+redis.call('SET', KEYS[4], string.format('%.0f', trimmed))
+return gone
 """
-"""Take off up to ARGV[2] entries that are older than ARGV[1] (ms), and keep each writer's base.
+"""Take off up to ARGV[3] entries that are older than ARGV[1] (ms, by the server's clock) or beyond
+the ARGV[2] newest, and keep each writer's base.
 
 KEYS: the stream, the heads, the bases, and until when everything is gone. Of a writer without
 entries nothing stays.
@@ -70,7 +80,7 @@ entries nothing stays.
 class Marks:
     """What Redis knows of the chains besides their entries.
 
-    `heads`: the newest entry of each writer. `bases`: the last entry of each that is gone by age.
+    `heads`: the newest entry of each writer. `bases`: the last entry of each that was taken off.
     `trimmed_before`: everything before (ms) is gone.
     """
 
@@ -80,11 +90,15 @@ class Marks:
 
 
 class AuditStream:
-    """The stream. Everything here raises `StoreUnavailable`."""
+    """The stream, kept `retention_ms` back and `most` entries long.
 
-    def __init__(self, redis: Redis, *, retention_ms: int) -> None:
+    Everything here raises `StoreUnavailable`.
+    """
+
+    def __init__(self, redis: Redis, *, retention_ms: int, most: int = _UNBOUNDED) -> None:
         self._redis = redis
         self._retention_ms = retention_ms
+        self._most = most
 
     async def append(self, entries: Sequence[AuditEntry]) -> None:
         """Append entries of one writer, in their order; those that stand there are left out."""
@@ -93,10 +107,10 @@ class AuditStream:
             values += (str(Head.of(entry)), to_text(entry))
         await attempt(lambda: run_script(self._redis, APPEND, (_STREAM, _HEADS), values))
 
-    async def trim(self, now: int) -> int:
-        """Take off what is older than the retention; return how many entries."""
+    async def trim(self) -> int:
+        """Take off what is older than the retention, or too many; return how many entries."""
         keys = (_STREAM, _HEADS, _BASES, _TRIMMED)
-        values = (max(0, now - self._retention_ms), _CHUNK)
+        values = (self._retention_ms, self._most, _CHUNK)
         gone = 0
         while True:
             took: int = await attempt(lambda: run_script(self._redis, TRIM, keys, values))

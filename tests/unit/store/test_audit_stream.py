@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.domain.audit import AuditEntry, AuditKind
-from gateway.domain.audit_chain import Head, first_or_next, from_text
+from gateway.domain.audit_chain import Head, first_or_next, from_text, to_text
 from gateway.domain.errors import BadUserInput
 from gateway.store.audit_stream import AuditStream
 from gateway.store.redis import StoreUnavailable
@@ -90,32 +90,62 @@ async def test_what_is_no_entry_is_left_out_of_pages(redis: Redis) -> None:
     assert [entry for _, entry in page.entries] == made
 
 
+async def append_of_before(redis: Redis, made: list[AuditEntry], age_ms: int) -> int:
+    """Append entries as they were appended `age_ms` ago; return when that was."""
+    seconds, micros = await redis.time()
+    at = seconds * 1000 + micros // 1000 - age_ms
+    for entry in made:
+        head = str(Head.of(entry))
+        fields = {"entry": to_text(entry), "writer": entry.writer, "head": head}
+        await redis.xadd("ngw:1:audit:{log}:entries", fields, f"{at}-{entry.sequence}")  # type: ignore[arg-type]
+        await redis.hset("ngw:1:audit:{log}:heads", entry.writer, head)  # type: ignore[misc]
+    return int(at)
+
+
 async def test_what_is_too_old_goes_and_the_base_stays_until_the_writer_is_gone(
     redis: Redis,
 ) -> None:
-    stream, made = AuditStream(redis, retention_ms=0), entries(500)
-    await stream.append(made[:450])
-    cut = int(
-        (await redis.xinfo_stream("ngw:1:audit:{log}:entries"))["last-entry"][0].split(b"-")[0]
-    )
-    while int((await redis.time())[0] * 1000 + (await redis.time())[1] // 1000) <= cut + 1:
-        pass
+    made = entries(500)
+    at = await append_of_before(redis, made[:450], 2 * DAY_MS)
+    stream = AuditStream(redis, retention_ms=DAY_MS)
     await stream.append(made[450:])
-    assert await stream.trim(cut + 1) == 450
+    assert await stream.trim() == 450
     marks = await stream.marks()
     assert marks.bases == {"w": Head.of(made[449])}
     assert marks.heads == {"w": Head.of(made[-1])}
-    assert marks.trimmed_before == cut + 1
+    assert at + DAY_MS <= marks.trimmed_before <= at + 2 * DAY_MS
     assert await standing(stream) == made[450:]
-    assert await stream.trim(cut + DAY_MS) == 50
+    assert await AuditStream(redis, retention_ms=-DAY_MS).trim() == 50
     marks = await stream.marks()
     assert (marks.heads, marks.bases) == ({}, {})
 
 
-async def test_a_retention_beyond_the_beginning_of_time_takes_nothing_off(redis: Redis) -> None:
+async def test_of_too_many_the_oldest_go_and_the_base_stays(redis: Redis) -> None:
+    made = entries(500)
+    at = await append_of_before(redis, made[:450], 2 * DAY_MS)
+    stream = AuditStream(redis, retention_ms=3 * DAY_MS, most=60)
+    await stream.append(made[450:])
+    assert await stream.trim() == 440
+    marks = await stream.marks()
+    assert marks.bases == {"w": Head.of(made[439])}
+    assert marks.trimmed_before == at + 1
+    assert await standing(stream) == made[440:]
+    assert await stream.trim() == 0
+
+
+async def test_until_when_everything_is_gone_never_goes_back(redis: Redis) -> None:
+    await AuditStream(redis, retention_ms=DAY_MS).trim()
     stream = AuditStream(redis, retention_ms=2 * DAY_MS)
+    before = await stream.marks()
+    await stream.trim()
+    assert (await stream.marks()).trimmed_before == before.trimmed_before
+
+
+async def test_a_retention_beyond_the_beginning_of_time_takes_nothing_off(redis: Redis) -> None:
+    stream = AuditStream(redis, retention_ms=100_000 * DAY_MS)
     await stream.append(entries(1))
-    assert await stream.trim(DAY_MS) == 0
+    assert await stream.trim() == 0
+    assert (await stream.marks()).trimmed_before == 0
 
 
 async def test_without_redis_everything_is_unavailable() -> None:
@@ -123,7 +153,7 @@ async def test_without_redis_everything_is_unavailable() -> None:
         stream = AuditStream(nowhere, retention_ms=DAY_MS)
         for attempt in (
             stream.append(entries(1)),
-            stream.trim(0),
+            stream.trim(),
             stream.marks(),
             stream.newest(1),
             stream.page(first=1, after=None, wanted=anything),
