@@ -1,6 +1,7 @@
 """Keys, the policy and an issuer's keys change under load: nothing fails that should pass."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -66,6 +67,10 @@ def check_whole(put: Load, service: Service, *errors: str, gaps: int) -> None:
     """
     assert put.gaps() == gaps
     assert sum(event["__typename"] == "Gap" for event in put.balances) == gaps
+    # Of an order that ended within a gap followers cannot be told how; each of two traders has one.
+    ends = Counter(put.standing().values())
+    assert ends.keys() <= {"CANCELLED", "CLOSED_UNKNOWN"}
+    assert ends["CLOSED_UNKNOWN"] <= 2 * gaps
     assert service.problems() == {}
     assert {row["event"] for row in service.events() if row["level"] == "error"} == set(errors)
 

@@ -39,12 +39,19 @@ class Load:
         """How often those who follow the orders were told that some may be missing."""
         return sum(event["__typename"] == "Gap" for event in self.events)
 
-    def settled(self) -> bool:
-        """Whether every order of which followers were told has ended for them, the last as well."""
+    def unsettled(self) -> list[str]:
+        """What followers were told of last that is not so any more."""
         standing = self.standing()
         held = {row["asset"]: row["held"] for row in self.balances if "asset" in row}
-        ended = set(standing.values()) == {"CANCELLED"} and set(self.orders[-5:]) <= standing.keys()
-        return ended and not any(map(float, held.values()))
+        return [
+            *(f"order {order_id} {what}" for order_id, what in standing.items() if what == "NEW"),
+            *(
+                f"order {order_id} untold"
+                for order_id in self.orders[-5:]
+                if order_id not in standing
+            ),
+            *(f"{asset} {quantity} held" for asset, quantity in held.items() if float(quantity)),
+        ]
 
     def standing(self) -> dict[str, str]:
         """The orders that were told of, each with what was told last."""
@@ -75,7 +82,7 @@ def load(service: Service, caller: Callable[[], Caller]) -> Iterator[Load]:
             yield made
             made.go_on()
         # An order's event may come after the answer about it.
-        assert eventually(made.settled), made.standing()
+        assert eventually(lambda: not made.unsettled()), made.unsettled()
 
 
 @contextmanager
