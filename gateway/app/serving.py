@@ -63,8 +63,6 @@ def _given(settings: Settings, redact: Redactor) -> Given:
     found = read_keys(sources)
     keyring = Keyring(found.keys)
     redact.learn(keyring.secrets())
-    for warning in found.warnings:
-        _log.warning("credentials.exposed", problem=warning)
     candidate = settings.policy_candidate_file
     return Given(
         settings=settings,

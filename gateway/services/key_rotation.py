@@ -80,6 +80,7 @@ class KeyRotation:
         self._clock = clock
         self._secrets = keyring.secrets()
         self._fault: str | None = None
+        self._exposed: tuple[str, ...] = ()
         self._waiting: dict[KeyId, str] = {}
         self._not_before: dict[KeyId, float] = {}
 
@@ -128,10 +129,18 @@ class KeyRotation:
             found = await asyncio.to_thread(read_keys, self._sources)
         except FaultyCredentials as faulty:
             fault = " ".join(faulty.faults)
+        else:
+            self._warn(found.warnings)
         if fault is not None and fault != self._fault:
             _log.error("keys.refused", problem=fault)
         self._fault = fault
         return found
+
+    def _warn(self, warnings: tuple[str, ...]) -> None:
+        for warning in warnings:
+            if warning not in self._exposed:
+                _log.warning("credentials.exposed", problem=warning)
+        self._exposed = warnings
 
     def _drop_missing(self, keys: Mapping[KeySlot, Key]) -> None:
         for status in self._keyring.slots():

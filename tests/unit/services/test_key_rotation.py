@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.custody import Credential, FaultyCredentials, FoundKeys, Key, Keyring
 from gateway.domain.audit import GATEWAY, AuditEvent, AuditKind
@@ -37,6 +38,7 @@ class Scene:
     keyring: Keyring
     source: dict[KeySlot, Key]
     faults: list[str] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
     now: float = 1000.0
     events: list[AuditEvent] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -47,7 +49,7 @@ class Scene:
     def read(self) -> FoundKeys:
         if self.faults:
             raise FaultyCredentials(tuple(self.faults))
-        return FoundKeys(dict(self.source))
+        return FoundKeys(dict(self.source), self.warnings)
 
     @property
     def in_force(self) -> dict[str, str | None]:
@@ -97,6 +99,16 @@ async def test_keys_that_do_not_change_are_left_alone() -> None:
             await it.rotation.refresh()
         assert it.peer.requests == []
         assert (it.told, it.changed, it.rotation.problem) == ([], [], None)
+
+
+async def test_keys_that_others_may_read_are_told_of_each_time_that_begins() -> None:
+    async with scene(OK) as it:
+        with capture_logs() as logs:
+            for warnings in (("a",), ("a", "b"), ("a", "b"), (), ("a",)):
+                it.warnings = warnings
+                await it.rotation.refresh()
+        told = [(line["event"], line["problem"]) for line in logs]
+        assert told == [("credentials.exposed", problem) for problem in ("a", "b", "a")]
 
 
 async def test_a_changed_key_is_switched_to_once_the_exchange_has_taken_it() -> None:
