@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.app.given import Given, wall_ms
+from gateway.domain.durations import DAY_MS
 from gateway.store.audit_stream import AuditStream
 from gateway.store.back_off import BackOffStore
 from gateway.store.breaker import Breaker
@@ -16,7 +17,6 @@ from gateway.store.rates import RateStore
 from gateway.store.redis import open_redis
 from gateway.store.switches import SwitchStore
 
-_DAY_MS = 86_400_000
 _REDIS_CONNECTIONS = 32
 
 
@@ -53,7 +53,7 @@ async def open_stores(stack: AsyncExitStack, given: Given) -> Stores:
         cache=cache,
         journal=OrderJournal(
             state,
-            keep_ms=settings.journal_retention_days * _DAY_MS,
+            keep_ms=settings.journal_retention_days * DAY_MS,
             spool_limit=settings.journal_spool,
         ),
         budgets=Budgets(state, patience_s=settings.redis_timeout_s),
@@ -62,7 +62,7 @@ async def open_stores(stack: AsyncExitStack, given: Given) -> Stores:
         back_off=BackOffStore(state),
         audit=AuditStream(
             state,
-            retention_ms=settings.audit_retention_days * _DAY_MS,
+            retention_ms=settings.audit_retention_days * DAY_MS,
             most=settings.audit_entries,
         ),
     )

@@ -8,10 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from gateway.domain.durations import DAY_MS
 from gateway.domain.errors import OverLimit
 from gateway.domain.money import exact_sum, shortest
-
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)

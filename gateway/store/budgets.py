@@ -12,7 +12,8 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from gateway.domain.budgets import DAY_MS, Budget
+from gateway.domain.budgets import Budget
+from gateway.domain.durations import DAY_MS
 from gateway.store.redis import StoreUnavailable, attempt, run_script
 
 _log = structlog.get_logger(__name__)

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from gateway.domain.durations import DAY_MS
 from gateway.domain.errors import NotLookedUp, NotRecorded
 from gateway.domain.orders import FOLLOWING, Placement, PlacementPage, PlacementState, Rejection
 from gateway.store.journal_index import client_order_id_at, page_of, position_at, position_of
@@ -42,8 +43,6 @@ from gateway.store.spool import Spool
 
 _log = structlog.get_logger(__name__)
 
-_DAY_MS = 86_400_000
-
 _INTENTS = frozenset({PlacementState.RECEIVED, PlacementState.SENDING})
 _OUTCOMES = frozenset(state for state, following in FOLLOWING.items() if not following)
 # Late evidence may still turn NOT_PLACED into ACCEPTED, but not after the time that records keep.
@@ -69,7 +68,7 @@ class OrderJournal:
         self,
         redis: Redis,
         *,
-        keep_ms: int = 90 * _DAY_MS,
+        keep_ms: int = 90 * DAY_MS,
         spool_limit: int = 10_000,
         retry_s: float = 0.5,
     ) -> None:

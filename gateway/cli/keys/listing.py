@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from gateway.custody.sealed_entry import SealedEntry
+from gateway.domain.durations import DAY_MS
 
 _HEADINGS = ("ACCOUNT", "PURPOSE", "VERSION", "STATE", "AGE", "KEK")
-_DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _MINUTE_MS = 60_000
 
@@ -32,8 +32,8 @@ def _row(entry: SealedEntry, now: int) -> tuple[str, ...]:
 
 def _age(ms: int) -> str:
     """An age in the largest unit of which there are two, or in minutes."""
-    if ms >= 2 * _DAY_MS:
-        return f"{ms // _DAY_MS} d"
+    if ms >= 2 * DAY_MS:
+        return f"{ms // DAY_MS} d"
     if ms >= 2 * _HOUR_MS:
         return f"{ms // _HOUR_MS} h"
     return f"{ms // _MINUTE_MS} min"

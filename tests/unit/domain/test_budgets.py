@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.budgets import DAY_MS, Bounds, Budget, Claim, Notional
+from gateway.domain.budgets import Bounds, Budget, Claim, Notional
+from gateway.domain.durations import DAY_MS
 from gateway.domain.errors import OverLimit
 from tests.unit.store.examples import decimals
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.budgets import DAY_MS
+from gateway.domain.durations import DAY_MS
 from gateway.domain.errors import NotRecorded, OverLimit
 from gateway.domain.orders import OrderStatus, Placement
 from tests.unit.services.examples import order, turns, until

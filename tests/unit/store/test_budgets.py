@@ -8,7 +8,8 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway.domain.budgets import DAY_MS, Bounds, Budget, Notional
+from gateway.domain.budgets import Bounds, Budget, Notional
+from gateway.domain.durations import DAY_MS
 from gateway.domain.errors import OverLimit
 from gateway.services.loops import kept_up
 from gateway.store.budgets import BudgetKey, Budgets, Change

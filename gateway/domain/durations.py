@@ -1,0 +1,3 @@
+"""Spans of time, in milliseconds."""
+
+DAY_MS = 86_400_000
