@@ -87,7 +87,9 @@ class Placements:
         """The principal's own placements among those that made `order_ids`."""
         if not all(self._recent.find(account, order_id) for order_id in order_ids):
             # An order's event may overtake the answer that says whose it is.
-            await self._placing.landed(_OVERTAKEN_BY_S)
+            await self._placing.landed(
+                _OVERTAKEN_BY_S, lambda identity: identity[:2] == (principal.id, account)
+            )
         recent = {each: self._recent.find(account, each) for each in order_ids}
         found = {each: placement for each, placement in recent.items() if placement is not None}
         missing = [order_id for order_id in order_ids if order_id not in found]

@@ -40,10 +40,11 @@ class SingleFlight(Generic[K, V]):
         if not task.cancelled():
             task.exception()  # a failure that nobody waits for any more is not an error
 
-    async def landed(self, within_s: float) -> None:
-        """Wait for what is under way, for `within_s` seconds at the most."""
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=within_s)
+    async def landed(self, within_s: float, which: Callable[[K], bool] = lambda _: True) -> None:
+        """Wait for what is under way, or some of it, for `within_s` seconds at the most."""
+        tasks = [task for key, task in self._tasks.items() if which(key)]
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_s)
 
     async def aclose(self) -> None:
         """Cancel what is under way."""

@@ -103,6 +103,17 @@ async def test_closing_cancels_what_is_under_way_and_leaves_no_task() -> None:
     assert call.cancelled == 1
 
 
+async def test_landing_waits_for_no_other_calls_than_asked_for() -> None:
+    flights: SingleFlight[str, str] = SingleFlight()
+    mine, others = Call(), Call()
+    task = flights.begin("mine", mine)
+    flights.begin("others", others)
+    asyncio.get_running_loop().call_later(0.01, mine.answer.set_result, "landed")
+    await flights.landed(60, lambda key: key == "mine")
+    assert task.result() == "landed"
+    await flights.aclose()
+
+
 async def test_landing_waits_for_calls_but_no_longer_than_it_is_told() -> None:
     flights: SingleFlight[str, str] = SingleFlight()
     await flights.landed(5)
