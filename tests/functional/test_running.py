@@ -206,6 +206,25 @@ def test_on_sigterm_it_ends_in_its_grace_though_exchange_and_redis_are_silent(
         assert service.exit_code(within_s=5) == 0
 
 
+def test_a_reading_that_the_end_cuts_short_is_on_record(
+    fresh_service: FreshService, tmp_path: Path
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    service = fresh_service(
+        NGW_AUDIT_FILE=str(path), NGW_SHUTDOWN_GRACE_S="1", NGW_EXCHANGE_READ_TIMEOUT_S="15"
+    )
+    with (
+        service.exchange.fault("balance/wallet", delayMs=10_000),
+        open_socket(service.ws_url, service.caller().token) as following,
+    ):
+        following.subscribe(operation("watch-balances"), account="demo")
+        assert eventually(lambda: service.exchange.requests("balance/wallet"))
+        service.signal(signal.SIGTERM)
+        assert service.exit_code(within_s=10) == 0
+    entries = [json.loads(line)["audit"] for line in path.read_text().splitlines()]
+    assert {"CANCELLED"} <= {each["outcome"] for each in entries if each["kind"] == "READ"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_in_order_while_nothing_is_under_way(
     fresh_service: FreshService, number: signal.Signals
