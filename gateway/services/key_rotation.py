@@ -20,6 +20,7 @@ from gateway.custody import (
     secrets,
 )
 from gateway.domain.audit import GATEWAY, AuditEvent, AuditKind
+from gateway.domain.errors import KeyUnavailable
 from gateway.domain.signing import KeyId, KeySlot, Sign
 from gateway.exchange import ExchangeClient
 from gateway.services.key_probe import KeyRefused, NotProbed, probe
@@ -186,15 +187,20 @@ class KeyRotation:
         One that it refuses waits for its next trial; one that it was not asked about does not.
         """
         self._not_before.pop(key_id, None)
+        problem: str | None = "given up"
         try:
             await probe(self._exchange, key_id.slot.purpose, sign)
+            problem = None
         except KeyRefused as refused:
             self._not_before[key_id] = self._clock() + self._recheck_s
-            return _refusal(refused.code)
+            problem = _refusal(refused.code)
         except NotProbed as failure:
             self._not_before[key_id] = self._clock()
-            return failure.problem
-        return None
+            problem = failure.problem
+        finally:
+            # A probe is signed with the key, and so on record like every signed call.
+            self._hooks.note(_event("key.probed", key_id, problem))
+        return problem
 
 
 def _refusal(code: str) -> str:
@@ -202,16 +208,20 @@ def _refusal(code: str) -> str:
 
 
 def _tell(note: Note, what: str, key: KeyId, problem: str | None = None) -> None:
+    if problem is None:
+        _log.info(what, key=str(key))
+    else:
+        _log.error(what, key=str(key), problem=problem)
+    note(_event(what, key, problem))
+
+
+def _event(what: str, key: KeyId, problem: str | None) -> AuditEvent:
     told = {} if problem is None else {"problem": problem}
-    log = _log.info if problem is None else _log.error
-    log(what, key=str(key), **told)
-    note(
-        AuditEvent(
-            kind=AuditKind.KEYS,
-            principal=GATEWAY,
-            account=key.slot.account,
-            action=what,
-            outcome="OK",
-            detail={"purpose": key.slot.purpose, "version": key.version, **told},
-        )
+    return AuditEvent(
+        kind=AuditKind.KEYS,
+        principal=GATEWAY,
+        account=key.slot.account,
+        action=what,
+        outcome="OK" if problem is None else KeyUnavailable.code,
+        detail={"purpose": key.slot.purpose, "version": key.version, **told},
     )

@@ -60,10 +60,13 @@ class Scene:
 
     @property
     def told(self) -> list[str]:
-        return [
-            f"{event.action} {event.account}/{event.detail['purpose']}@{event.detail['version']}"
-            for event in self.events
-        ]
+        """What is on record, but for the probes."""
+        return [_said(event) for event in self.events if event.action != "key.probed"]
+
+    @property
+    def probed(self) -> list[tuple[str, str]]:
+        """The probes on record, each with its outcome."""
+        return [(_said(e), e.outcome) for e in self.events if e.action == "key.probed"]
 
     def move(self, account: str) -> None:
         self.changed.append(account)
@@ -71,6 +74,10 @@ class Scene:
 
     def stop(self, slot: KeySlot = READ, version: str = "1") -> None:
         KeyRefusals(self.keyring, self.events.append)(KeyId(slot, version), "20001")
+
+
+def _said(event: AuditEvent) -> str:
+    return f"{event.action} {event.account}/{event.detail['purpose']}@{event.detail['version']}"
 
 
 @asynccontextmanager
@@ -120,14 +127,14 @@ async def test_a_changed_key_is_switched_to_once_the_exchange_has_taken_it() -> 
         assert it.keyring.signer("demo")(WALLET).header[1] == "the-key-2"
         assert (it.told, it.changed) == (["key.switched demo/read@2"], ["demo"])
         await it.rotation.refresh()
-        assert len(it.peer.requests) == len(it.events) == 1
+        assert len(it.peer.requests) == len(it.told) == 1
 
 
 async def test_what_is_put_on_record_of_a_key_is_its_slot_and_version() -> None:
     async with scene(OK) as it:
         it.source[READ] = key("2")
         await it.rotation.refresh()
-        (event,) = it.events
+        (_, event) = it.events
     assert (event.kind, event.principal, event.outcome) == (AuditKind.KEYS, GATEWAY, "OK")
     assert event.detail == {"purpose": "read", "version": "2"}
     assert "the-" not in repr(event)
@@ -224,6 +231,22 @@ async def test_only_a_change_of_the_key_that_reads_moves_the_accounts_stream() -
         del it.source[READ]
         await it.rotation.refresh()
         assert it.changed == ["vault", "demo"]
+
+
+async def test_each_probe_is_on_record_with_what_came_of_it() -> None:
+    async with scene(REFUSED, close, close, close, OK) as it:
+        it.stop()
+        await it.rotation.refresh()
+        for _ in range(3):
+            it.now += RECHECK_S
+            await it.rotation.refresh()
+        probe = "key.probed demo/read@1"
+        assert it.probed == [(probe, "KEY_UNAVAILABLE")] * 2 + [(probe, "OK")]
+        problems = [event.detail.get("problem", "") for event in it.events]
+        assert problems[:2] == ["the exchange refuses it (20001)"] * 2
+        assert "no usable answer" in problems[2]
+        outcomes = [event.outcome for event in it.events if event.action != "key.probed"]
+        assert outcomes == ["KEY_UNAVAILABLE", "OK"]
 
 
 async def test_one_key_that_is_refused_holds_up_no_other() -> None:
