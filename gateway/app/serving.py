@@ -21,6 +21,7 @@ from gateway.app.loops import build_loops, record_loops
 from gateway.app.stores import Stores
 from gateway.app.use_cases import build_services
 from gateway.custody import KeyPlaces, Keyring, configured_sources, read_keys
+from gateway.custody.process_memory import keep_memory_private
 from gateway.exchange import log_retry
 from gateway.observability import Metrics, Redactor, configure_logging
 from gateway.services.audit import AuditTrail
@@ -50,6 +51,7 @@ def serve(settings: Settings) -> None:
 
     Raises `BadPolicy` and `FaultyCredentials` when the policy file or the keys are no good.
     """
+    keep_memory_private()
     redact = Redactor()
     configure_logging(settings.log_level, settings.log_format, redact)
     set_on_retry_hooks([log_retry])

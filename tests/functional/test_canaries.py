@@ -155,7 +155,10 @@ class Day:
     def alive(self) -> dict[str, bytes]:
         """What is seen of the gateway while it runs: in Redis, and of its process."""
         process = Path(f"/proc/{self.service.pid}")
-        environment = process.joinpath("environ").read_bytes().split(b"\0")
+        try:
+            environment = process.joinpath("environ").read_bytes().split(b"\0")
+        except PermissionError:  # so it is for all but a privileged user
+            environment = []
         given = (b"NGW_STATE_REDIS_URL=", b"NGW_CACHE_REDIS_URL=")
         others = [line for line in environment if not line.startswith(given)]
         return {

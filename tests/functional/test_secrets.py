@@ -165,6 +165,12 @@ def test_no_log_answer_metric_or_record_shows_a_secret_whatever_fails(scene: Sce
     assert any(b"order-html-502" in places[name] for name in places if "appendonly" in name)
 
 
+def test_a_gateway_that_runs_leaves_no_core_file(service: Service) -> None:
+    limits = Path(f"/proc/{service.pid}/limits").read_text()
+    (core,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core.split()[4:6] == ["0", "0"]
+
+
 def test_the_search_knows_every_signature_and_finds_a_secret_in_each_of_its_forms(
     scene: Scene,
 ) -> None:

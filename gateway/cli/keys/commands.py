@@ -143,8 +143,10 @@ def _custodian(file: Path, kek_file: Path | None) -> "Custodian":
     from stamina.instrumentation import set_on_retry_hooks
 
     from gateway.cli.keys.custodian import Custodian
+    from gateway.custody.process_memory import keep_memory_private
     from gateway.observability import Redactor, configure_logging
 
+    keep_memory_private()
     # What a command has to say it says itself; its parts speak up for what went wrong alone.
     configure_logging("ERROR", "console", Redactor(), sys.stderr)
     set_on_retry_hooks([])
