@@ -190,6 +190,9 @@ async def _discover(client: httpx.AsyncClient, issuer: Issuer, headers: dict[str
         raise NotRead("no OpenID Connect discovery document") from None
     if found.issuer != issuer.issuer:
         raise NotRead("the discovery document is another issuer's")
+    named = httpx.URL(found.jwks_uri)
+    if named.scheme != "https" and httpx.URL(issuer.issuer).scheme == "https":
+        raise NotRead("the discovery document's jwks_uri is not https")
     return found.jwks_uri
 
 

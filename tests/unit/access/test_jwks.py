@@ -99,6 +99,15 @@ async def test_over_tls_the_ca_file_says_whom_to_trust(tmp_path: Path) -> None:
         assert len(server.asked) == 1
 
 
+async def test_an_issuer_with_tls_sends_nobody_to_this_machine_without(tmp_path: Path) -> None:
+    certificate = write_certificate(tmp_path / "one.crt")
+    async with issuing_server(FIRST, certificate=certificate) as server, issuing_server() as local:
+        server.discoverable(jwks_uri=f"{local.url}/jwks")
+        with pytest.raises(NotRead, match="jwks_uri is not https"):
+            await fetch_keys(server.issuer(jwks_url=None, ca_file=str(certificate)))
+        assert local.asked == []
+
+
 BAD_ANSWERS = [
     (None, "RemoteProtocolError"),
     ((404, ""), "HTTP status 404"),
