@@ -1,6 +1,9 @@
 """What is wrong with a policy file: everything at once, each with its line."""
 
+import re
 from dataclasses import dataclass
+
+_SHORT = re.compile(r"[!-~]{1,24}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,6 +39,14 @@ class FaultList:
         """Raise `BadPolicy` if there were any."""
         if self._faults:
             raise BadPolicy(tuple(sorted(self._faults)))
+
+
+def named(what: str, text: str | None) -> str:
+    """The kind of a thing, and its name, unless that is too long to be a slip of the pen.
+
+    It may be a token in the wrong place, and whoever asks whether the gateway is ready sees faults.
+    """
+    return f"{what} {text!r}" if text is not None and _SHORT.fullmatch(text) else what
 
 
 def _sentence(fault: Fault) -> str:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import yaml
 
-from gateway.access.faults import FaultList
+from gateway.access.faults import FaultList, named
 from gateway.access.policy import (
     DEFAULT_DENY,
     NO_LIMITS,
@@ -66,7 +66,7 @@ class RuleReader:
         return Deny(identity, actions, account, narrowing, line_of(node))
 
     def _actions(self, node: yaml.Node, parts: Mapping[str, yaml.Node]) -> frozenset[Action]:
-        listed = self._listed(parts.get("actions"), "actions")
+        listed = self._yaml.some_items(parts.get("actions"), "actions")
         words = (self._values.word(Action, "action", item) for item in listed)
         actions = frozenset(action for action in words if action is not None)
         for action in sorted(actions):
@@ -87,7 +87,7 @@ class RuleReader:
     def _account(self, node: yaml.Node | None) -> str | None:
         account = self._yaml.text(node)
         if node is not None and account is not None and account not in self._accounts:
-            self._faults.add(line_of(node), f"account {account[:64]!r} is not under 'accounts'")
+            self._faults.add(line_of(node), f"{named('account', account)} is not under 'accounts'")
         return account
 
     def _narrowing(self, parts: Mapping[str, yaml.Node]) -> Narrowing:
@@ -102,14 +102,8 @@ class RuleReader:
     ) -> frozenset[K] | None:
         if name not in parts:
             return None
-        chosen = map(read, self._listed(parts[name], name))
+        chosen = map(read, self._yaml.some_items(parts[name], name))
         return frozenset(item for item in chosen if item is not None)
-
-    def _listed(self, node: yaml.Node | None, name: str) -> list[yaml.Node]:
-        items = self._yaml.items(node)
-        if isinstance(node, yaml.SequenceNode) and not items:
-            self._faults.add(line_of(node), f"'{name}' is empty")
-        return items
 
     def _symbol(self, node: yaml.Node) -> str | None:
         return self._values.code("a market's symbol", node)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import yaml
 
-from gateway.access.faults import FaultList
+from gateway.access.faults import FaultList, named
 from gateway.access.policy import (
     AccountRule,
     Identity,
@@ -119,13 +119,11 @@ class _PolicyReader:
         issuer = read(node)
         if node is not None and issuer is not None:
             # A token names its issuer by this alone.
-            self._values.once("issuer name", issuer, node, shown=f"issuer {issuer[:64]!r}")
+            self._values.once("issuer name", issuer, node, shown="this issuer")
         return issuer
 
     def _algorithms(self, node: yaml.Node | None) -> tuple[str, ...]:
-        items = self._yaml.items(node)
-        if isinstance(node, yaml.SequenceNode) and not items:
-            self._faults.add(line_of(node), "'algorithms' is empty")
+        items = self._yaml.some_items(node, "algorithms")
         words = (self._values.word(Algorithm, "algorithm", item) for item in items)
         return tuple(word.value for word in _found(words))
 
@@ -177,7 +175,7 @@ class _PrincipalReader:
     def _declared(self, node: yaml.Node | None) -> str | None:
         issuer = self._yaml.text(node)
         if node is not None and issuer is not None and issuer not in self._issuers:
-            self._faults.add(line_of(node), f"issuer {issuer[:64]!r} is not under 'issuers'")
+            self._faults.add(line_of(node), f"{named('issuer', issuer)} is not under 'issuers'")
         return issuer
 
 

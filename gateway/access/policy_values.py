@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from gateway.access.faults import FaultList
+from gateway.access.faults import FaultList, named
 from gateway.access.yaml_reader import YamlReader, line_of
 from gateway.domain.limits import Rate
 from gateway.domain.money import parse_plain
@@ -45,7 +45,7 @@ class ValueReader:
             self._faults.add(line_of(node), f"{what} id: expected 1 to 64 of A-Z a-z 0-9 . _ -")
         elif text in reserved:
             self._faults.add(line_of(node), f"{what} id: {text!r} is the gateway's own word")
-        self.once(what, text, node, shown=f"{what} {text[:64]!r}")
+        self.once(what, text, node, shown=named(what, text))
         return text
 
     def once(self, what: str, value: str, node: yaml.Node, *, shown: str) -> None:
@@ -62,8 +62,8 @@ class ValueReader:
         try:
             return words(text)
         except ValueError:
-            known = ", ".join(words)
-            self._faults.add(line_of(node), f"unknown {what} {text[:32]!r}; known are: {known}")
+            problem = f"{named(f'unknown {what}', text)}; known are: {', '.join(words)}"
+            self._faults.add(line_of(node), problem)
             return None
 
     def digest(self, node: yaml.Node | None) -> str | None:

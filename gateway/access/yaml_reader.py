@@ -10,12 +10,12 @@ from itertools import chain
 
 import yaml
 
-from gateway.access.faults import BadPolicy, Fault, FaultList
+from gateway.access.faults import BadPolicy, Fault, FaultList, named
 
 MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 16
-_WORD = re.compile(r"[\w.:<-]{1,24}", re.ASCII)
 _STRING = "tag:yaml.org,2002:str"
+_NULL = "tag:yaml.org,2002:null"
 
 
 def line_of(node: yaml.Node) -> int:
@@ -107,18 +107,29 @@ class YamlReader:
         for key, _ in node.value:
             name = str(key.value)
             if name in seen:
-                self._faults.add(line_of(key), f"the key{_shown(name)} is given twice")
+                self._faults.add(line_of(key), f"{named('the key', name)} is given twice")
             seen.add(name)
         return list(node.value)
 
     def items(self, node: yaml.Node | None) -> list[yaml.Node]:
-        """The items of a list; none for a list that is not there."""
-        if node is None:
+        """The items of a list; none where there is none, or nothing after its key.
+
+        So who deletes the last line of a list leaves an empty one, and not a file that is refused.
+        """
+        if node is None or node.tag == _NULL:
             return []
         if not isinstance(node, yaml.SequenceNode):
             self._faults.add(line_of(node), "expected a list")
             return []
         return list(node.value)
+
+    def some_items(self, node: yaml.Node | None, name: str) -> list[yaml.Node]:
+        """The items of a list that, where it is there at all, must not be empty."""
+        items = self.items(node)
+        listed = isinstance(node, yaml.SequenceNode) or (node is not None and node.tag == _NULL)
+        if node is not None and listed and not items:
+            self._faults.add(line_of(node), f"'{name}' is empty")
+        return items
 
     def text(self, node: yaml.Node | None) -> str | None:
         """The text of a scalar; None, with a fault, for a number, a date or a list."""
@@ -138,14 +149,9 @@ class YamlReader:
     ) -> None:
         name = key.value if isinstance(key, yaml.ScalarNode) else None
         if name not in known:
-            expected = ", ".join(known)
-            self._faults.add(line_of(key), f"unknown key{_shown(name)}; known are: {expected}")
+            problem = f"{named('unknown key', name)}; known are: {', '.join(known)}"
+            self._faults.add(line_of(key), problem)
         elif name in found:
             self._faults.add(line_of(key), f"'{name}' is given twice")
         else:
             found[name] = value
-
-
-def _shown(name: str | None) -> str:
-    # A key too long to be a slip of the pen may be a token in the wrong place.
-    return f" {name!r}" if name is not None and _WORD.fullmatch(name) else ""

@@ -130,7 +130,7 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
         await stack.enter_async_context(kept_up(loops))
         stack.push_async_callback(drain, services.orders, services.cancels, base.stores, given.stop)
         services.streams.start()
-        yield Gateway(edges, Health(checks, given.metrics.registry))
+        yield Gateway(edges, Health(checks, given.metrics.registry, given.redact))
 
 
 async def drain(orders: Orders, cancels: Cancels, stores: Stores, stop: StopDeadline) -> None:

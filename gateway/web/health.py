@@ -17,9 +17,15 @@ class Health:
     and every replica would be unready at once. Unready is a process that is stopping.
     """
 
-    def __init__(self, checks: Mapping[str, Check], registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        registry: CollectorRegistry,
+        redact: Callable[[str], str],
+    ) -> None:
         self._checks = checks
         self._registry = registry
+        self._redact = redact
         self.stopping = False
 
     async def live(self, _request: Request) -> Response:
@@ -27,8 +33,13 @@ class Health:
         return PlainTextResponse("ok\n")
 
     async def ready(self, _request: Request) -> Response:
-        """Answer /readyz: 200 ready or degraded, 503 stopping; `problems` says what is wrong."""
-        problems = {name: text for name, check in self._checks.items() if (text := check())}
+        """Answer /readyz: 200 ready or degraded, 503 stopping; `problems` says what is wrong.
+
+        Anybody may ask, and a problem may quote a file in which a secret stands in a wrong place.
+        """
+        problems = {
+            name: self._redact(text) for name, check in self._checks.items() if (text := check())
+        }
         status = "stopping" if self.stopping else "degraded" if problems else "ready"
         content = {"status": status, "problems": problems}
         return JSONResponse(content, 503 if self.stopping else 200)

@@ -140,6 +140,7 @@ BAD: dict[str, tuple[str, list[tuple[int, str]]]] = {
         [(25, f"expected a market's symbol {CODE}")],
     ),
     "symbols-empty": (changed("[BTCTRY, ETHTRY]", "[]"), [(25, "'symbols' is empty")]),
+    "symbols-nothing": (changed("[BTCTRY, ETHTRY]", ""), [(25, "'symbols' is empty")]),
     "sides-empty": (changed("sides: [BUY]", "sides: []"), [(26, "'sides' is empty")]),
     "side-unknown": (
         changed("sides: [BUY]", "sides: [buy]"),
