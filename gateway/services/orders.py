@@ -148,7 +148,7 @@ class Orders:
         except NotLookedUp as away:
             self._tell_refused(caller, command, error)
             raise (error if isinstance(error, NotRecorded) else NotRecorded()) from away
-        if standing is None:
+        if standing is None or _withdrawn(standing):
             self._tell_refused(caller, command, error)
             raise error
         return await self._placements.as_it_stands(standing)
@@ -274,6 +274,14 @@ class Orders:
             evidence=evidence_of(failure),
             updated_at=self._now(),
         )
+
+
+def _withdrawn(placement: Placement) -> bool:
+    """Whether it was never sent because its record was not certain: a new one takes its place."""
+    rejection = placement.rejection
+    return placement.state is PlacementState.NOT_SENT and (
+        rejection is not None and rejection.code == NotRecorded.code
+    )
 
 
 def check_id(client_order_id: str) -> None:
