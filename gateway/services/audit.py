@@ -9,6 +9,7 @@ import structlog
 from gateway.domain.audit import GATEWAY, AuditEntry, AuditEvent, AuditKind, AuditPage
 from gateway.domain.audit_chain import Head, first_or_next
 from gateway.domain.errors import AuditUnavailable
+from gateway.domain.orders import PlacementState
 from gateway.services.audit_lanes import Lane
 from gateway.services.loops import end_all
 from gateway.store.audit_file import AuditFile, AuditOutput
@@ -18,8 +19,10 @@ from gateway.store.redis import StoreUnavailable
 _log = structlog.get_logger(__name__)
 
 _OFTEN_S = 1.0
-_KEYS = 1_000
-_OTHERS = 100
+_MOST_OFTEN = 1_000
+"""How many keys of `note_often` a second has."""
+_MOST_ANCHORED = 100
+"""How many other writers' heads one anchor names."""
 
 
 def new_writer(host: str, started: int, random_bytes: Callable[[int], bytes]) -> str:
@@ -68,9 +71,10 @@ class AuditTrail:
         self._anchor_s = anchor_s
         self._retry_s = retry_s
         self._patience_s = patience_s
-        self._redis = Lane("redis", stream.append, spool_limit)
-        files = () if file is None else (Lane("file", file.append, spool_limit),)
-        self._lanes = (self._redis, *files)
+        sinks = {"redis": stream.append} | ({} if file is None else {"file": file.append})
+        self._lanes = tuple(
+            Lane(name, append, spool_limit, patience_s) for name, append in sinks.items()
+        )
         self._head: Head | None = None
         self._durable: Head | None = None
         self._anchored: Head | None = None
@@ -78,6 +82,7 @@ class AuditTrail:
         self._waiters: dict[int, _Waiter] = {}
         self._often: dict[Hashable, _Merged] = {}
         self._unnoted = 0
+        self._unlike = 0
         self._moved = asyncio.Event()
         self.lost = 0
         self.note(_own(AuditKind.STARTED, "start"))
@@ -105,22 +110,25 @@ class AuditTrail:
     def note_often(self, key: Hashable, event: AuditEvent) -> None:
         """Put one of many alike on record: the first at once, those of the next second as one.
 
-        Events of one `key` count as equal; `detail` of that one says how many there were.
+        Events of one `key` count as equal; `detail` of that one says how many there were. Keys are
+        few, or some events are only counted: no key may hold text of a caller's.
         """
         standing = self._often.get(key)
         if standing is not None:
             standing.count += 1
-        elif len(self._often) < _KEYS:
+        elif len(self._often) < _MOST_OFTEN:
             self._often[key] = _Merged(event, 0)
             self.note(event)
         else:
-            self._lose()
+            self._unlike += 1
+            self.lost += 1
 
     async def require(self, event: AuditEvent) -> None:
         """Put an event on record before what it tells of is done.
 
         Returns when the entry is durable in a sink. Raises `AuditUnavailable` when that is not
-        certain: then nothing may be done, and a second entry with that outcome says so.
+        certain: then nothing may be done, and a second entry with that outcome says so; when it is
+        cancelled meanwhile, one with the outcome NOT_SENT.
         """
         able = {lane for lane in self._lanes if lane.problem is None}
         entry = self._enter(event) if able else None
@@ -137,6 +145,9 @@ class AuditTrail:
         except (AuditUnavailable, TimeoutError):
             self._undo(event)
             raise AuditUnavailable from None
+        except asyncio.CancelledError:
+            self._undo(event, PlacementState.NOT_SENT)
+            raise
         finally:
             del self._waiters[entry.sequence]
 
@@ -200,8 +211,8 @@ class AuditTrail:
         self._unnoted += 1
         self.lost += 1
 
-    def _undo(self, event: AuditEvent) -> None:
-        self.note(replace(event, outcome=AuditUnavailable.code))
+    def _undo(self, event: AuditEvent, outcome: str = AuditUnavailable.code) -> None:
+        self.note(replace(event, outcome=outcome))
 
     async def _write(self, lane: Lane) -> None:
         while True:
@@ -243,7 +254,10 @@ class AuditTrail:
             self.note(replace(_own(AuditKind.LOST, "spool"), detail=detail))
         if self._unnoted and lane.has_room:
             count, self._unnoted = self._unnoted, 0
-            self.note(replace(_own(AuditKind.LOST, "spool"), detail={"count": str(count)}))
+            self._tell_count("spool", count)
+
+    def _tell_count(self, where: str, count: int) -> None:
+        self.note(replace(_own(AuditKind.LOST, where), detail={"count": str(count)}))
 
     async def _count_often(self) -> None:
         while True:
@@ -256,6 +270,10 @@ class AuditTrail:
             if each.count:
                 detail = {**each.event.detail, "count": str(each.count)}
                 self.note(replace(each.event, detail=detail))
+        if self._unlike:
+            count, self._unlike = self._unlike, 0
+            _log.error("audit.too_many_unlike", count=count)
+            self._tell_count("unlike", count)
 
     async def _anchor_often(self) -> None:
         while True:
@@ -272,7 +290,7 @@ class AuditTrail:
             heads = {}
         others = {writer: head for writer, head in heads.items() if writer != self._writer}
         news = [writer for writer, head in others.items() if self._others.get(writer) != head]
-        self._anchor({writer: others[writer] for writer in news[:_OTHERS]})
+        self._anchor({writer: others[writer] for writer in news[:_MOST_ANCHORED]})
         self._others = others
         self._log_head()
 

@@ -21,16 +21,18 @@ Append = Callable[[Sequence[AuditEntry]], Awaitable[None]]
 class Lane:
     """Entries on their way into one sink, in their order, `limit` at most.
 
-    `problem` says why the sink took the last ones not. `hole`: the first and the last sequence of
+    `problem` says why the sink took the last ones not; one that has not answered for `patience_s`
+    seconds takes none, until it does. `hole`: the first and the last sequence of
     those that found no room; nothing enters behind a hole until `mend` has been called.
     """
 
-    def __init__(self, name: str, append: Append, limit: int) -> None:
+    def __init__(self, name: str, append: Append, limit: int, patience_s: float) -> None:
         self.name = name
         self.problem: str | None = None
         self.hole: tuple[int, int] | None = None
         self._append = append
         self._limit = limit
+        self._patience_s = patience_s
         self._waiting: deque[AuditEntry] = deque()
         self._filled = asyncio.Event()
 
@@ -65,11 +67,17 @@ class Lane:
     async def write(self) -> tuple[AuditEntry, ...]:
         """Write what waits, up to a batch; return what is durable now: all of it, or nothing."""
         batch = tuple(islice(self._waiting, _BATCH))
+        # Not a timeout: what a thread has begun to write to a file, it goes on writing.
+        silence = asyncio.get_running_loop().call_later(
+            self._patience_s, self._failed, "it does not answer"
+        )
         try:
             await self._append(batch)
         except (OSError, StoreUnavailable) as failure:
-            self._failed(failure)
+            self._failed(_reason(failure))
             return ()
+        finally:
+            silence.cancel()
         for _ in batch:
             self._waiting.popleft()
         if not self._waiting:
@@ -77,8 +85,7 @@ class Lane:
         self._succeeded()
         return batch
 
-    def _failed(self, failure: OSError | StoreUnavailable) -> None:
-        why = failure.cause if isinstance(failure, StoreUnavailable) else _reason(failure)
+    def _failed(self, why: str) -> None:
         if self.problem is None:
             _log.error("audit.sink_away", sink=self.name, cause=why)
         self.problem = why
@@ -89,5 +96,7 @@ class Lane:
         self.problem = None
 
 
-def _reason(failure: OSError) -> str:
+def _reason(failure: OSError | StoreUnavailable) -> str:
+    if isinstance(failure, StoreUnavailable):
+        return failure.cause
     return failure.strerror or type(failure).__name__

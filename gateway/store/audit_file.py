@@ -27,29 +27,33 @@ class AuditFile:
     """A file that is appended to and never rewritten: whole lines, on disk before `append` ends.
 
     It is opened for each batch, so it may be moved away at any time. Several processes may share
-    one. A line without its end, left by a crash, is cut off and the log says so.
+    one. A line without its end, left by a crash, is cut off and the log says so. An entry that is
+    given again is left out: who gave it before may have been cancelled, and not known.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._newest: dict[str, int] = {}
 
     async def append(self, entries: Sequence[AuditEntry]) -> None:
         """Write entries in their order; `OSError` when not all are on disk, and then none is."""
-        await asyncio.to_thread(self._append, "".join(map(to_line, entries)).encode())
+        await asyncio.to_thread(self._append, entries)
 
-    def _append(self, lines: bytes) -> None:
+    def _append(self, entries: Sequence[AuditEntry]) -> None:
         with self._locked() as file:
+            new = [each for each in entries if each.sequence > self._newest.get(each.writer, 0)]
             size = os.fstat(file).st_size
             whole = _whole(file, size)
             if whole < size:
                 os.ftruncate(file, whole)
                 _log.warning("audit.torn_line_cut", path=str(self._path), octets=size - whole)
             try:
-                _write_all(file, lines)
+                _write_all(file, "".join(map(to_line, new)).encode())
                 os.fsync(file)
             except OSError:
                 os.ftruncate(file, whole)
                 raise
+            self._newest |= {each.writer: each.sequence for each in new}
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -72,8 +76,11 @@ class AuditOutput:
 
         Not in a thread: the log's lines go the same way, and must not get in between.
         """
-        self._stream.write("".join(map(to_line, entries)))
-        self._stream.flush()
+        try:
+            self._stream.write("".join(map(to_line, entries)))
+            self._stream.flush()
+        except ValueError as closed:
+            raise OSError("it is closed") from closed
 
 
 def audit_file(setting: str, output: TextIO) -> AuditFile | AuditOutput:

@@ -150,6 +150,34 @@ async def test_a_flood_of_equal_events_becomes_two_entries(
     assert [dict(each.detail) for each in told] == [{}, {"count": "999"}]
 
 
+async def test_what_is_too_unlike_to_merge_is_counted_and_is_no_fault_of_a_sink(
+    valkey: ValkeyServer, path: Path
+) -> None:
+    async with trail_of(valkey, path, spool_limit=5_000) as trail, writing(trail):
+        for number in range(1_005):
+            trail.note_often(number, event(kind=AuditKind.DENIED))
+        assert (trail.lost, trail.problem) == (5, None)
+        await trail.finish()
+        entries = [entry.event for entry in in_file(path)]
+    (lost,) = [each for each in entries if each.kind is AuditKind.LOST]
+    assert (lost.action, lost.detail) == ("unlike", {"count": "5"})
+    assert sum(each.kind is AuditKind.DENIED for each in entries) == 1_000
+
+
+async def test_what_is_given_up_before_it_was_on_record_is_on_record_as_not_sent(
+    valkey: ValkeyServer, path: Path
+) -> None:
+    async with trail_of(valkey, path) as trail:
+        required = asyncio.create_task(trail.require(event("limit-buy")))
+        await asyncio.sleep(0)
+        required.cancel()
+        await asyncio.gather(required, return_exceptions=True)
+        async with writing(trail):
+            await trail.caught_up()
+        told = [(e.event.action, e.event.outcome) for e in in_file(path)][1:]
+    assert told == [("limit-buy", "SENDING"), ("limit-buy", "NOT_SENT")]
+
+
 async def test_an_anchor_names_the_heads_of_the_other_writers_and_the_log_ones_own(
     valkey: ValkeyServer, path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """The audit log's file: whole lines, or none."""
 
 import asyncio
+import fcntl
 import io
 import json
 import os
@@ -115,6 +116,22 @@ async def test_writers_that_share_a_file_tear_no_line(tmp_path: Path) -> None:
         assert [entry for entry in stood if entry.writer == writer] == entries(50, writer)
 
 
+async def test_a_batch_that_is_given_again_after_it_was_cancelled_stands_there_once(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    made = entries(3)
+    file = AuditFile(path)
+    with path.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        given = asyncio.create_task(file.append(made[:2]))
+        await asyncio.sleep(0.05)
+        given.cancel()
+        await asyncio.gather(given, return_exceptions=True)
+    await file.append(made)
+    assert in_file(path) == made
+
+
 async def test_a_folder_that_is_not_there_fails() -> None:
     with pytest.raises(FileNotFoundError):
         await AuditFile(Path("/absent/audit.jsonl")).append(entries(1))
@@ -127,6 +144,13 @@ async def test_standard_output_gets_the_same_lines() -> None:
     await sink.append(entries(2))
     assert output.getvalue() == "".join(map(to_line, entries(2)))
     assert list(json.loads(output.getvalue().splitlines()[0])) == ["audit"]
+
+
+async def test_an_output_that_is_closed_fails_as_one_whose_reader_is_gone() -> None:
+    output = io.StringIO()
+    output.close()
+    with pytest.raises(OSError, match="closed"):
+        await AuditOutput(output).append(entries(1))
 
 
 async def test_an_output_whose_reader_is_gone_fails() -> None:
