@@ -1,7 +1,5 @@
 """What the audit log says of orders, cancels and denials."""
 
-from collections.abc import Hashable
-
 from gateway.access.policy import Action
 from gateway.access.principal import Caller
 from gateway.domain.audit import AuditEvent, AuditKind
@@ -21,7 +19,15 @@ from gateway.domain.orders import Placement, PlaceOrder
 from gateway.exchange import PreparedRequest
 from gateway.services.audit import AuditTrail
 
-_DENIALS = (Forbidden, KeyUnavailable, NotYours, OverLimit, TradingHalted, UnknownAccount)
+_DENIALS = (
+    Forbidden,
+    KeyUnavailable,
+    NotYours,
+    OverLimit,
+    RateLimited,
+    TradingHalted,
+    UnknownAccount,
+)
 _LONGEST = 64
 """How much of a text that nothing has checked yet is shown."""
 
@@ -32,12 +38,20 @@ def deny(
     action: Action,
     account: str | None,
     error: GatewayError,
+    *,
+    asked: str = "",
     **detail: str,
 ) -> None:
     """Put on record that `error` kept the caller from `action`, if it is a denial.
 
-    Of a caller that runs into its rate, one entry a second tells how often.
+    Of many alike, one entry a second tells how often; what the caller wrote makes none different,
+    or it could fill the audit log. So `account` must be one that the policy declares, unless
+    `error` is `UnknownAccount`; and `asked`, what the denied thing is called, is never its text.
     """
+    if not isinstance(error, _DENIALS):
+        return
+    if asked:
+        detail["asked"] = asked
     event = AuditEvent(
         kind=AuditKind.DENIED,
         principal=caller.id,
@@ -48,11 +62,9 @@ def deny(
         trace_id=caller.trace_id,
         detail={name: text[:_LONGEST] for name, text in detail.items()},
     )
-    if isinstance(error, RateLimited):
-        key: Hashable = (caller.id, action, account, error.limit)
-        audit.note_often(key, event)
-    elif isinstance(error, _DENIALS):
-        audit.note(event)
+    limit = error.limit if isinstance(error, OverLimit | RateLimited) else None
+    declared = None if isinstance(error, UnknownAccount) else account
+    audit.note_often((caller.id, action, declared, event.outcome, event.rule, limit, asked), event)
 
 
 def order_terms(command: PlaceOrder) -> dict[str, str]:

@@ -194,10 +194,12 @@ class TradingSwitch:
 
     def _require(self, caller: Caller, account: str | None, asked: str) -> str:
         """The id of the grant that allows it; raises `Forbidden`, which goes on record."""
-        decision = self._policy().decide(caller.id, Action.OPERATE, account)
+        policy = self._policy()
+        decision = policy.decide(caller.id, Action.OPERATE, account)
         if not decision.allowed:
             denial = Forbidden(Action.OPERATE, decision.rule)
-            deny(self._audit, caller, Action.OPERATE, account, denial, asked=asked)
+            declared = account if account in policy.accounts else None
+            deny(self._audit, caller, Action.OPERATE, declared, denial, asked=asked)
             raise denial
         return decision.rule
 
