@@ -39,14 +39,22 @@ class CandidateFile:
         """What is wrong with the file, if anything."""
         return self._refusal if self._file is None else self._file.problem
 
-    async def watch(self, every_s: float, on_change: Callable[[Policy], None]) -> None:
+    async def watch(
+        self,
+        every_s: float,
+        on_change: Callable[[Policy], None],
+        on_refused: Callable[[], None],
+    ) -> None:
         """Look at the file's content every `every_s` seconds, for ever."""
         while self._file is None:
             await asyncio.sleep(every_s)
+            refusal = self._refusal
             await asyncio.to_thread(self._open)
             if self._file is not None:
                 on_change(self._file.current)
-        await self._file.watch(every_s, on_change)
+            elif self._refusal != refusal:
+                on_refused()
+        await self._file.watch(every_s, on_change, on_refused)
 
     def _open(self) -> None:
         try:

@@ -29,18 +29,25 @@ class PolicyFile:
         self.current = parse_policy(self._seen, wall_ms)
         self.problem: str | None = None
 
-    async def watch(self, every_s: float, on_change: Callable[[Policy], None]) -> None:
+    async def watch(
+        self,
+        every_s: float,
+        on_change: Callable[[Policy], None],
+        on_refused: Callable[[], None],
+    ) -> None:
         """Look at the file's content every `every_s` seconds, for ever.
 
         The content, not its time stamps: Kubernetes swaps a link to a folder above the file.
         """
         while True:
             await asyncio.sleep(every_s)
-            before = self.current.revision
+            before, problem = self.current.revision, self.problem
             await asyncio.to_thread(self._refresh)
             if self.current.revision != before:
                 self._log.info("policy.changed", revision=self.current.revision)
                 on_change(self.current)
+            elif self.problem not in (None, problem):
+                on_refused()
 
     def _refresh(self) -> None:
         before, self._seen = self._seen, None

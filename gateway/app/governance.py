@@ -13,6 +13,7 @@ from gateway.app.stores import Stores
 from gateway.services.audit import AuditTrail, new_writer
 from gateway.services.authority import Authority
 from gateway.services.back_off import BackOff
+from gateway.services.policy_audit import policy_taken_over
 from gateway.services.rates import Rates
 from gateway.services.trading_switch import TradingSwitch
 from gateway.store.audit_file import audit_file
@@ -35,6 +36,7 @@ def build_governance(given: Given, stores: Stores) -> Governance:
     """Build it; its loops are run by the app."""
     settings, policy = given.settings, given.policy
     audit = _audit(given, stores)
+    audit.note(policy_taken_over("in-force", policy()))
     switch = TradingSwitch(store=stores.switches, policy=policy, audit=audit, wall_ms=wall_ms)
     issuer_keys = IssuerKeys(
         policy,

@@ -1,16 +1,18 @@
 """What runs for as long as the service does."""
 
 import asyncio
+from collections.abc import Awaitable
 
-from gateway.access.policy import Policy
+from gateway.access.candidate import CandidateFile
+from gateway.access.policy_file import PolicyFile
 from gateway.app.checks import follow_accounts
 from gateway.app.edges import Edges
 from gateway.app.foundation import Foundation
 from gateway.app.given import Given
-from gateway.app.governance import Governance
-from gateway.domain.audit import GATEWAY, AuditEvent, AuditKind
 from gateway.schema.context import Services
+from gateway.services.audit import AuditTrail
 from gateway.services.loops import Loop
+from gateway.services.policy_audit import policy_refused, policy_taken_over
 
 _REDIS_WATCH_S = 2.0
 
@@ -53,27 +55,20 @@ def build_loops(base: Foundation, services: Services, edges: Edges) -> dict[str,
         "exchange": lambda: services.exchange.follow(settings.clock_sync_s),
         "gauges": follow_gauges,
         "sockets": recheck_sockets,
-        **_policy_loops(given, governance),
+        **_policy_loops(given, governance.audit),
     }
 
 
-def _policy_loops(given: Given, governance: Governance) -> dict[str, Loop]:
-    every_s, candidate = given.settings.policy_reload_s, given.candidate_file
-
-    def changed(what: str, policy: Policy) -> None:
-        event = AuditEvent(
-            kind=AuditKind.POLICY,
-            principal=GATEWAY,
-            action=what,
-            outcome="OK",
-            detail={"revision": policy.revision},
+def _policy_loops(given: Given, audit: AuditTrail) -> dict[str, Loop]:
+    def watch(file: PolicyFile | CandidateFile, role: str) -> Awaitable[None]:
+        return file.watch(
+            given.settings.policy_reload_s,
+            lambda new: audit.note(policy_taken_over(role, new)),
+            lambda: audit.note(policy_refused(role)),
         )
-        governance.audit.note(event)
 
-    changed("in-force", given.policy())
-    loops: dict[str, Loop] = {
-        "policy": lambda: given.policy_file.watch(every_s, lambda new: changed("in-force", new))
-    }
+    loops: dict[str, Loop] = {"policy": lambda: watch(given.policy_file, "in-force")}
+    candidate = given.candidate_file
     if candidate is not None:
-        loops["candidate"] = lambda: candidate.watch(every_s, lambda new: changed("try-out", new))
+        loops["candidate"] = lambda: watch(candidate, "try-out")
     return loops

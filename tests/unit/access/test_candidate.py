@@ -23,9 +23,11 @@ def put(path: Path, content: str) -> None:
 
 
 @asynccontextmanager
-async def watched(file: CandidateFile) -> AsyncIterator[list[Policy]]:
+async def watched(
+    file: CandidateFile, on_refused: Callable[[], None] = lambda: None
+) -> AsyncIterator[list[Policy]]:
     changes: list[Policy] = []
-    task = asyncio.create_task(file.watch(0.005, changes.append))
+    task = asyncio.create_task(file.watch(0.005, changes.append, on_refused))
     try:
         yield changes
     finally:
@@ -46,11 +48,13 @@ async def test_no_file_is_a_problem_until_there_is_a_good_one(tmp_path: Path) ->
         file = CandidateFile(path, lambda: 0)
         assert file.current is None
         assert file.problem == "cannot be read: No such file or directory"
-        async with watched(file) as changes:
+        refusals: list[str | None] = []
+        async with watched(file, lambda: refusals.append(file.problem)) as changes:
             put(path, "version: 2\n")
             await until(lambda: file.problem is not None and "version" in file.problem)
             await asyncio.sleep(0.05)
             assert file.current is None
+            assert refusals == [file.problem]
             put(path, text("first"))
             await until(lambda: bool(changes))
             put(path, text("second"))

@@ -45,9 +45,11 @@ def opened(path: Path) -> PolicyFile:
 
 
 @asynccontextmanager
-async def watched(file: PolicyFile) -> AsyncIterator[list[Policy]]:
+async def watched(
+    file: PolicyFile, on_refused: Callable[[], None] = lambda: None
+) -> AsyncIterator[list[Policy]]:
     changes: list[Policy] = []
-    task = asyncio.create_task(file.watch(0.005, changes.append))
+    task = asyncio.create_task(file.watch(0.005, changes.append, on_refused))
     try:
         yield changes
     finally:
@@ -115,7 +117,8 @@ async def test_a_bad_file_changes_nothing_and_is_told_once_until_it_is_mended(
 ) -> None:
     file = opened(path)
     before = file.current
-    async with watched(file) as changes:
+    refusals: list[str | None] = []
+    async with watched(file, lambda: refusals.append(file.problem)) as changes:
         with capture_logs() as logs:
             if damage == "removed":
                 remove(path)
@@ -125,6 +128,7 @@ async def test_a_bad_file_changes_nothing_and_is_told_once_until_it_is_mended(
             assert file.current is before
             await asyncio.sleep(0.05)
         assert [entry["event"] for entry in logs] == ["policy.refused"]
+        assert refusals == [file.problem]
         put(path, text("first"))
         await until(lambda: file.problem is None)
         assert changes == []
