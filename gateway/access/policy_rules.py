@@ -31,9 +31,15 @@ _AT_THE_MARKET = frozenset({OrderType.MARKET, OrderType.FAST})
 class RuleReader:
     """Reads rules about the declared `accounts`."""
 
-    def __init__(self, faults: FaultList, values: ValueReader, accounts: Collection[str]) -> None:
+    def __init__(
+        self,
+        faults: FaultList,
+        reader: YamlReader,
+        values: ValueReader,
+        accounts: Collection[str],
+    ) -> None:
         self._faults = faults
-        self._yaml = YamlReader(faults)
+        self._yaml = reader
         self._values = values
         self._accounts = accounts
 

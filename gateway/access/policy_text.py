@@ -59,7 +59,7 @@ class _PolicyReader:
     def __init__(self, faults: FaultList) -> None:
         self._faults = faults
         self._yaml = YamlReader(faults)
-        self._values = ValueReader(faults)
+        self._values = ValueReader(faults, self._yaml)
         self._issuer_ids: set[str] = set()
 
     def document(self, node: yaml.Node, revision: str, wall_ms: Callable[[], int]) -> Policy:
@@ -72,6 +72,7 @@ class _PolicyReader:
         issuers = _found(map(self._issuer, self._yaml.items(parts.get("issuers"))))
         principals = _PrincipalReader(
             self._faults,
+            self._yaml,
             self._values,
             accounts={account.id for account in accounts},
             issuers=self._issuer_ids,
@@ -130,12 +131,18 @@ class _PolicyReader:
 
 class _PrincipalReader:
     def __init__(
-        self, faults: FaultList, values: ValueReader, *, accounts: set[str], issuers: set[str]
+        self,
+        faults: FaultList,
+        reader: YamlReader,
+        values: ValueReader,
+        *,
+        accounts: set[str],
+        issuers: set[str],
     ) -> None:
         self._faults = faults
-        self._yaml = YamlReader(faults)
+        self._yaml = reader
         self._values = values
-        self._rules = RuleReader(faults, values, accounts)
+        self._rules = RuleReader(faults, reader, values, accounts)
         self._issuers = issuers
 
     def member(self, node: yaml.Node) -> Member | None:

@@ -29,9 +29,9 @@ _PLAIN_TEXT = re.compile(r"[!-~]{1,512}", re.ASCII)
 class ValueReader:
     """Reads scalars; None, with a fault unless there is no node, for what is not as it must be."""
 
-    def __init__(self, faults: FaultList) -> None:
+    def __init__(self, faults: FaultList, reader: YamlReader) -> None:
         self._faults = faults
-        self._yaml = YamlReader(faults)
+        self._yaml = reader
         self._seen: dict[tuple[str, str], yaml.Node] = {}
 
     def identity(
@@ -69,7 +69,7 @@ class ValueReader:
     def digest(self, node: yaml.Node | None) -> str | None:
         """A token's SHA-256, once. A fault shows nothing of it: it may be the token itself."""
         digest = self._scalar(
-            node, _text_like(_SHA256), "'sha256' must be 64 hex digits in lower case"
+            node, _text_like(_SHA256), "expected 64 hex digits in lower case, of 'policy new-token'"
         )
         if node is not None and digest is not None:
             self.once("sha256", digest, node, shown="this token")
@@ -125,7 +125,7 @@ class ValueReader:
                 return read(node.value)
             except (ValueError, OverflowError):
                 pass
-        self._faults.add(line_of(node), problem)
+        self._yaml.fault(node, problem)
         return None
 
 

@@ -78,13 +78,22 @@ class YamlReader:
 
     def __init__(self, faults: FaultList) -> None:
         self._faults = faults
+        self._keys: dict[yaml.Node, str] = {}
+
+    def fault(self, node: yaml.Node, problem: str) -> None:
+        """Note what is wrong with a value, with its key: several may stand on one line.
+
+        That of an item is the key of its list; that of a pair of `pairs`, of its mapping.
+        """
+        key = self._keys.get(node)
+        self._faults.add(line_of(node), problem if key is None else f"'{key}': {problem}")
 
     def mapping(
         self, node: yaml.Node, *, required: Iterable[str], optional: Iterable[str] = ()
     ) -> Mapping[str, yaml.Node]:
         """The values of a mapping by key; a fault for each key unknown, twice, or missing."""
         if not isinstance(node, yaml.MappingNode):
-            self._faults.add(line_of(node), "expected a mapping, 'key: value'")
+            self.fault(node, "expected a mapping, 'key: value'")
             return {}
         required, known = tuple(required), tuple(chain(required, optional))
         found: dict[str, yaml.Node] = {}
@@ -101,8 +110,9 @@ class YamlReader:
         What the keys may be is for the caller to check.
         """
         if not isinstance(node, yaml.MappingNode):
-            self._faults.add(line_of(node), "expected a mapping, 'key: value'")
+            self.fault(node, "expected a mapping, 'key: value'")
             return []
+        self._inherit(node, chain.from_iterable(node.value))
         seen: set[str] = set()
         for key, _ in node.value:
             name = str(key.value)
@@ -119,8 +129,9 @@ class YamlReader:
         if node is None or node.tag == _NULL:
             return []
         if not isinstance(node, yaml.SequenceNode):
-            self._faults.add(line_of(node), "expected a list")
+            self.fault(node, "expected a list")
             return []
+        self._inherit(node, node.value)
         return list(node.value)
 
     def some_items(self, node: yaml.Node | None, name: str) -> list[yaml.Node]:
@@ -136,9 +147,13 @@ class YamlReader:
         if node is None:
             return None
         if not isinstance(node, yaml.ScalarNode) or node.tag != _STRING:
-            self._faults.add(line_of(node), "expected text; put it in quotes")
+            self.fault(node, "expected text; put it in quotes")
             return None
         return str(node.value)
+
+    def _inherit(self, node: yaml.Node, parts: Iterable[yaml.Node]) -> None:
+        if node in self._keys:
+            self._keys.update(dict.fromkeys(parts, self._keys[node]))
 
     def _enter(
         self,
@@ -155,3 +170,4 @@ class YamlReader:
             self._faults.add(line_of(key), f"'{name}' is given twice")
         else:
             found[name] = value
+            self._keys[value] = name

@@ -38,7 +38,7 @@ def test_an_issuer_on_this_machine_may_speak_plain_http(issuer: str) -> None:
     assert parse(changed("https://login.example.com", issuer)).issuers[0].issuer == issuer
 
 
-PLAIN = "expected 1 to 512 printable ASCII characters without spaces"
+PLAIN = "'subject': expected 1 to 512 printable ASCII characters without spaces"
 ADDRESS = "expected an address such as 'https://issuer.example.com', http only to loopback"
 ALGORITHMS = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA"
 
@@ -70,28 +70,31 @@ BAD: dict[str, tuple[str, list[tuple[int, str]]]] = {
     ),
     "issued-after-naive": (
         changed("2026-01-01T00:00:00Z", "2026-01-01T00:00:00"),
-        [(20, "expected a time such as 2027-01-31T00:00:00Z")],
+        [(20, "'issued_after': expected a time such as 2027-01-31T00:00:00Z")],
     ),
     "issuer-over-http": (
         changed("https://login.example.com", "http://login.example.com"),
-        [(6, ADDRESS)],
+        [(6, f"'issuer': {ADDRESS}")],
     ),
     "issuer-with-a-password": (
         changed("https://login.example.com", "https://a:b@login.example.com"),
-        [(6, ADDRESS)],
+        [(6, f"'issuer': {ADDRESS}")],
     ),
-    "issuer-no-address": (changed("https://login.example.com", "login"), [(6, ADDRESS)]),
+    "issuer-no-address": (
+        changed("https://login.example.com", "login"),
+        [(6, f"'issuer': {ADDRESS}")],
+    ),
     "jwks-over-http": (
         changed("https://kubernetes.default.svc", "http://kubernetes.default.svc"),
-        [(11, ADDRESS)],
+        [(11, f"'jwks_url': {ADDRESS}")],
     ),
     "jwks-bad-port": (
         changed("https://kubernetes.default.svc", "https://kubernetes.default.svc:99999"),
-        [(11, ADDRESS)],
+        [(11, f"'jwks_url': {ADDRESS}")],
     ),
     "ca-file-relative": (
         changed("/ca.crt", "ca.crt"),
-        [(12, "expected a path that begins with '/'")],
+        [(12, "'ca_file': expected a path that begins with '/'")],
     ),
     "algorithm-none": (
         changed("[RS256]", "[none]"),

@@ -66,10 +66,10 @@ def test_orders_with_a_price_of_their_own_need_no_collar(types: str) -> None:
     assert trade.limits.collar_percent is None
 
 
-RATE = "expected a rate such as '10/s', '600/min' or '5000/h'"
-POSITIVE = 'expected a decimal above 0 in plain notation, such as "1000.50"'
-PERCENT = 'expected percent above 0 and at most 100, such as "5"'
-COUNT = "expected a whole number from 1 to 999999"
+RATE = "'rate': expected a rate such as '10/s', '600/min' or '5000/h'"
+POSITIVE = "'day_notional': expected a decimal above 0 in plain notation, such as \"1000.50\""
+PERCENT = "'collar_percent': expected percent above 0 and at most 100, such as \"5\""
+COUNT = "'open_orders': expected a whole number from 1 to 999999"
 CODE = "in capitals and digits, as the exchange writes it"
 COLLAR = (
     "a notional of MARKET and FAST orders needs 'collar_percent'; give one, or leave those types "
@@ -137,7 +137,7 @@ BAD: dict[str, tuple[str, list[tuple[int, str]]]] = {
     ),
     "symbol-in-small-letters": (
         changed("[BTCTRY, ETHTRY]", "[btctry]"),
-        [(25, f"expected a market's symbol {CODE}")],
+        [(25, f"'symbols': expected a market's symbol {CODE}")],
     ),
     "symbols-empty": (changed("[BTCTRY, ETHTRY]", "[]"), [(25, "'symbols' is empty")]),
     "symbols-nothing": (changed("[BTCTRY, ETHTRY]", ""), [(25, "'symbols' is empty")]),
@@ -160,7 +160,7 @@ BAD: dict[str, tuple[str, list[tuple[int, str]]]] = {
     ),
     "asset-in-small-letters": (
         changed("USDT: 2000", "usdt: 2000"),
-        [(29, f"expected an asset {CODE}")],
+        [(29, f"'order_notional': expected an asset {CODE}")],
     ),
     "notional-empty": (
         changed('{TRY: "1000000"}', "{}"),
@@ -168,7 +168,7 @@ BAD: dict[str, tuple[str, list[tuple[int, str]]]] = {
     ),
     "notional-list": (
         changed('{TRY: "1000000"}', "[TRY]"),
-        [(30, "expected a mapping, 'key: value'")],
+        [(30, "'day_notional': expected a mapping, 'key: value'")],
     ),
     "notional-zero": (changed('"1000000"', "0"), [(30, POSITIVE)]),
     "notional-negative": (changed('"1000000"', "-1"), [(30, POSITIVE)]),
@@ -201,6 +201,22 @@ BAD: dict[str, tuple[str, list[tuple[int, str]]]] = {
 @pytest.mark.parametrize(("text", "expected"), BAD.values(), ids=BAD)
 def test_each_fault_is_told_with_its_line(text: str, expected: list[tuple[int, str]]) -> None:
     assert faults(text) == expected
+
+
+def test_faults_on_one_line_are_told_apart_by_their_keys() -> None:
+    limits = '{day_notional: {TRY: -1}, open_orders: -1, rate: 5, collar_percent: "5%"}'
+    found = faults(
+        textwrap.dedent(f"""\
+            version: 1
+            accounts: [demo]
+            principals:
+              - id: app
+                kind: app
+                grants:
+                  - {{id: g, account: demo, actions: [orders:place], limits: {limits}}}
+            """)
+    )
+    assert found == [(7, problem) for problem in (PERCENT, POSITIVE, COUNT, RATE)]
 
 
 def test_faults_of_every_part_are_told_at_once() -> None:

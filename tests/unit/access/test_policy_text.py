@@ -108,8 +108,8 @@ ACTIONS = (
     "withdrawals:request, withdrawals:approve, audit:read, operate"
 )
 PRINCIPAL_KEYS = "id, kind, rate, tokens, identities, grants, denies"
-TIME = "expected a time such as 2027-01-31T00:00:00Z"
-HASH = "'sha256' must be 64 hex digits in lower case"
+TIME = "'expires': expected a time such as 2027-01-31T00:00:00Z"
+HASH = "'sha256': expected 64 hex digits in lower case, of 'policy new-token'"
 
 
 BAD: dict[str, tuple[str | bytes, list[tuple[int, str]]]] = {
@@ -140,7 +140,7 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, str]]]] = {
     ),
     "account-number": (
         changed("[demo, second]", "[demo, 7]"),
-        [(2, "expected text; put it in quotes")],
+        [(2, "'accounts': expected text; put it in quotes")],
     ),
     "account-letters": (
         changed("[demo, second]", "[demo, 'a b']"),
@@ -170,7 +170,7 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, str]]]] = {
     ),
     "actions-empty": (changed("[market:read]", "[]"), [(10, "'actions' is empty")]),
     "actions-nothing": (changed("[market:read]", ""), [(10, "'actions' is empty")]),
-    "actions-text": (changed("[market:read]", "market:read"), [(10, "expected a list")]),
+    "actions-text": (changed("[market:read]", "market:read"), [(10, "'actions': expected a list")]),
     "actions-missing": (
         changed(", actions: [market:read]", ""),
         [(10, "'actions' is missing")],
@@ -191,7 +191,7 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, str]]]] = {
     "token-missing": (changed(f"sha256: {ONE}", ""), [(7, "'sha256' is missing")]),
     "token-no-mapping": (
         changed(f"{{sha256: {ONE}}}", ONE),
-        [(7, "expected a mapping, 'key: value'")],
+        [(7, "'tokens': expected a mapping, 'key: value'")],
     ),
     "expires-date": (changed("2027-01-31T00:00:00Z", "2027-01-31"), [(8, TIME)]),
     "expires-naive": (changed("00:00:00Z", "00:00:00"), [(8, TIME)]),
@@ -201,7 +201,10 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, str]]]] = {
         changed("kind: app", "kind: robot"),
         [(5, "unknown kind 'robot'; known are: app, person")],
     ),
-    "kind-bool": (changed("kind: app", "kind: yes"), [(5, "expected text; put it in quotes")]),
+    "kind-bool": (
+        changed("kind: app", "kind: yes"),
+        [(5, "'kind': expected text; put it in quotes")],
+    ),
     "a-list": ("- 1\n", [(1, "expected a mapping, 'key: value'")]),
     "empty": ("# nothing\n", [(0, "empty")]),
     "two-documents": (
