@@ -13,7 +13,7 @@ from gateway.exchange import ExchangeClient
 from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.audit import AuditTrail
-from gateway.services.order_audit import cancel_event, deny
+from gateway.services.order_audit import cancel_event, cancel_joined, deny
 from gateway.services.order_gate import OrderGate
 from gateway.services.order_logs import cancel_ended
 from gateway.services.order_outcomes import rejection_of
@@ -67,7 +67,8 @@ class Cancels:
         """Cancel an open order.
 
         Raises what the gate raises, `BadUserInput`, `KeyUnavailable`, `NotSent`, and `Refused`
-        (10075: it is not open any more). Callers at once share one request.
+        (10075: it is not open any more). Callers at once share one request, which is on record as
+        the first one's; each of the others is on record as having joined it.
         """
         try:
             rule = await self._gate.admit_cancel(caller, account, order_id)
@@ -75,8 +76,11 @@ class Cancels:
             cancel_ended(caller.principal, account, order_id, refusal)
             self._deny(caller, account, order_id, refusal)
             raise
+        key = (account, order_id)
+        if self._cancelling.under_way(key):
+            self._audit.note(cancel_joined(caller, account, order_id, rule))
         return await self._cancelling.join(
-            (account, order_id), lambda: self._cancel(caller, account, order_id, rule)
+            key, lambda: self._cancel(caller, account, order_id, rule)
         )
 
     async def aclose(self, within_s: float) -> None:

@@ -123,6 +123,20 @@ def cancel_event(
     )
 
 
+def cancel_joined(caller: Caller, account: str, order_id: str, rule: str) -> AuditEvent:
+    """A cancel that was asked for while another caller's of the same order was under way."""
+    return AuditEvent(
+        kind=AuditKind.CANCEL,
+        principal=caller.id,
+        account=account,
+        action=Action.ORDERS_CANCEL.value,
+        rule=rule,
+        outcome="JOINED",
+        trace_id=caller.trace_id,
+        detail={"orderId": order_id},
+    )
+
+
 def _of_order(
     caller: Caller, placement: Placement, prepared: PreparedRequest, outcome: str, **detail: str
 ) -> AuditEvent:

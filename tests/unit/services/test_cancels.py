@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -68,6 +69,24 @@ async def test_a_cancel_is_on_record_before_it_leaves_and_when_its_outcome_is_kn
         desk.exchange.answers["cancel"] = answer
         await asyncio.gather(desk.cancels.cancel(CALLER, "demo", "placed"), return_exceptions=True)
         assert desk.watch.audit.outcomes() == [("CANCEL", "SENDING"), ("CANCEL", outcome)]
+
+
+async def test_who_joins_a_cancel_under_way_is_on_record_too(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.hold("cancel")
+        first = asyncio.create_task(desk.cancels.cancel(CALLER, "demo", "placed"))
+        await until(lambda: desk.exchange.waiting)
+        again = replace(CALLER, trace_id="c" * 32)
+        second = asyncio.create_task(desk.cancels.cancel(again, "demo", "placed"))
+        await until(lambda: len(desk.watch.audit.events) > 1)
+        desk.exchange.release()
+        await asyncio.gather(first, second)
+        told = [(each.outcome, each.trace_id) for each in desk.watch.audit.events]
+    assert told == [
+        ("SENDING", CALLER.trace_id),
+        ("JOINED", again.trace_id),
+        ("CANCELLED", CALLER.trace_id),
+    ]
 
 
 async def test_a_cancel_goes_out_though_nothing_can_be_put_on_record(valkey: ValkeyServer) -> None:

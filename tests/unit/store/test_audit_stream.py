@@ -98,7 +98,7 @@ async def append_of_before(redis: Redis, made: list[AuditEntry], age_ms: int) ->
         head = str(Head.of(entry))
         fields = {"entry": to_text(entry), "writer": entry.writer, "head": head}
         await redis.xadd("ngw:1:audit:{log}:entries", fields, f"{at}-{entry.sequence}")  # type: ignore[arg-type]
-        await redis.hset("ngw:1:audit:{log}:heads", entry.writer, head)  # type: ignore[misc]
+        await redis.hset("ngw:1:audit:{log}:heads", entry.writer, head)
     return int(at)
 
 
