@@ -66,8 +66,9 @@ def explain(  # noqa: PLR0913 - a parameter for each option of the command
 ) -> None:
     """Say whether a policy allows something, by which rule on which line, and under which limits.
 
-    Exit status 0: allowed; 1: denied; 2: the question or the file is not sound. What depends on
-    the day or the market (day_notional, open_orders, rate, the collar) is told, not judged.
+    Exit status 0: allowed; 1: denied; 2: the question or the file is not sound, or the file knows
+    no such principal or account. What depends on the day or the market (what is left of
+    day_notional, open_orders, rate, the collar) is told, not judged.
     """
     from gateway.cli.policy.explaining import Question
     from gateway.cli.policy.explaining import explain as explain_decision

@@ -62,9 +62,15 @@ class Question:
 
 
 def explain(file: Path, question: Question) -> int:
-    """Print the answer; the exit status is 0 allowed, 1 denied, 2 when the file is not sound."""
+    """Print the answer; the exit status is 0 allowed, 1 denied, 2 when there is none.
+
+    There is none when the file is not sound, or knows no principal or account of that name.
+    """
     policy = read(file)
     if policy is None:
+        return BAD_INPUT
+    if unknown := _unknown(policy, question):
+        typer.echo(f"{file}: {unknown}", err=True)
         return BAD_INPUT
     decision = policy.decide(question.principal, question.action, question.account, question.terms)
     excess = _excess(question, decision.grant)
@@ -75,6 +81,16 @@ def explain(file: Path, question: Question) -> int:
     if excess is not None:
         typer.echo(f"  {excess}")
     return _ALLOWED if allowed else _DENIED
+
+
+def _unknown(policy: Policy, question: Question) -> str | None:
+    principals = [principal.id for principal in policy.principals()]
+    if question.principal not in principals:
+        return f"no principal {question.principal!r}; there are: {', '.join(principals) or 'none'}"
+    if question.account is not None and question.account not in policy.accounts:
+        known = ", ".join(policy.accounts) or "none"
+        return f"no account {question.account!r}; there are: {known}"
+    return None
 
 
 def _reasons(file: Path, policy: Policy, question: Question, decision: Decision) -> Iterator[str]:
@@ -121,25 +137,31 @@ def _by_asset(most: Mapping[str, Decimal]) -> str:
 
 
 def _excess(question: Question, grant: Grant | None) -> str | None:
-    """Why the order would be too large for `order_notional`, if it would."""
-    if grant is None or grant.limits.order_notional is None:
+    """Why the order would be too large for a notional limit, whatever the day, if it would."""
+    if grant is None or question.terms is None:
         return None
-    if question.terms is None or question.price is None or question.quantity is None:
+    if question.price is None or question.quantity is None:
         return None
-    most = grant.limits.order_notional
-    # A symbol ends in the asset that it is priced in.
-    asset = max(
-        (each for each in most if question.terms.symbol.endswith(each)), key=len, default=""
-    )
-    if not asset:
-        return f"order_notional lists no asset that {question.terms.symbol} is priced in"
     worth = _EXACT.multiply(question.price, question.quantity)
     if _counts_with_collar(question.terms):
         percent = Decimal(100) + (grant.limits.collar_percent or 0)
         worth = _EXACT.multiply(worth, percent).scaleb(-2, _EXACT)
-    if worth <= most[asset]:
+    symbol, limits = question.terms.symbol, grant.limits
+    return _above("order_notional", limits.order_notional, symbol, worth) or _above(
+        "day_notional", limits.day_notional, symbol, worth
+    )
+
+
+def _above(
+    name: str, most: Mapping[str, Decimal] | None, symbol: str, worth: Decimal
+) -> str | None:
+    if most is None:
         return None
-    return f"order_notional: the order is worth {plain(worth)} {asset}"
+    # A symbol ends in the asset that it is priced in.
+    asset = max((each for each in most if symbol.endswith(each)), key=len, default="")
+    if not asset:
+        return f"{name} lists no asset that {symbol} is priced in"
+    return f"{name}: the order is worth {plain(worth)} {asset}" if worth > most[asset] else None
 
 
 def _counts_with_collar(terms: OrderTerms) -> bool:

@@ -264,9 +264,23 @@ def test_an_account_is_told_with_its_rate(file: Path) -> None:
     assert (code, lines[-1]) == (0, "signed calls for vault: 300/min")
 
 
-def test_who_is_not_in_the_policy_is_denied(file: Path) -> None:
-    code, lines = explained(file, "--as", "dekst", "--do", "operate")
-    assert (code, lines[1:]) == (1, ["the principal is not in the policy"])
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        (["--as", "dekst", "--do", "operate"], "no principal 'dekst'; there are: desk"),
+        (
+            ["--as", "desk", "--do", "orders:place", "--account", "nope"],
+            "no account 'nope'; there are: demo, vault",
+        ),
+    ],
+    ids=["principal", "account"],
+)
+def test_a_name_that_the_policy_does_not_have_is_no_answer(
+    file: Path, asked: list[str], problem: str
+) -> None:
+    done = CliRunner().invoke(app, ["policy", "explain", str(file), *asked])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"{file}: {problem}\n"
 
 
 @pytest.mark.parametrize(
@@ -285,6 +299,16 @@ def test_an_order_worth_too_much_is_denied_with_the_figure(
     assert code == 1
     assert lines[0].startswith("DENIED")
     assert lines[-1] == f"order_notional: {problem}"
+
+
+@pytest.mark.parametrize(("price", "code"), [("5000", 0), ("5000.01", 1)])
+def test_an_order_that_no_day_allows_is_denied_with_the_figure(
+    file: Path, price: str, code: int
+) -> None:
+    file.write_text(EXPLAINED.replace('          order_notional: {TRY: "1000.50"}\n', ""))
+    answered, lines = explained(file, *order(), *worth(price, "1"))
+    assert answered == code
+    assert (lines[-1] == "day_notional: the order is worth 5000.01 TRY") is bool(code)
 
 
 def test_an_order_worth_just_enough_is_allowed(file: Path) -> None:
