@@ -10,6 +10,9 @@ GATEWAY = "gateway"
 NOBODY = "unauthenticated"
 """The principal of a caller whose token proves nothing."""
 
+SHELL = "shell:"
+"""What the principal and the writer of a command on a terminal begin with; no host's name does."""
+
 
 class AuditKind(StrEnum):
     """What an entry tells of."""

@@ -3,12 +3,13 @@
 An entry that was changed has not its digest any more; one that was moved or taken out breaks the
 order or the chain. What was cut off at the end, and a writer that is gone altogether, is found by
 what tells of it: the other copy, the heads in Redis, other writers' anchors, the lines of the log.
+A command on a terminal writes to Redis alone: what the files lack of it says nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from gateway.domain.audit import AuditEntry, AuditKind
+from gateway.domain.audit import SHELL, AuditEntry, AuditKind
 from gateway.domain.audit_chain import Head, MalformedEntry, is_whole
 
 REDIS = "redis"
@@ -92,6 +93,10 @@ class AuditCheck:
         """Take in that something stands there that is no entry."""
         self._findings.append(f"{place}: this is no entry")
 
+    def empty(self, place: str) -> None:
+        """Take in that there is no entry where there should be."""
+        self._findings.append(f"{place}: no entry of an audit log is there")
+
     def note(self, text: str) -> None:
         """Take in an explanation."""
         self._notes.append(text)
@@ -100,10 +105,15 @@ class AuditCheck:
         """Compare, and say what was found."""
         for writer in sorted(self._chains):
             chain = self._chains[writer]
-            found = (*self._wholeness(chain), *self._links(chain), *self._copies(chain))
-            self._findings += [f"writer {writer}: {text}" for text in found]
-            if self._read == {REDIS, FILE} and chain.copies[REDIS] and not chain.copies[FILE]:
-                self._notes.append(f"writer {writer}: no entry of it is in the files")
+            of_shell = writer.startswith(SHELL)
+            if of_shell and REDIS not in self._read and not chain.copies[FILE]:
+                self._notes.append(f"writer {writer}: a command's, which writes to Redis alone")
+                continue
+            found = (*self._wholeness(chain), *self._links(chain), *self._differing(chain))
+            lacking = self._lacking_anywhere(chain, in_files=not of_shell)
+            self._findings += [f"writer {writer}: {text}" for text in (*found, *lacking)]
+        if not self._entries:
+            self._findings.append("there is no entry to verify")
         writers = sum(1 for chain in self._chains.values() if chain.union())
         return Report(tuple(self._findings), tuple(self._notes), self._entries, writers)
 
@@ -179,15 +189,19 @@ class AuditCheck:
                 yield f"{link.place} (entry {sequence}) does not stand behind the entry before it"
             before = (sequence, link.digest)
 
-    def _copies(self, chain: _Chain) -> Iterator[str]:
-        """What one copy has and the other has not, or has otherwise."""
+    def _differing(self, chain: _Chain) -> Iterator[str]:
+        """What one copy has otherwise than the other."""
         redis, file = chain.copies[REDIS], chain.copies[FILE]
         for sequence in sorted(redis.keys() & file.keys()):
             if redis[sequence].digest != file[sequence].digest:
                 yield f"{redis[sequence].place} and {file[sequence].place} differ"
+
+    def _lacking_anywhere(self, chain: _Chain, *, in_files: bool) -> Iterator[str]:
+        """What one copy has and the other has not."""
         if self._read != {REDIS, FILE}:
             return
-        if file:
+        redis, file = chain.copies[REDIS], chain.copies[FILE]
+        if in_files:
             yield from self._lacking(redis, file, chain.holes[FILE], "the files lack")
         kept = {sequence: link for sequence, link in file.items() if self._is_kept(chain, sequence)}
         yield from self._lacking(kept, redis, chain.holes[REDIS], "Redis lacks")

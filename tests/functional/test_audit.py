@@ -195,6 +195,6 @@ def test_without_a_log_to_read_the_commands_say_what_to_set(tmp_path: Path) -> N
         assert code == 2
         assert "NGW_STATE_REDIS_URL" in told
     code, told = audit("verify", "--file", str(tmp_path / "absent"))
-    assert (code, "No such file" in told) == (2, True)
+    assert (code, "no entry of an audit log is there" in told) == (1, True)
     code, told = audit("tail", redis="redis://127.0.0.1:1")
     assert (code, "the store is away (ConnectionError)" in told) == (2, True)

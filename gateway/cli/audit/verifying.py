@@ -46,9 +46,14 @@ def _print(report: Report) -> int:
         typer.echo(f"note: {note}")
     for finding in report.findings:
         typer.echo(finding)
-    counted = f"{report.entries} entries of {report.writers} writers"
-    typer.echo(f"{counted}: {len(report.findings) or 'no'} finding(s)")
+    entries = _count(report.entries, "entry", "entries")
+    writers = _count(report.writers, "writer", "writers")
+    typer.echo(f"{entries} of {writers}: {_count(len(report.findings), 'finding', 'findings')}")
     return 1 if report.findings else 0
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number or 'no'} {one if number == 1 else more}"
 
 
 async def _read_stream(environ: Mapping[str, str], check: AuditCheck) -> None:
@@ -69,6 +74,11 @@ async def _read_stream(environ: Mapping[str, str], check: AuditCheck) -> None:
 
 
 def _read_file(path: Path, check: AuditCheck) -> None:
+    """Take in a file's entries and heads; one that is gone is as one that was emptied."""
+    if not path.exists():
+        check.empty(str(path))
+        check.read(FILE, ())
+        return
     found: list[tuple[str, AuditEntry]] = []
     for number, line, is_whole in lines_of(path):
         place = f"{path}:{number}"
@@ -82,21 +92,28 @@ def _read_file(path: Path, check: AuditCheck) -> None:
                 check.unreadable(place)
         elif members is not None:
             _take_head(members, place, check)
+    if not found:
+        check.empty(str(path))
     check.read(FILE, found)
 
 
 def _read_heads(path: Path, check: AuditCheck) -> None:
+    told = False
     for number, line, _ in lines_of(path):
         members = members_of(line)
         if members is not None:
-            _take_head(members, f"{path}:{number}", check)
+            told |= _take_head(members, f"{path}:{number}", check)
+    if not told:
+        check.note(f"{path}: no line audit.head is there, so it tells nothing")
 
 
-def _take_head(members: Mapping[str, Any], place: str, check: AuditCheck) -> None:
+def _take_head(members: Mapping[str, Any], place: str, check: AuditCheck) -> bool:
+    """Whether that was a line audit.head."""
     if members.get("event") != "audit.head":
-        return
+        return False
     try:
         head = Head(int(members["sequence"]), str(members["digest"]), int(members["time"]))
         check.told(str(members["writer"]), head, f"{place}, a line audit.head,")
     except (KeyError, TypeError, ValueError):
         check.unreadable(place)
+    return True

@@ -13,7 +13,7 @@ from dataclasses import replace
 import typer
 
 from gateway.cli.keys.settings import KeysSettings
-from gateway.domain.audit import AuditEvent, AuditKind
+from gateway.domain.audit import SHELL, AuditEvent, AuditKind
 from gateway.domain.signing import KeySlot
 from gateway.services.audit import AuditTrail, new_writer
 from gateway.store.audit_stream import AuditStream
@@ -47,7 +47,7 @@ class Record:
         purpose = {} if slot is None else {"purpose": slot.purpose.value}
         event = AuditEvent(
             kind=AuditKind.KEYS,
-            principal=f"shell:{_user()}",
+            principal=f"{SHELL}{_user()}",
             action=f"key:{action}",
             account=None if slot is None else slot.account,
             outcome=_BEGUN,
@@ -82,7 +82,7 @@ async def open_record(settings: KeysSettings) -> AsyncIterator[Record]:
         trail = AuditTrail(
             stream=AuditStream(redis, retention_ms=_KEEP_MS),
             file=None,
-            writer=new_writer(socket.gethostname(), _wall_ms(), secrets.token_bytes),
+            writer=new_writer(f"{SHELL}{socket.gethostname()}", _wall_ms(), secrets.token_bytes),
             wall_ms=_wall_ms,
         )
         writing = asyncio.create_task(trail.run())

@@ -111,6 +111,30 @@ def test_a_writer_that_is_gone_is_found_by_the_anchor_of_another() -> None:
     assert finding.startswith("writer v: entries 1-6 are gone: the anchor 7 of writer w")
 
 
+def test_a_writer_that_is_gone_from_the_files_altogether_is_a_finding() -> None:
+    found = checked(chain() + chain(writer="v"), chain()).findings
+    assert found == ("writer v: the files lack entries 1-6, which the other copy has",)
+
+
+def test_a_command_writes_to_redis_alone() -> None:
+    command = chain(writer="shell:w")
+    assert checked(chain() + command, chain()).findings == ()
+    anchored = added(chain(), AuditKind.ANCHOR, **{"shell:w": str(Head.of(command[-1]))})
+    report = checked(file=anchored)
+    assert report.findings == ()
+    assert report.notes == ("writer shell:w: a command's, which writes to Redis alone",)
+    assert checked(anchored, anchored).findings != ()
+    exported = [*command[:2], *command[3:]]
+    assert checked(file=exported).findings == ("writer shell:w: entries 3 are gone",)
+
+
+@pytest.mark.parametrize("copies", [(None, None), ([], None), (None, []), ([], [])])
+def test_where_nothing_is_nothing_is_verified(
+    copies: tuple[list[AuditEntry] | None, list[AuditEntry] | None],
+) -> None:
+    assert checked(*copies).findings == ("there is no entry to verify",)
+
+
 def test_a_chain_that_was_written_anew_is_found_by_a_head_that_was_told() -> None:
     forged = chain(start=NOW - 3_599_000)
     (finding,) = checked(forged, heads={"w": Head.of(chain()[3])}).findings
@@ -131,8 +155,9 @@ def test_a_writer_that_is_gone_by_age_is_no_finding() -> None:
     old = chain()
     heads = {"w": Head.of(old[-1])}
     assert checked([], old, trimmed_before=NOW).findings == ()
-    assert checked([], heads=heads, trimmed_before=NOW).findings == ()
-    assert checked([], heads=heads).findings != ()
+    left = chain(writer="v", start=NOW)
+    assert checked(left, heads=heads, trimmed_before=NOW).findings == ()
+    assert checked(left, heads=heads).findings != ()
 
 
 def test_what_an_entry_says_was_lost_is_a_note() -> None:

@@ -41,7 +41,7 @@ def test_other_lines_and_words_of_a_container_runtime_do_not_matter(
     framed = [f"2026-11-22T13:00:00.0Z stdout F {line}" for line in lines(3)]
     path.write_text("".join([*framed, *strange]))
     assert verify({}, files=[path], logs=[]) == 0
-    assert "3 entries of 1 writers: no finding(s)" in capsys.readouterr().out
+    assert "3 entries of 1 writer: no findings" in capsys.readouterr().out
 
 
 def test_a_torn_last_line_is_a_note_and_a_torn_line_before_it_a_finding(
@@ -76,6 +76,27 @@ def test_heads_among_the_lines_of_a_file_count_too(path: Path) -> None:
 def test_a_head_that_is_none_is_a_finding(path: Path) -> None:
     path.write_text('{"event":"audit.head","sequence":"x","digest":"","time":1,"writer":"w"}\n')
     assert verify({}, files=[path], logs=[]) == 1
+
+
+def test_a_file_that_was_emptied_or_taken_away_or_is_another_is_a_finding(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (other := tmp_path / "policy.yaml").write_text("version: 1\n")
+    (whole := tmp_path / "whole.jsonl").write_text("".join(lines(3)))
+    for absent in (tmp_path / "absent", other):
+        assert verify({}, files=[whole, absent], logs=[]) == 1
+        assert f"{absent}: no entry of an audit log is there" in capsys.readouterr().out
+    path.write_text("")
+    assert verify({}, files=[path], logs=[]) == 1
+    told = capsys.readouterr().out
+    assert "there is no entry to verify" in told
+    assert "no entries of no writers: 2 findings" in told
+
+
+def test_a_log_without_a_head_is_noted(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.write_text("".join(lines(3)))
+    assert verify({}, files=[path], logs=[path]) == 0
+    assert f"note: {path}: no line audit.head is there" in capsys.readouterr().out
 
 
 def test_files_of_one_chain_may_come_in_any_order(path: Path, tmp_path: Path) -> None:
