@@ -69,6 +69,13 @@ async def test_an_order_that_was_never_sent_gives_all_back(valkey: ValkeyServer)
         assert (await desk.claims(), await desk.spent()) == (set(), Decimal(0))
 
 
+async def test_an_order_that_was_refused_leaves_nothing_to_give_back(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        await refusal(desk, grant(day_notional=usdt("100")))
+        desk.limiter.release("refused")
+        await desk.budgets.caught_up()
+
+
 async def test_an_order_that_the_exchange_lists_no_more_gives_its_place_back(
     valkey: ValkeyServer,
 ) -> None:

@@ -150,14 +150,18 @@ async def test_the_same_id_with_another_command_is_refused(
 ) -> None:
     async with desk_of(valkey.url) as desk:
         await desk.orders.place(CALLER, command("first"))
+        desk.exchange.hold("place")
         first = asyncio.create_task(desk.orders.place(CALLER, command(quantity="10")))
-        await turns()
-        assert not first.done()
+        await until(lambda: desk.exchange.waiting)
         if not at_once:
+            desk.exchange.release()
             await first
         equal = asyncio.create_task(desk.orders.place(CALLER, command(quantity="10.0")))
+        another = asyncio.create_task(desk.orders.place(CALLER, command(quantity="11")))
+        await turns()
+        desk.exchange.release()
         with pytest.raises(BadUserInput, match="another command"):
-            await desk.orders.place(CALLER, command(quantity="11"))
+            await another
         assert await equal == await first
         assert desk.exchange.asked.count("place") == 2
 
