@@ -241,6 +241,8 @@ async def test_a_token_that_is_withdrawn_while_the_body_comes_is_refused() -> No
         response = await house.trickle(CANCEL, withdraw)
         assert (response.status_code, codes(response.json())) == (401, ["UNAUTHENTICATED"])
         assert response.headers["www-authenticate"] == "Bearer"
+        assert "ratelimit" not in response.headers
+        assert "limits" not in response.text
         assert house.desk.metrics.registry.get_sample_value(
             "gateway_unauthenticated_total", {"cause": "unknown"}
         )
