@@ -252,7 +252,9 @@ def test_the_keys_of_the_readme_are_sealed_and_listed_without_their_text(prepare
 def test_the_policy_of_the_readme_is_sound(prepared: Path) -> None:
     text = paste(block("sh", "new-token"), prepared)
     assert re.search(r"^  ngw_\S{43}$", text, re.MULTILINE)
-    assert re.search(r"^  - \{sha256: [0-9a-f]{64}\}$", text, re.MULTILINE)
+    assert re.search(
+        r"^  - \{sha256: [0-9a-f]{64}, expires: 2099-01-31T00:00:00Z\}$", text, re.MULTILINE
+    )
     assert "policy.yaml is sound (accounts: treasury)\n" in text
     assert "rule desk-buys: policy.yaml, line " in text
 

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - a command imports what it runs, so that --help is there at once
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -37,11 +38,23 @@ def check(file: File) -> None:
 
 
 @app.command()
-def new_token() -> None:
+def new_token(
+    expires: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z"],
+            metavar="TIME",
+            help="When it ends, such as 2027-01-31T00:00:00Z; without it, never.",
+        ),
+    ] = None,
+) -> None:
     """Make a token and print it, once, with the line that goes into the policy file."""
     from gateway.cli.policy.files import print_new_token
 
-    print_new_token()
+    if expires is not None and expires <= datetime.now(UTC):
+        message = "it would have expired already"
+        raise typer.BadParameter(message, param_hint="--expires")
+    print_new_token(expires)
 
 
 @app.command()

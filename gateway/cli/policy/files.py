@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -35,11 +36,14 @@ def check(file: Path) -> int:
     return 0
 
 
-def print_new_token() -> None:
-    """Print a new token and its hash; the token is kept nowhere."""
+def print_new_token(expires: datetime | None) -> None:
+    """Print a new token, and its hash with when it `expires`; the token is kept nowhere."""
     token = new_token(secrets.token_bytes)
+    end = "" if expires is None else f", expires: {expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     typer.echo(f"Token, shown this once:\n\n  {token}\n")
-    typer.echo(f"Under 'tokens' in the policy file:\n\n  - {{sha256: {hash_token(token)}}}")
+    typer.echo(f"Under 'tokens' in the policy file:\n\n  - {{sha256: {hash_token(token)}{end}}}")
+    if expires is None:
+        typer.echo("\nIt never expires; --expires gives a token an end.")
 
 
 def _wall_ms() -> int:

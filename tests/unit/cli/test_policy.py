@@ -32,6 +32,30 @@ def test_a_new_token_and_its_line_fit_together(tmp_path: Path) -> None:
     assert proof.principal.id == "desk"
 
 
+def test_a_new_token_ends_when_it_was_told_to(tmp_path: Path) -> None:
+    asked = ["policy", "new-token", "--expires", "2099-01-31T03:00:00+03:00"]
+    done = CliRunner().invoke(app, asked)
+    (token,) = re.findall(r"ngw_[\w-]+", done.output)
+    (line,) = re.findall(r"- \{sha256: .*\}", done.output)
+    assert line.endswith(", expires: 2099-01-31T00:00:00Z}")
+    assert "never expires" not in done.output
+    file = tmp_path / "policy.yaml"
+    file.write_text(POLICY.format(tokens=f"      {line}"))
+    proof = PolicyFile(file, lambda: 0).current.authenticate(token)
+    assert proof is not None
+    assert proof.expires == 4_073_500_800_000  # 2099-01-31T00:00:00Z
+
+
+@pytest.mark.parametrize("expires", ["2020-01-31T00:00:00Z", "2099-01-31T00:00:00", "2099-01-31"])
+def test_a_token_is_not_made_that_ends_in_the_past_or_in_no_zone(expires: str) -> None:
+    done = CliRunner().invoke(app, ["policy", "new-token", "--expires", expires])
+    assert (done.exit_code, done.stdout) == (2, "")
+
+
+def test_a_token_without_end_is_said_to_have_none() -> None:
+    assert "It never expires" in CliRunner().invoke(app, ["policy", "new-token"]).stdout
+
+
 def test_every_token_is_new() -> None:
     outputs = {CliRunner().invoke(app, ["policy", "new-token"]).output for _ in range(3)}
     assert len(outputs) == 3
