@@ -297,6 +297,16 @@ class Policy:
         """Everybody the policy knows."""
         return tuple(member.principal for member in self._members.values())
 
+    def tokens(self, principal_id: str) -> tuple[TokenRecord, ...]:
+        """The opaque tokens that prove the principal, those that have expired among them."""
+        member = self._members.get(principal_id)
+        return () if member is None else member.tokens
+
+    def identities(self, principal_id: str) -> tuple[Identity, ...]:
+        """The subjects of issuers whose JWTs prove the principal."""
+        member = self._members.get(principal_id)
+        return () if member is None else member.identities
+
     def rate_of(self, principal_id: str) -> Rate | None:
         """The bound on the principal's requests, if the policy has one."""
         member = self._members.get(principal_id)

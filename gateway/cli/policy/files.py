@@ -31,7 +31,7 @@ def check(file: Path) -> int:
     if policy is None:
         return BAD_INPUT
     typer.echo(f"{file} is sound (accounts: {', '.join(policy.accounts) or 'none'})")
-    for remark in remarks(policy):
+    for remark in remarks(policy, _wall_ms()):
         typer.echo(remark)
     return 0
 

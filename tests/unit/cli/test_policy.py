@@ -109,12 +109,47 @@ def test_the_first_policy_of_the_document_is_sound(tmp_path: Path) -> None:
     assert (done.exit_code, done.stderr) == (0, "")
 
 
+PROVEN = """\
+version: 1
+accounts: []
+issuers: [{id: sso, issuer: "https://login.example.com", audience: gateway, algorithms: [ES256]}]
+principals:
+  - {id: desk, kind: app, PROOFS}
+"""
+OLD = f"{{sha256: {'0' * 64}, expires: 2020-01-31T00:00:00Z}}"
+GOOD = f"{{sha256: {'1' * 64}, expires: 2099-01-31T00:00:00Z}}"
+ENDLESS = f"{{sha256: {'2' * 64}}}"
+NOTHING = "principal 'desk': nothing proves it, no token that is good, no identity"
+
+
+@pytest.mark.parametrize(
+    ("proofs", "remarks"),
+    [
+        ("tokens: []", [NOTHING]),
+        (f"tokens: [{OLD}]", ["principal 'desk': expired tokens: 1 of 1", NOTHING]),
+        (f"tokens: [{OLD}, {GOOD}]", ["principal 'desk': expired tokens: 1 of 2"]),
+        (f"tokens: [{GOOD}]", []),
+        (f"tokens: [{ENDLESS}]", []),
+        ("identities: [{issuer: sso, subject: desk}]", []),
+    ],
+    ids=["nothing", "expired", "one-expired", "good", "endless", "identity"],
+)
+def test_a_principal_that_cannot_call_any_more_is_remarked_on(
+    tmp_path: Path, proofs: str, remarks: list[str]
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(PROVEN.replace("PROOFS", proofs))
+    done = CliRunner().invoke(app, ["policy", "check", str(file)])
+    assert (done.exit_code, done.stdout.splitlines()[1:]) == (0, remarks)
+
+
 ORDERED = """\
 version: 1
 accounts: [demo, vault]
 principals:
   - id: desk
     kind: app
+    tokens: [{{sha256: 3333333333333333333333333333333333333333333333333333333333333333}}]
     grants:
       - {{id: first, account: demo, actions: [orders:place, account:read]{first}}}
       - {{id: second, account: {account}, actions: [orders:place]{second}}}
@@ -141,8 +176,8 @@ def test_a_grant_that_never_decides_about_orders_is_remarked_on(
     assert done.exit_code == 0
     assert done.stdout.splitlines()[1:] == [
         (
-            "line 8: the grant 'second' never decides about orders: all that it allows, 'first' "
-            "on line 7 allows before it"
+            "line 9: the grant 'second' never decides about orders: all that it allows, 'first' "
+            "on line 8 allows before it"
         )
     ]
 
