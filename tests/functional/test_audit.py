@@ -147,6 +147,25 @@ def test_what_is_printed_and_exported_is_what_happened(
     assert audit("export", "--until", "2020-01-01", redis=service.valkey.url) == (0, "")
 
 
+def test_a_moment_is_taken_as_it_is_printed(audited: tuple[Service, Path]) -> None:
+    service, _ = audited
+    _, told = audit("tail", "--count", "1000", redis=service.valkey.url)
+    newest = told.splitlines()[-1].split()[0]
+    assert newest.endswith("Z")
+    _, before = audit("export", "--until", newest, redis=service.valkey.url)
+    _, after = audit("export", "--since", newest, redis=service.valkey.url)
+    assert before
+    assert len((before + after).splitlines()) >= len(told.splitlines())
+    whole_second = f"{newest[:19]}Z"
+    assert audit("export", "--since", whole_second, redis=service.valkey.url)[0] == 0
+
+
+def test_the_tail_of_an_empty_log_says_that_it_is_empty(audited: tuple[Service, Path]) -> None:
+    service, _ = audited
+    code, told = audit("tail", redis=f"{service.valkey.url}?db=7")
+    assert (code, "no entry is there" in told) == (0, True), told
+
+
 def test_edits_deletions_and_cuts_of_the_file_are_each_found(
     audited: tuple[Service, Path], tmp_path: Path
 ) -> None:

@@ -194,6 +194,23 @@ def test_the_subscription_has_a_line_for_people(dev: Dev) -> None:
     assert "BTCUSDT  bid " in second
 
 
+def test_the_audit_log_is_verified_in_redis_and_in_the_file(dev: Dev) -> None:
+    def verified() -> tuple[int, str]:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f". .dev/env; {PROGRAM} audit verify --file .dev/logs/audit.jsonl"],
+            cwd=dev.folder,
+            env={"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    code, told = verified()
+    assert (code, "of 1 writer: no findings" in told) == (0, True), told
+
+
 @pytest.mark.parametrize(
     ("topic", "code"),
     [
@@ -257,6 +274,7 @@ def test_a_run_names_what_a_terminal_can_source(dev: Dev) -> None:
         "GATEWAY_URL",
         "GATEWAY_TOKEN",
         "OPERATOR_TOKEN",
+        "NGW_STATE_REDIS_URL",
         "GATEWAY_ACCOUNT",
         "SANDBOX_URL",
         "OUTSIDER_API_KEY",

@@ -17,7 +17,16 @@ app = typer.Typer(
 
 Moment = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="A moment in UTC."),
+    typer.Option(
+        formats=[
+            "%Y-%m-%d",
+            "%Y-%m-%dT%H:%M:%S",
+            "%Y-%m-%dT%H:%M:%S%z",
+            "%Y-%m-%dT%H:%M:%S.%f%z",
+        ],
+        help="A moment, such as 2026-11-22T14:39:00Z; in UTC if it names no zone.",
+        metavar="MOMENT",
+    ),
 ]
 
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import typer
 
-from gateway.cli.audit.reading import entry_of, open_stream, with_redis
+from gateway.cli.audit.reading import ADDRESS, entry_of, open_stream, with_redis
 from gateway.domain.audit import AuditEntry
 from gateway.domain.audit_chain import to_text
 
 _POLL_S = 0.5
+_NOTHING = f"no entry is there: does {ADDRESS} name the gateway's Redis, and its database?"
 
 
 def tail(environ: Mapping[str, str], *, count: int, follow: bool, as_json: bool) -> int:
@@ -20,7 +21,10 @@ def tail(environ: Mapping[str, str], *, count: int, follow: bool, as_json: bool)
     async def run() -> None:
         async with open_stream(environ) as stream:
             last = "0-0"
-            for place, text in await stream.newest(count):
+            newest = await stream.newest(count)
+            if not newest:
+                typer.echo(_NOTHING, err=True)
+            for place, text in newest:
                 typer.echo(_shown(place, text, show))
                 last = place
             while follow:
@@ -59,11 +63,17 @@ def _shown(place: str, text: str, show: Callable[[AuditEntry], str]) -> str:
 
 def _sentence(entry: AuditEntry) -> str:
     event = entry.event
-    moment = datetime.fromtimestamp(entry.time / 1000, UTC).isoformat(timespec="milliseconds")
+    moment = _written(entry.time)
     detail = " ".join(f"{name}={value}" for name, value in event.detail.items())
     account, rule = event.account or "-", event.rule or "-"
     words = (moment, event.kind, event.principal, account, event.action, event.outcome, rule)
     return " ".join((*words, event.trace_id or "-", detail)).rstrip()
+
+
+def _written(ms: int) -> str:
+    """As GraphQL writes it, and `--since` takes it."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _ms(moment: datetime) -> int:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.cli.dev import embedded, inquiry, programs
-from gateway.cli.dev.environment import displaced, gateway_environ, other_environ, own_settings
+from gateway.cli.dev.environment import (
+    STATE_REDIS,
+    displaced,
+    gateway_environ,
+    other_environ,
+    own_settings,
+)
 from gateway.cli.dev.fleet import Fleet
 from gateway.cli.dev.ports import BadPorts, Ports, choose_ports
 from gateway.cli.dev.processes import Program, ServerFailed
@@ -80,12 +86,15 @@ class _Run:
 
     def _gateway_environ(self) -> dict[str, str]:
         inherited = self._around.environ
-        own = own_settings(self._ports, self._workspace, self._redis_socket)
+        own = self._own()
         if replaced := displaced(inherited, own):
             self._around.say(f"Not used, as dev has its own: {', '.join(replaced)}")
         environ = gateway_environ(inherited, own)
         load_settings(environ)
         return environ
+
+    def _own(self) -> dict[str, str]:
+        return own_settings(self._ports, self._workspace, self._redis_socket)
 
     def _programs(self, binary: Path, environ: Mapping[str, str]) -> tuple[Program, ...]:
         others = other_environ(self._around.environ)
@@ -120,6 +129,8 @@ class _Run:
             "GATEWAY_TOKEN": secrets.token,
             "OPERATOR_TOKEN": secrets.operator_token,
             "GATEWAY_ACCOUNT": ACCOUNT,
+            # For the commands of `audit`.
+            STATE_REDIS: self._own()[STATE_REDIS],
             "SANDBOX_URL": self._ports.sandbox_url,
             "OUTSIDER_API_KEY": secrets.outsider.api_key,
             "OUTSIDER_API_SECRET": secrets.outsider.api_secret,
