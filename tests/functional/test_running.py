@@ -218,7 +218,7 @@ def test_a_reading_that_the_end_cuts_short_is_on_record(
         open_socket(service.ws_url, service.caller().token) as following,
     ):
         following.subscribe(operation("watch-balances"), account="demo")
-        assert eventually(lambda: service.exchange.requests("balance/wallet"))
+        assert eventually(lambda: bool(service.exchange.requests("balance/wallet")))
         service.signal(signal.SIGTERM)
         assert service.exit_code(within_s=10) == 0
     entries = [json.loads(line)["audit"] for line in path.read_text().splitlines()]
