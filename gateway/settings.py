@@ -112,8 +112,11 @@ class Settings(BaseModel):
     audit_retention_days: int = Field(
         30, ge=1, le=3650, description="Days that the audit log in Redis goes back"
     )
-    audit_entries: Count = Field(
-        5_000_000, description="Entries of the audit log in Redis at most, some 500 bytes each"
+    audit_entries: int = Field(
+        5_000_000,
+        ge=1,
+        le=1_000_000_000,
+        description="Entries of the audit log in Redis at most, some 500 bytes each",
     )
     audit_spool: Count = Field(
         10_000, description="Audit entries held in memory at most while they cannot be written"
