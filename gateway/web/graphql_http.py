@@ -5,6 +5,7 @@ import math
 import re
 import time
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -40,7 +41,6 @@ from gateway.web.under_way import Origin, Outcome
 
 JSON = "application/json"
 _METHODS = ("GET", "POST")
-_UNPROVEN = 401
 _BEARER = (("www-authenticate", "Bearer"),)
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 
@@ -126,7 +126,8 @@ class GraphQLOverHttp:
         seconds = time.perf_counter() - began
         self._under_way.answered(answer.outcome, Origin(principal, trace), seconds)
         body = answer.body
-        if principal is not None and answer.status != _UNPROVEN:  # it may be the principal no more
+        # Who is refused now was the principal when the request came.
+        if principal is not None and answer.status != HTTPStatus.UNAUTHORIZED:
             limits = self._rates.states(principal.id)
             headers |= limit_headers(limits[0])
             body = with_limits(body, limits)
@@ -156,7 +157,7 @@ class GraphQLOverHttp:
     async def _prove_again(self, request: Request, principal: Principal, trace: str) -> None:
         # A body comes when its sender likes: after a suspension, or after the token was withdrawn.
         if request.method == "POST" and await self._principal(request, trace) != principal:
-            raise HttpRefusal(_UNPROVEN, NotProven(cause=Cause.UNKNOWN), _BEARER)
+            raise HttpRefusal(401, NotProven(cause=Cause.UNKNOWN), _BEARER)
 
     async def _count(self, request: Request, text: bytes, principal: Principal) -> None:
         def cancels() -> bool:
@@ -176,7 +177,7 @@ class GraphQLOverHttp:
             proof = await self._identities.authenticate(token)
         except NotProven as refused:
             note_refusal(refused, self._services.audit, self._metrics, trace)
-            raise HttpRefusal(_UNPROVEN, refused, _BEARER) from None
+            raise HttpRefusal(401, refused, _BEARER) from None
         return proof.principal
 
     async def _text(self, request: Request) -> bytes:
