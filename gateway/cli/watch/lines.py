@@ -68,10 +68,13 @@ def trade(event: Event) -> str:
 
 
 def order(event: Event) -> str:
-    """What the order is, where it stands, and how much of it is filled."""
+    """What the order is, where it stands, and how much of it is filled.
+
+    The only time that is known is when it was placed, so the line says that it is this one.
+    """
     if event["__typename"] == "Gap":
         return _gap(event)
-    return _line(
+    return "placed " + _line(
         event["time"],
         event["symbol"],
         f"{event['side']} {event['type']} {_or_dash(event['quantity'])}"

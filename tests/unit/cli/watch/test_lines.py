@@ -69,9 +69,9 @@ def test_a_trade() -> None:
     assert line == f"{TIME}  BTCUSDT  BUY  0.25 at 53963.13"
 
 
-def test_an_order_says_how_much_of_it_is_filled() -> None:
+def test_an_order_says_when_it_was_placed_and_how_much_of_it_is_filled() -> None:
     assert lines.order(ORDER) == (
-        f"{TIME}  BTCUSDT  BUY LIMIT 0.001 at 54000  FILLED  filled 0.001  order ce82"
+        f"placed {TIME}  BTCUSDT  BUY LIMIT 0.001 at 54000  FILLED  filled 0.001  order ce82"
     )
 
 
