@@ -31,7 +31,9 @@ def operate(document: str, variables: Mapping[str, object], environ: Mapping[str
         typer.echo(str(problem), err=True)
         return 2
     except StreamEnded as end:
-        typer.echo(f"{end}\n'narkasa-gateway trading show' tells what stands", err=True)
+        typer.echo(str(end), err=True)
+        if variables:  # else it was that command
+            typer.echo("'narkasa-gateway trading show' tells what stands", err=True)
         return 1
     return _tell(answer)
 

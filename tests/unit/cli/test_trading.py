@@ -126,6 +126,14 @@ def test_without_an_answer_it_says_where_to_look(capsys: pytest.CaptureFixture[s
     assert "ops" not in told
 
 
+def test_show_without_an_answer_does_not_send_to_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with gateway(lambda asked: None) as given:
+        assert operate("trading-switches", {}, given) == 1
+    assert "trading show" not in capsys.readouterr().err
+
+
 def test_without_a_gateway_to_ask_it_says_what_to_set(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
