@@ -1,5 +1,6 @@
 """The commands as a user meets them: a real process each."""
 
+import socket
 import subprocess
 import sys
 import tomllib
@@ -121,6 +122,24 @@ def test_serve_refuses_an_account_without_credentials_and_credentials_without_ac
         "account 'demo'",
         "account 'other'",
     ]
+
+
+def test_serve_names_the_setting_of_a_port_in_use_before_it_connects_to_anything(
+    tmp_path: Path,
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\naccounts: [demo]\nprincipals: []\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run(
+            "serve",
+            NGW_POLICY_FILE=str(policy),
+            NGW_CREDENTIALS='{"demo": {"api_key": "key", "api_secret": "secret"}}',
+            NGW_CACHE_REDIS_URL="unix:///nonexistent",
+            NGW_STATE_REDIS_URL="unix:///nonexistent",
+            NGW_PORT=str(taken.getsockname()[1]),
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "NGW_HOST, NGW_PORT: Address already in use" in done.stderr
 
 
 def test_sandbox_without_a_scenario_shows_one_that_it_takes(tmp_path: Path) -> None:
