@@ -32,7 +32,7 @@ class OrderGate:
     async def permit(self, caller: Caller, command: PlaceOrder) -> Grant:
         """Return the grant that allows the order, while no switch stops it.
 
-        Raises `UnknownAccount`, `Forbidden` and `TradingHalted`.
+        Raises `UnknownAccount`, `Forbidden`, `TradingHalted` and `SwitchesUnread`.
         """
         terms = OrderTerms(command.symbol, command.side, command.type)
         decision = self._authority.require(caller, Action.ORDERS_PLACE, command.account, terms)
