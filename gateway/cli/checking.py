@@ -14,8 +14,8 @@ from gateway.access.faults import BadPolicy
 from gateway.access.policy_file import PolicyFile
 from gateway.custody import (
     FaultyCredentials,
-    Keyring,
     KeyPlaces,
+    Keyring,
     configured_sources,
     read_keys,
 )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from gateway.custody import signing
 from gateway.custody.credential import Key
 from gateway.custody.whitelist import NotSignable, required_purpose
-from gateway.domain.errors import KeyStopped, NoKey, UnknownAccount
+from gateway.domain.errors import UnknownAccount
+from gateway.domain.key_errors import KeyStopped, NoKey
 from gateway.domain.signing import (
     KeyId,
     KeySlot,

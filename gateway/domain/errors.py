@@ -17,9 +17,7 @@
     │   ├── SwitchesUnavailable  the trading switches cannot be read or set
     │   └── SwitchesUnread     no order is sent without knowing of them
     ├── AuditUnavailable       nothing is done that cannot be put on record
-    ├── KeyUnavailable
-    │   ├── NoKey              the account has no key for that
-    │   └── KeyStopped         the exchange refuses the account's key
+    ├── KeyUnavailable         no key that the exchange would take (`key_errors`)
     ├── Stopping               the gateway stops before the answer is there
     ├── SourceUnavailable      nothing to show within the hard lifetime
     ├── StreamRefused          the exchange does not let an account be followed
@@ -265,45 +263,6 @@ class AuditUnavailable(GatewayError):
     def __str__(self) -> str:
         """Say that nothing was sent, and how to go on."""
         return "the audit log cannot be written; nothing was sent: try again"
-
-
-@dataclass(eq=False)
-class KeyUnavailable(GatewayError):
-    """There is no key of `account` for `purpose` that the exchange would take."""
-
-    code = "KEY_UNAVAILABLE"
-    retryable = True
-    account: str
-    purpose: str
-
-
-class NoKey(KeyUnavailable):
-    """The account has no key for that."""
-
-    def __str__(self) -> str:
-        """Say who can mend it."""
-        return (
-            f"the gateway holds no {self.purpose} key of account {self.account}: whoever runs the "
-            "gateway must add one; nothing was sent"
-        )
-
-
-@dataclass(eq=False)
-class KeyStopped(KeyUnavailable):
-    """The exchange refuses the key, with `exchange_code`, so the gateway does not use it."""
-
-    exchange_code: str
-
-    def __str__(self) -> str:
-        """Say who can mend it."""
-        return (
-            f"the exchange refuses the {self.purpose} key of account {self.account}: whoever runs "
-            "the gateway must check it; nothing was sent"
-        )
-
-    def extensions(self) -> dict[str, object]:
-        """Add the exchange's code."""
-        return {**super().extensions(), "exchangeCode": self.exchange_code}
 
 
 class Stopping(GatewayError):

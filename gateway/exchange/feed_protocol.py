@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.domain.errors import KeyUnavailable
+from gateway.domain.key_errors import KeyUnavailable
 from gateway.domain.market import Ticker
 from gateway.domain.signing import LoginFrame
 from gateway.domain.streams import (

@@ -12,12 +12,12 @@ import structlog
 from gateway.domain.account import Balance, BalanceChange
 from gateway.domain.errors import (
     GatewayError,
-    KeyUnavailable,
     Refused,
     SourceUnavailable,
     StreamRefused,
     UnknownAccount,
 )
+from gateway.domain.key_errors import KeyUnavailable
 from gateway.domain.orders import Order
 from gateway.domain.streams import (
     Broken,

@@ -20,7 +20,7 @@ from gateway.custody import (
     secrets,
 )
 from gateway.domain.audit import GATEWAY, AuditEvent, AuditKind
-from gateway.domain.errors import KeyUnavailable
+from gateway.domain.key_errors import KeyUnavailable
 from gateway.domain.signing import KeyId, KeySlot, Sign
 from gateway.exchange import ExchangeClient
 from gateway.services.key_probe import KeyRefused, NotProbed, probe

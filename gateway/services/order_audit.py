@@ -6,7 +6,6 @@ from gateway.domain.audit import AuditEvent, AuditKind
 from gateway.domain.errors import (
     Forbidden,
     GatewayError,
-    KeyUnavailable,
     NotRecorded,
     NotYours,
     OverLimit,
@@ -14,6 +13,7 @@ from gateway.domain.errors import (
     TradingHalted,
     UnknownAccount,
 )
+from gateway.domain.key_errors import KeyUnavailable
 from gateway.domain.money import plain
 from gateway.domain.orders import Placement, PlaceOrder
 from gateway.exchange import PreparedRequest

@@ -6,50 +6,33 @@ from gateway.domain.errors import (
     ExchangeFailure,
     Forbidden,
     GatewayError,
-    KeyStopped,
     NotSent,
     OverLimit,
     RateLimited,
     Refused,
 )
+from gateway.domain.key_errors import KeyStopped
 from gateway.domain.orders import PlacementState, Rejection
 from gateway.exchange import CODES_TO_RECONCILE
 
 
 def rejection_of(error: GatewayError) -> Rejection:
     """What a caller is told when this request did nothing on the exchange."""
+    told = Rejection(code=error.code, message=str(error), retryable=error.retryable)
     match error:
-        case Refused():
-            return Rejection(
-                code=error.name,
-                message=str(error),
-                exchange_code=error.exchange_code,
-                retryable=error.retry,
-            )
-        case Forbidden(rule=rule):
-            return Rejection(code=error.code, message=str(error), rule=rule)
+        case Refused(name=name, exchange_code=code, retry=retry):
+            return replace(told, code=name, exchange_code=code, retryable=retry)
         case OverLimit(rule=rule, retry_after=retry_after):
-            return Rejection(
-                code=error.code,
-                message=str(error),
-                retryable=error.retryable,
-                rule=rule,
-                retry_after=retry_after,
-            )
-        case RateLimited(retry_after=retry_after):
-            message = f"{error}; nothing was sent"
-            return Rejection(
-                code=error.code, message=message, retryable=True, retry_after=retry_after
-            )
+            return replace(told, rule=rule, retry_after=retry_after)
+        case Forbidden(rule=rule):
+            return replace(told, rule=rule)
         case KeyStopped(exchange_code=code):
-            return Rejection(
-                code=error.code, message=str(error), exchange_code=code, retryable=True
-            )
+            return replace(told, exchange_code=code)
+        case RateLimited(retry_after=retry_after):
+            return replace(told, message=f"{error}; nothing was sent", retry_after=retry_after)
         case NotSent():
-            message = f"{error}; nothing was sent: try again"
-            return Rejection(code=error.code, message=message, retryable=True)
-        case _:
-            return Rejection(code=error.code, message=str(error), retryable=error.retryable)
+            told = replace(told, message=f"{error}; nothing was sent: try again")
+    return told
 
 
 def state_after(failure: ExchangeFailure) -> tuple[PlacementState, Rejection | None]:

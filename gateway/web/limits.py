@@ -8,6 +8,7 @@ import msgspec
 from gateway.access.policy import Principal
 from gateway.domain.errors import RateLimited
 from gateway.domain.limits import LimitState
+from gateway.domain.money import plain
 from gateway.schema.documents import DocumentFault, Documents
 from gateway.schema.scalars import timestamp_text
 from gateway.services.rates import Rates
@@ -17,8 +18,8 @@ CANCEL = "cancelOrder"
 
 class _Shown(msgspec.Struct):
     name: str
-    limit: int
-    remaining: int
+    limit: str
+    remaining: str
     resetsAt: str | None  # noqa: N815  # the name on the wire
 
 
@@ -67,8 +68,9 @@ def limit_headers(state: LimitState) -> dict[str, str]:
 def with_limits(body: bytes, states: Iterable[LimitState]) -> bytes:
     """A response with `extensions: {"limits": […]}` as its last member.
 
-    `body` is a JSON object that has members, none of them `extensions`: an answer that was kept as
-    bytes need not be taken apart.
+    Limits are written as `viewer` writes them: their figures are decimals, and so text. `body` is a
+    JSON object that has members, none of them `extensions`: an answer that was kept as bytes need
+    not be taken apart.
     """
     shown = _ENCODER.encode([_shown(state) for state in states])
     return b'%b,"extensions":{"limits":%b}}' % (body[:-1], shown)
@@ -76,4 +78,4 @@ def with_limits(body: bytes, states: Iterable[LimitState]) -> bytes:
 
 def _shown(state: LimitState) -> _Shown:
     resets_at = None if state.resets_at is None else _written(state.resets_at)
-    return _Shown(state.name, int(state.limit), int(state.remaining), resets_at)
+    return _Shown(state.name, plain(state.limit), plain(state.remaining), resets_at)

@@ -5,7 +5,8 @@ import pytest
 
 from gateway.custody.keyring import Keyring, SlotStatus
 from gateway.custody.whitelist import NotSignable
-from gateway.domain.errors import KeyStopped, NoKey, UnknownAccount
+from gateway.domain.errors import UnknownAccount
+from gateway.domain.key_errors import KeyStopped, NoKey
 from gateway.domain.signing import KeyId, Sign
 from tests.unit.custody.examples import key, request, slot
 

@@ -6,8 +6,6 @@ from gateway.domain.errors import (
     ExchangeFailure,
     Forbidden,
     GatewayError,
-    KeyStopped,
-    NoKey,
     NotInTime,
     NotLookedUp,
     NotRecorded,
@@ -27,6 +25,7 @@ from gateway.domain.errors import (
     UnknownAccount,
     UnknownSymbol,
 )
+from gateway.domain.key_errors import KeyStopped, NoKey
 
 ERRORS = [
     (Unauthenticated(), "UNAUTHENTICATED", False),

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from gateway.domain.errors import NoKey
+from gateway.domain.key_errors import NoKey
 from gateway.domain.streams import (
     FeedEvent,
     Topic,

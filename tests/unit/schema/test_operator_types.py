@@ -68,7 +68,9 @@ async def test_a_switch_is_shown_as_it_was_set(
         assert (await run(desk, "trading-switches"))["tradingSwitches"] == []
 
 
-async def test_nobody_suspends_themselves_and_a_restored_principal_is_named(valkey: ValkeyServer) -> None:
+async def test_nobody_suspends_themselves_and_a_restored_principal_is_named(
+    valkey: ValkeyServer,
+) -> None:
     async with operating(valkey.url) as desk:
         refused = await run(desk, "suspend-principal", principal="app", reason="why")
         assert (refused["__typename"], refused["code"]) == ("OperatorRejected", "BAD_USER_INPUT")

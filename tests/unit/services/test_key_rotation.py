@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from gateway.custody import Credential, FaultyCredentials, FoundKeys, Key, Keyring
 from gateway.domain.audit import GATEWAY, AuditEvent, AuditKind
-from gateway.domain.errors import KeyStopped
+from gateway.domain.key_errors import KeyStopped
 from gateway.domain.signing import KeyId, KeySlot, Purpose, SigningRequest
 from gateway.services.key_rotation import KeyHooks, KeyRefusals, KeyRotation
 from tests.unit.exchange.calling import NOW, bench, code

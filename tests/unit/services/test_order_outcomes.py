@@ -4,8 +4,6 @@ from gateway.domain.errors import (
     ExchangeFailure,
     Forbidden,
     GatewayError,
-    KeyStopped,
-    NoKey,
     NotRecorded,
     NotSent,
     OverLimit,
@@ -13,6 +11,7 @@ from gateway.domain.errors import (
     Refused,
     Unclear,
 )
+from gateway.domain.key_errors import KeyStopped, NoKey
 from gateway.domain.orders import PlacementState, Rejection
 from gateway.services.order_outcomes import evidence_of, rejection_of, state_after
 

@@ -25,7 +25,7 @@ from tests.unit.services.governing import StandInRates
 TOKEN = "ngw_a-token-that-is-made-up"
 
 
-LEFT = {"limits": [{"name": "requests", "limit": 2, "remaining": 1, "resetsAt": None}]}
+LEFT = {"limits": [{"name": "requests", "limit": "2", "remaining": "1", "resetsAt": None}]}
 """What the extensions of an answer say of the caller's limits."""
 
 

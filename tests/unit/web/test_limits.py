@@ -81,11 +81,11 @@ def test_a_response_gets_the_limits_as_its_last_member() -> None:
             "limits": [
                 {
                     "name": "requests",
-                    "limit": 800,
-                    "remaining": 799,
+                    "limit": "800",
+                    "remaining": "799",
                     "resetsAt": "1970-01-01T00:00:01.000Z",
                 },
-                {"name": "calls demo", "limit": 80, "remaining": 80, "resetsAt": None},
+                {"name": "calls demo", "limit": "80", "remaining": "80", "resetsAt": None},
             ]
         },
     }
