@@ -160,7 +160,9 @@ class Viewer:
     kind: str = described("app or person.")
     grants: list[Grant] = described("What the policy allows, in the policy's order.")
     denies: list[Deny] = described("What the policy forbids, whatever it allows.")
-    limits: list[LimitState] = described("The rates that hold for the caller, and what is left of each.")
+    limits: list[LimitState] = described(
+        "The rates that hold for the caller, and what is left of each."
+    )
 
     @classmethod
     def of(
