@@ -40,7 +40,7 @@ class _Waiter:
 
 @dataclass(slots=True)
 class _Merged:
-    event: AuditEvent
+    alike: AuditEvent
     count: int = field(default=1)
 
 
@@ -107,17 +107,18 @@ class AuditTrail:
         """Put an event on record soon; never waits, never raises. What finds no room is counted."""
         self._enter(event)
 
-    def note_often(self, key: Hashable, event: AuditEvent) -> None:
+    def note_often(self, key: Hashable, event: AuditEvent, alike: AuditEvent) -> None:
         """Put one of many alike on record: the first at once, those of the next second as one.
 
-        Events of one `key` count as equal; `detail` of that one says how many there were. Keys are
-        few, or some events are only counted: no key may hold text of a caller's.
+        Events of one `key` count as equal: `alike` is what they have in common, and its entry says
+        in `detail` how many there were. Keys are few, or some events are only counted: no key may
+        hold text of a caller's.
         """
         standing = self._often.get(key)
         if standing is not None:
             standing.count += 1
         elif len(self._often) < _MOST_OFTEN:
-            self._often[key] = _Merged(event, 0)
+            self._often[key] = _Merged(alike, 0)
             self.note(event)
         else:
             self._unlike += 1
@@ -268,8 +269,8 @@ class AuditTrail:
         merged, self._often = self._often, {}
         for each in merged.values():
             if each.count:
-                detail = {**each.event.detail, "count": str(each.count)}
-                self.note(replace(each.event, detail=detail))
+                detail = {**each.alike.detail, "count": str(each.count)}
+                self.note(replace(each.alike, detail=detail))
         if self._unlike:
             count, self._unlike = self._unlike, 0
             _log.error("audit.too_many_unlike", count=count)

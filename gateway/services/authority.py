@@ -1,6 +1,7 @@
 """Asks the policy in force, and the candidate that is being tried out beside it."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import structlog
 
@@ -80,4 +81,5 @@ class Authority:
             trace_id=caller.trace_id,
             detail={"reason": decision.reason, "policy": candidate.revision},
         )
-        self._audit.note_often((caller.id, action, account, decision.rule), event)
+        key = (caller.id, action, account, decision.rule)
+        self._audit.note_often(key, event, replace(event, trace_id=None))

@@ -1,5 +1,7 @@
 """What the audit log says of orders, cancels and denials."""
 
+from dataclasses import replace
+
 from gateway.access.policy import Action
 from gateway.access.principal import Caller
 from gateway.domain.audit import AuditEvent, AuditKind
@@ -28,7 +30,7 @@ _DENIALS = (
     TradingHalted,
     UnknownAccount,
 )
-_LONGEST = 64
+_LONGEST = 128
 """How much of a text that nothing has checked yet is shown."""
 
 
@@ -64,7 +66,10 @@ def deny(
     )
     limit = error.limit if isinstance(error, OverLimit | RateLimited) else None
     declared = None if isinstance(error, UnknownAccount) else account
-    audit.note_often((caller.id, action, declared, event.outcome, event.rule, limit, asked), event)
+    key = (caller.id, action, declared, event.outcome, event.rule, limit, asked)
+    known = {"asked": asked} if asked else {}
+    alike = replace(event, account=declared, trace_id=None, detail=known)
+    audit.note_often(key, event, alike)
 
 
 def order_terms(command: PlaceOrder) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Who calls: the bearer token of a request or of a connection_init."""
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -61,4 +62,4 @@ def note_refusal(refused: NotProven, audit: AuditTrail, metrics: Metrics, trace_
         trace_id=trace_id,
         detail={"cause": cause},
     )
-    audit.note_often((NOBODY, cause), event)
+    audit.note_often((NOBODY, cause), event, replace(event, trace_id=None))

@@ -36,7 +36,7 @@ class StandInAudit:
     def note(self, event: AuditEvent) -> None:
         self.events.append(event)
 
-    def note_often(self, _key: Hashable, event: AuditEvent) -> None:
+    def note_often(self, _key: Hashable, event: AuditEvent, _alike: AuditEvent) -> None:
         self.events.append(event)
 
     async def require(self, event: AuditEvent) -> None:

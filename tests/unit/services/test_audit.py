@@ -144,7 +144,8 @@ async def test_a_flood_of_equal_events_becomes_two_entries(
 ) -> None:
     async with trail_of(valkey, path) as trail, writing(trail):
         for _ in range(1_000):
-            trail.note_often("bad token", event("authenticate", kind=AuditKind.DENIED, detail={}))
+            denial = event("authenticate", kind=AuditKind.DENIED, detail={})
+            trail.note_often("bad token", denial, denial)
         await trail.finish()
         told = [entry.event for entry in in_file(path) if entry.event.kind is AuditKind.DENIED]
     assert [dict(each.detail) for each in told] == [{}, {"count": "999"}]
@@ -155,7 +156,8 @@ async def test_what_is_too_unlike_to_merge_is_counted_and_is_no_fault_of_a_sink(
 ) -> None:
     async with trail_of(valkey, path, spool_limit=5_000) as trail, writing(trail):
         for number in range(1_005):
-            trail.note_often(number, event(kind=AuditKind.DENIED))
+            denial = event(kind=AuditKind.DENIED)
+            trail.note_often(number, denial, denial)
         assert (trail.lost, trail.problem) == (5, None)
         await trail.finish()
         entries = [entry.event for entry in in_file(path)]
