@@ -16,6 +16,7 @@ KEY_BYTES = 32
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _MOST_BYTES = 65_536
+_MOST_FAULTS = 3
 _FORM = f"'<id> <base64 of {KEY_BYTES} bytes>'"
 
 
@@ -62,6 +63,9 @@ def parse_encryption_keys(text: str, place: str) -> EncryptionKeys:
             faults += [f"{place}, line {number}: {fault}"] if fault else []
     if not keys and not faults:
         faults.append(f"{place}: holds no key; write {_FORM}, the newest first.")
+    if len(faults) > _MOST_FAULTS:
+        told = f"{place}: {len(faults)} lines in all are at fault; is this another file?"
+        faults[_MOST_FAULTS:] = [told]
     if faults:
         raise FaultyCredentials(tuple(faults))
     return EncryptionKeys(next(iter(keys)), keys)

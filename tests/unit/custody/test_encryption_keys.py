@@ -75,5 +75,12 @@ def test_what_can_be_no_id_makes_no_key(key_id: str) -> None:
         new_encryption_key(key_id, bytes)
 
 
+def test_another_file_is_told_in_few_lines() -> None:
+    with pytest.raises(FaultyCredentials) as raised:
+        parse_encryption_keys("{\n" * 36, "kek")
+    assert len(raised.value.faults) == 4
+    assert raised.value.faults[-1].startswith("kek: 36 lines in all are at fault")
+
+
 def test_keys_do_not_show_themselves() -> None:
     assert repr(parse_encryption_keys(FIRST, "here")) == "EncryptionKeys(newest='2026-a')"
