@@ -48,7 +48,10 @@ Version = Annotated[int, typer.Argument(min=1, help="The version, as 'keys list'
 
 @app.command()
 def init(file: File, kek_file: KekFile = None) -> None:
-    """Make a key-encryption key and an empty sealed file; what is there is never overwritten."""
+    """Make an empty sealed file, and a key-encryption key if that file is not there yet.
+
+    What is there is never overwritten.
+    """
     raise typer.Exit(_custodian(file, kek_file).init())
 
 

@@ -27,8 +27,9 @@ from gateway.settings import SettingsFault
 from gateway.store.redis import BadStoreUrl
 
 DONE, REFUSED, MISUSE = 0, 1, 2
+_SEE_LIST = "'keys list' shows what there is"
 
-_FAULTS = (FaultyCredentials, NoPair, SettingsFault, AuditUnavailable, BadStoreUrl)
+_FAULTS = (FaultyCredentials, NoPair, SettingsFault, BadStoreUrl)
 
 
 class Custodian:
@@ -44,7 +45,7 @@ class Custodian:
         self._kek_file = kek_file
 
     def init(self) -> int:
-        """Make the key-encryption key, unless the environment has one, and an empty sealed file."""
+        """Make an empty sealed file, and the key-encryption key if there is none yet."""
         return _status(self._init)
 
     def add(self, account: str, purpose: Purpose, source: str | None) -> int:
@@ -75,9 +76,11 @@ class Custodian:
 
     async def _init(self) -> int:
         settings = self._settings()
-        made = self._kek_file
-        if made is None:
+        made = None
+        if self._kek_file is None or self._kek_file.exists():
             self._places(settings).encryption_keys()
+        else:
+            made = self._kek_file
         async with open_record(settings) as record, record.change("init"):
             if made is not None:
                 encryption_key_file.make(made, secrets.token_bytes, datetime.now(UTC))
@@ -93,11 +96,14 @@ class Custodian:
                 f"{made} holds the key-encryption key: without it nobody opens {self._file}, with "
                 "both anybody does. Back it up now, in another place than the sealed file"
             )
+        elif self._kek_file is not None:
+            typer.echo(f"{self._kek_file} was there, and seals what is added to it")
         return DONE
 
     async def _add(self, slot: KeySlot, source: str | None) -> int:
         settings = self._settings()
         file = self._sealed(settings)
+        _require_whole(file)
         api_key, api_secret = take_pair(source)
         async with open_record(settings) as record:
             label = await _added(file, record, slot, api_key, api_secret)
@@ -108,22 +114,15 @@ class Custodian:
 
     async def _show(self) -> int:
         file = self._sealed(self._settings())
-        entries = file.entries()
-        for line in listed(entries, _wall_ms()):
+        for line in listed(file.entries(), _wall_ms()):
             typer.echo(line)
-        faults: list[str] = []
-        for entry in entries:
-            try:
-                file.credential(entry.label.slot, entry.label.version)
-            except FaultyCredentials as faulty:
-                faults += faulty.faults
-        if faults:
-            raise FaultyCredentials(tuple(faults))
+        _require_whole(file)
         return DONE
 
     async def _rotate(self, slot: KeySlot, source: str | None, version: int | None) -> int:
         settings = self._settings()
         file = self._sealed(settings)
+        _require_whole(file)
         before = _active(file, slot)
         pair = take_pair(source) if version is None else None
         async with open_record(settings) as record:
@@ -174,11 +173,15 @@ class Custodian:
                 learnt["kek"] = newest = self._places(settings).encryption_keys().newest
                 changed = self._sealed(settings).reseal()
         typer.echo(f"every entry is sealed with {newest}; {changed} had another key-encryption key")
+        if grown is not None:
+            typer.echo(f"Back {grown} up now: no copy of it from before opens {self._file}")
         return DONE
 
     async def _probe(self, slot: KeySlot, version: int | None) -> int:
         settings = self._settings()
         file = self._sealed(settings)
+        if not any(entry.label.slot == slot for entry in file.entries()):
+            raise FaultyCredentials((f"there is no key of {slot}; {_SEE_LIST}.",))
         label = _active(file, slot) if version is None else _label(file, slot, version)
         if label is None:
             raise FaultyCredentials((f"{slot}: has no active key; name a --version.",))
@@ -209,9 +212,25 @@ class Custodian:
 def _status(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     try:
         return asyncio.run(work())
+    except AuditUnavailable:
+        problem = "the audit log there cannot be written, and what is not on record is not done"
+        typer.echo(f"NGW_STATE_REDIS_URL: {problem}", err=True)
+        return MISUSE
     except _FAULTS as fault:
         typer.echo(str(fault), err=True)
         return MISUSE
+
+
+def _require_whole(file: SealedFile) -> None:
+    """Refuse to go on with a file that the gateways refuse, naming each entry that is at fault."""
+    faults: list[str] = []
+    for entry in file.entries():
+        try:
+            file.credential(entry.label.slot, entry.label.version)
+        except FaultyCredentials as faulty:
+            faults += faulty.faults
+    if faults:
+        raise FaultyCredentials(tuple(faults))
 
 
 async def _added(
@@ -276,7 +295,7 @@ def _label(file: SealedFile, slot: KeySlot, version: int | None) -> EntryLabel:
     for entry in file.entries():
         if (entry.label.slot, entry.label.version) == (slot, version):
             return entry.label
-    raise FaultyCredentials((f"there is no {slot}@{version}; 'keys list' shows what there is.",))
+    raise FaultyCredentials((f"there is no {slot}@{version}; {_SEE_LIST}.",))
 
 
 def _wall_ms() -> int:

@@ -86,12 +86,27 @@ def test_init_makes_two_files_for_their_owner_only(desk: Desk) -> None:
 def test_init_overwrites_neither_file(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     before = desk.file.read_bytes(), desk.kek_file.read_bytes()
     assert desk.custodian.init() == MISUSE
-    assert "kek: is there already" in told(capsys)
+    assert "keys.json: is there already" in told(capsys)
+    assert (desk.file.read_bytes(), desk.kek_file.read_bytes()) == before
     desk.kek_file.rename(desk.folder / "elsewhere")
     assert desk.custodian.init() == MISUSE
     assert "keys.json: is there already" in told(capsys)
     assert not desk.kek_file.exists()
     assert (desk.file.read_bytes(), (desk.folder / "elsewhere").read_bytes()) == before
+
+
+def test_a_lost_sealed_file_is_made_anew_for_the_key_encryption_key_that_is_there(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kek = desk.kek_file.read_bytes()
+    desk.file.unlink()
+    assert desk.custodian.init() == DONE
+    assert "kek was there" in told(capsys)
+    assert desk.kek_file.read_bytes() == kek
+    desk.file.unlink()
+    desk.kek_file.write_text("no key\n")
+    assert desk.custodian.init() == MISUSE
+    assert not desk.file.exists()
 
 
 def test_init_with_a_key_of_the_environment_makes_the_sealed_file_alone(tmp_path: Path) -> None:
@@ -148,6 +163,26 @@ def test_list_names_an_entry_that_does_not_open(
     assert "read key of account 'demo', version 1 does not open" in told(capsys)
 
 
+def test_nothing_is_added_to_a_file_of_which_an_entry_does_not_open(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.add("one")
+    entries = json.loads(desk.file.read_text())
+    entries["entries"][0]["account"] = "other"
+    desk.file.write_text(json.dumps(entries))
+    before = desk.file.read_bytes()
+    assert desk.add("two") == MISUSE
+    assert desk.custodian.rotate("demo", Purpose.TRADE, desk.pair("three"), None) == MISUSE
+    assert told(capsys).count("does not open") == 2
+    assert desk.file.read_bytes() == before
+
+
+def test_what_is_not_there_is_not_probed(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.add("one")
+    assert desk.custodian.probe("dmeo", Purpose.TRADE, None) == MISUSE
+    assert "there is no key of dmeo/trade; 'keys list'" in told(capsys)
+
+
 def test_a_key_in_use_is_retired_only_when_that_is_said(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,10 +208,13 @@ def test_a_version_that_is_not_there_is_named(
     assert "there is no demo/trade@7" in told(capsys)
 
 
-def test_reseal_with_a_new_key_encryption_key_lets_the_old_one_go(desk: Desk) -> None:
+def test_reseal_with_a_new_key_encryption_key_lets_the_old_one_go(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     desk.add("one")
     old = read_encryption_keys(desk.kek_file).newest
     assert desk.custodian.reseal(new_kek=True) == DONE
+    assert f"Back {desk.kek_file} up now" in told(capsys)
     new, kept = desk.kek_file.read_text().splitlines()
     assert kept.startswith(f"{old} ")
     desk.kek_file.write_text(f"{new}\n")
@@ -307,7 +345,7 @@ def test_what_cannot_be_put_on_record_is_not_done(
     environ = {"NGW_STATE_REDIS_URL": f"unix://{tmp_path}/nobody.sock"}
     desk = Desk(tmp_path, environ)
     assert desk.custodian.init() == MISUSE
-    assert "the audit log cannot be written" in told(capsys)
+    assert "NGW_STATE_REDIS_URL: the audit log there cannot be written" in told(capsys)
     assert list(tmp_path.iterdir()) == []
 
 
