@@ -48,7 +48,7 @@ class Record:
         event = AuditEvent(
             kind=AuditKind.KEYS,
             principal=f"{SHELL}{_user()}",
-            action=f"key:{action}",
+            action=f"key.{action}",
             account=None if slot is None else slot.account,
             outcome=_BEGUN,
             detail={**purpose, **detail, "host": socket.gethostname()},
