@@ -7,6 +7,7 @@ import pwd
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -21,8 +22,9 @@ from gateway.custody import FaultyCredentials, KeyPlaces
 from gateway.custody.encryption_keys import read_encryption_keys
 from gateway.custody.locking import locked
 from gateway.custody.sealed import SealedFile, open_sealed, read_sealed
-from gateway.domain.audit import AuditEvent, AuditKind
+from gateway.domain.audit import SHELL, AuditEntry, AuditEvent, AuditKind
 from gateway.domain.audit_chain import from_text
+from gateway.domain.audit_check import FILE, REDIS, AuditCheck
 from gateway.domain.signing import KeySlot, Purpose
 from gateway.store.audit_stream import AuditStream
 from gateway.store.redis import open_redis
@@ -278,19 +280,23 @@ def shell_user() -> str:
     return f"shell:{pwd.getpwuid(os.getuid()).pw_name}"
 
 
-def on_record(valkey: ValkeyServer) -> list[AuditEvent]:
-    """What the audit log says of keys, the oldest first."""
+def entries_of(valkey: ValkeyServer) -> list[AuditEntry]:
+    """The whole audit log, the oldest first."""
 
-    async def read() -> list[AuditEvent]:
+    async def read() -> list[AuditEntry]:
         async with open_redis(
             valkey.url, connect_timeout=5, command_timeout=5, max_connections=1
         ) as redis:
             stream = AuditStream(redis, retention_ms=1)
-            texts = [text async for _, text in stream.follow()]
-        events = [from_text(text).event for text in texts]
-        return [event for event in events if event.kind is AuditKind.KEYS]
+            return [from_text(text) async for _, text in stream.follow()]
 
     return asyncio.run(read())
+
+
+def on_record(valkey: ValkeyServer) -> list[AuditEvent]:
+    """What the audit log says of keys, the oldest first."""
+    events = [entry.event for entry in entries_of(valkey)]
+    return [event for event in events if event.kind is AuditKind.KEYS]
 
 
 def test_each_change_is_on_record_before_it_is_made_and_after(
@@ -301,16 +307,25 @@ def test_each_change_is_on_record_before_it_is_made_and_after(
     desk.add("one")
     events = on_record(valkey)
     assert [(event.action, event.outcome) for event in events] == [
-        ("key:init", "BEGUN"),
-        ("key:init", "OK"),
-        ("key:add", "BEGUN"),
-        ("key:add", "OK"),
+        ("key.init", "BEGUN"),
+        ("key.init", "OK"),
+        ("key.add", "BEGUN"),
+        ("key.add", "OK"),
     ]
     added = events[-1]
     assert added.principal == shell_user()
     assert added.account == "demo"
     assert {"purpose": "trade", "version": "1", "state": "active"}.items() <= added.detail.items()
     assert "canary" not in repr(events)
+
+
+def test_a_command_s_writer_is_told_from_a_gateway_s(tmp_path: Path, valkey: ValkeyServer) -> None:
+    Desk(tmp_path, {"NGW_STATE_REDIS_URL": valkey.url}).custodian.init()
+    assert all(entry.writer.startswith(SHELL) for entry in entries_of(valkey))
+    check = AuditCheck(time.time_ns() // 1_000_000 + 3_600_000)
+    check.read(REDIS, [("Redis", entry) for entry in entries_of(valkey)])
+    check.read(FILE, ())
+    assert check.report().findings == ()
 
 
 def test_nobody_is_on_record_under_a_name_of_their_choice(
