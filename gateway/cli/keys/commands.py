@@ -106,7 +106,7 @@ def retire(
         typer.Option("--active", help="Also the active one: the account is then without."),
     ] = False,
 ) -> None:
-    """Take a version out of use for good."""
+    """Take a version out of use; 'keys rotate --version' would take it back."""
     raise typer.Exit(_custodian(file, kek_file).retire(account, purpose, version, active=active))
 
 
