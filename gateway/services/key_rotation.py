@@ -27,6 +27,11 @@ from gateway.services.key_probe import KeyRefused, NotProbed, probe
 
 _log = structlog.get_logger(__name__)
 
+_REFUSED_SOURCE = AuditEvent(
+    kind=AuditKind.KEYS, principal=GATEWAY, action="keys.refused", outcome="REFUSED"
+)
+"""A source of keys is faulty: the log says how, for a fault may quote a path."""
+
 Note = Callable[[AuditEvent], None]
 """Puts an event on record, later."""
 
@@ -134,6 +139,7 @@ class KeyRotation:
             self._warn(found.warnings)
         if fault is not None and fault != self._fault:
             _log.error("keys.refused", problem=fault)
+            self._hooks.note(_REFUSED_SOURCE)
         self._fault = fault
         return found
 

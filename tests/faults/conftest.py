@@ -22,6 +22,9 @@ def exchange() -> Iterator[Exchange]:
         yield running
 
 
+UNDER_LOAD = {"NGW_PRINCIPAL_RATE": "100000/s", "NGW_ACCOUNT_RATE": "100000/s"}
+
+
 @pytest.fixture
 def start_gateway(
     tmp_path: Path, exchange: Exchange, own_valkey: ValkeyServer
@@ -32,7 +35,7 @@ def start_gateway(
         def start(**settings: str) -> Service:
             folder = tmp_path / "gateway"
             folder.mkdir()
-            service = Service(folder, exchange, own_valkey, settings)
+            service = Service(folder, exchange, own_valkey, UNDER_LOAD | settings)
             stack.callback(check_log, service)  # once the gateway has ended
             stack.enter_context(closing(service))
             service.start()

@@ -5,6 +5,7 @@ nothing with the gateway. Everybody asks for what is their own: so nothing but t
 their way.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -200,6 +201,13 @@ def test_placements_are_ones_own_whatever_else_is_allowed(
     assert of_another not in shown
 
 
+@pytest.fixture(scope="module")
+def quiet(house: House) -> None:
+    """What other tests were denied is on record: repeated denials are, a second later."""
+    time.sleep(1.5)
+
+
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("person", [each for each in PROVEN if each.name != EVERYBODY], ids=name_of)
 def test_each_denial_is_on_record_once(house: House, person: Person) -> None:
     before = denials(house, person)
