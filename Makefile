@@ -13,8 +13,10 @@ dev: ## start the gateway against a simulated exchange, with an embedded Valkey
 	@scripts/venv.sh dev-server
 	@exec $(bin)/narkasa-gateway dev --die-with-parent
 
+# Most tests wait for sockets and clocks, so three at a time use two cores well. The tests of a file
+# stay together, for they share a gateway.
 test: check ## run every check and every test
-	@$(bin)/pytest
+	@$(bin)/pytest --numprocesses 3 --dist loadfile
 
 check: setup ## lint, types, layers, the published schema, Dockerfile and chart
 	$(bin)/ruff check
