@@ -77,6 +77,8 @@ class Scene:
 
 
 def _said(event: AuditEvent) -> str:
+    if event.account is None:
+        return event.action
     return f"{event.action} {event.account}/{event.detail['purpose']}@{event.detail['version']}"
 
 
@@ -202,8 +204,10 @@ async def test_a_faulty_source_changes_nothing_and_is_told_until_it_is_mended() 
         it.source.clear()
         it.faults += ["the file was cut", "and its lock is gone"]
         await it.rotation.refresh()
+        await it.rotation.refresh()
         assert it.rotation.problem == "the file was cut and its lock is gone"
-        assert (it.in_force, it.told) == ({"demo/read@1": None}, [])
+        assert (it.in_force, it.told) == ({"demo/read@1": None}, ["keys.refused"])
+        assert (it.events[0].outcome, it.events[0].detail) == ("REFUSED", {})
         it.faults.clear()
         it.source[READ] = key("1")
         await it.rotation.refresh()
