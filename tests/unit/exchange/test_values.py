@@ -34,7 +34,7 @@ def test_a_value_above_zero_is_read_as_it_is(read: Callable[[Decimal], Decimal])
             for text in ("NaN", "sNaN", "-Infinity", "1E+36", "1E-37")
         ),
     ],
-    ids=str,
+    ids=lambda each: getattr(each, "__name__", None) or str(each),
 )
 def test_a_value_of_no_sense_is_no_value(
     read: Callable[[Decimal], Decimal], value: Decimal

@@ -218,7 +218,9 @@ class FullJournal(Journal):
 
 
 @pytest.mark.parametrize(
-    ("journal", "state"), [(Journal(), "ACTIVE"), (FullJournal(), "CANCEL_ONLY")], ids=str
+    ("journal", "state"),
+    [(Journal(), "ACTIVE"), (FullJournal(), "CANCEL_ONLY")],
+    ids=["well", "full"],
 )
 async def test_an_account_s_trading_state_follows_the_journal(journal: Journal, state: str) -> None:
     async with desk_of(EVERYTHING, journal) as desk:
