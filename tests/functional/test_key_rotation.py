@@ -48,7 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A gateway of this test alone, with the old key in force."""
     mount = Mount(tmp_path_factory.mktemp("mount"))
     mount.hold(OLD)
-    settings = {"NGW_CREDENTIALS_DIR": str(mount.folder)}
+    settings = {"NGW_CREDENTIALS_DIR": str(mount.folder), "NGW_ACCOUNT_RATE": "100000/s"}
     with running_service(tmp_path_factory, TWO_KEYS, (DEMO,), settings=settings) as service:
         yield World(mount, service)
         log = service.log.read_text()

@@ -56,7 +56,8 @@ ERRORS = [
 
 
 def leaves(kind: type[GatewayError]) -> set[type[GatewayError]]:
-    found = kind.__subclasses__()
+    # What other packages add is tried there.
+    found = [each for each in kind.__subclasses__() if each.__module__.startswith("gateway.domain")]
     return {leaf for each in found for leaf in leaves(each)} if found else {kind}
 
 
