@@ -228,6 +228,7 @@ class Service:
             "NGW_POLICY_FILE": str(self._folder / "policy.yaml"),
             "NGW_POLICY_RELOAD_S": "0.2",
             "NGW_CREDENTIALS_DIR": str(self._folder / "credentials"),
+            "NGW_ACCOUNT_RATE": "10000/s",
             "NGW_KEYS_RELOAD_S": "0.2",
             "NGW_KEY_RECHECK_S": "0.2",
             "NGW_CACHE_REDIS_URL": self.valkey.url,

@@ -17,6 +17,7 @@ from tests.functional.exchange import DEMO, QUIET
 from tests.functional.key_sources import Mount
 from tests.functional.ordering import accepted, cancel, open_orders, place
 from tests.functional.service import Service
+from tests.functional.under_load import UNBOUNDED
 from tests.processes import eventually
 
 WATCH = operation("watch-orders")
@@ -48,7 +49,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A gateway of this test alone, with the old key in force."""
     mount = Mount(tmp_path_factory.mktemp("mount"))
     mount.hold(OLD)
-    settings = {"NGW_CREDENTIALS_DIR": str(mount.folder), "NGW_ACCOUNT_RATE": "100000/s"}
+    settings = {"NGW_CREDENTIALS_DIR": str(mount.folder), **UNBOUNDED}
     with running_service(tmp_path_factory, TWO_KEYS, (DEMO,), settings=settings) as service:
         yield World(mount, service)
         log = service.log.read_text()

@@ -15,6 +15,7 @@ from tests.functional.exchange import DEMO, QUIET, Exchange
 from tests.functional.key_sources import DONE, MISUSE, REFUSED, Terminal
 from tests.functional.ordering import accepted, cancel, place
 from tests.functional.service import Service
+from tests.functional.under_load import UNBOUNDED
 from tests.processes import eventually
 
 READER = KeyPair("canary-read-key", "canary-read-secret", frozenset({Permission.READ}))
@@ -107,7 +108,7 @@ def sealed(
 ) -> Iterator[tuple[Terminal, Service]]:
     """A gateway that holds the keys of a sealed file alone, and a shell beside it."""
     terminal.keys("add", "demo", "read", given=READER)
-    settings = {"NGW_CREDENTIALS_DIR": "", **terminal.settings}
+    settings = {"NGW_CREDENTIALS_DIR": "", **UNBOUNDED, **terminal.settings}
     with running_service(tmp_path_factory, KEYED, (DEMO,), settings=settings) as service:
         terminal.exchange_url = service.exchange.url
         terminal.settings["NGW_STATE_REDIS_URL"] = service.valkey.url
