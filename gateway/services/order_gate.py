@@ -54,6 +54,13 @@ class OrderGate:
         await self._limiter.reserve(caller.id, grant, command, placement_id)
         await self._rates.take_call(command.account)
 
+    async def recheck(self, caller: Caller, command: PlaceOrder) -> None:
+        """See that no switch stops the order now: what came since `permit` may have taken seconds.
+
+        Raises `TradingHalted` and `SwitchesUnread`.
+        """
+        await self._switch.check_place(caller.id, command.account)
+
     def settle(self, placement: Placement) -> None:
         """Give back of the limits what an order, as it ended, does not take."""
         self._limiter.settle(placement)

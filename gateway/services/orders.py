@@ -190,6 +190,7 @@ class Orders:
         await MarketView(self._market_data, self._now).market(command.symbol)
         await self._gate.claim(caller, grant, command, placement_id)
         prepared = await self._exchange.prepare_order(self._signer(command.account), command)
+        await self._gate.recheck(caller, command)
         if deadline.expired():  # for its cancellation can get lost: see `end_all`
             raise TimeoutError
         intent = self._intent(caller, command, placement_id, grant, prepared)

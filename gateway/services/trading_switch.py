@@ -176,6 +176,10 @@ class TradingSwitch:
     def _holding(self, principal_id: str, account: str) -> Switch | None:
         if self._known is None:
             return _NEVER_READ
+        for each in self._known.suspensions:
+            if each.principal == principal_id:  # its socket may not be closed yet
+                scope = Scope(principal=principal_id)
+                return Switch(scope, TradingState.HALTED, each.reason, each.set_by, each.set_at)
         return strictest(self._known.switches, principal_id, account)
 
     def _access_event(self, caller: Caller, action: str, principal: str, reason: str) -> AuditEvent:

@@ -150,3 +150,19 @@ async def test_a_switch_stops_an_order_before_it_takes_of_a_limit(valkey: Valkey
             await desk.orders.place(CALLER, command())
         assert (desk.watch.rates.taken, desk.watch.limiter.claimed) == ([], set())
         assert desk.watch.audit.outcomes() == [("DENIED", "TRADING_HALTED")]
+
+
+async def test_a_switch_that_is_set_while_an_order_is_made_ready_stops_it(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.hold("markets")
+        placing = asyncio.create_task(desk.orders.place(CALLER, command()))
+        await until(lambda: desk.exchange.waiting)
+        desk.watch.switch.holding = Switch(Scope(), TradingState.HALTED, "a drill", "ops", 1)
+        desk.exchange.release()
+        with pytest.raises(TradingHalted, match="a drill"):
+            await placing
+        assert "place" not in desk.exchange.asked
+        assert desk.watch.limiter.claimed == set()
+        assert desk.watch.audit.outcomes() == [("DENIED", "TRADING_HALTED")]

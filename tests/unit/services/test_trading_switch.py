@@ -374,20 +374,29 @@ async def test_with_redis_away_no_order_is_sent_and_for_all_else_what_was_read_l
 ) -> None:
     async with replica_of(own_valkey, path) as replica:
         await replica.switch.set(OPERATOR, DEMO, HALTED, WHY)
-        await replica.switch.suspend(OPERATOR, "desk", WHY)
+        await replica.switch.suspend(OPERATOR, "keeper", WHY)
         await asyncio.to_thread(own_valkey.stop)
         with capture_logs() as logs:
             assert await replica.halted() == "orders and cancels"
             assert await replica.halted(account="vault") == "orders"
             with pytest.raises(SwitchesUnread):
                 await replica.switch.check_place("desk", "vault")
-            assert replica.switch.suspended("desk")
+            assert replica.switch.suspended("keeper")
             assert replica.switch.problem is not None
             await asyncio.to_thread(own_valkey.start)
             async with running(replica.switch):
                 await until(lambda: replica.switch.problem is None)
         told = [line["event"] for line in logs if line["event"].startswith("switches.")]
         assert told == ["switches.away", "switches.back"]
+
+
+async def test_a_suspended_principal_sends_nothing_though_its_socket_may_still_be_open(
+    replica: Replica,
+) -> None:
+    await replica.switch.suspend(OPERATOR, "desk", WHY)
+    assert await replica.halted() == "orders and cancels"
+    await replica.switch.restore(OPERATOR, "desk", WHY)
+    assert await replica.halted() == ""
 
 
 async def test_before_anything_could_be_read_only_cancels_are_sent(
