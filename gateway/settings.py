@@ -267,11 +267,45 @@ class Settings(BaseModel):
     )
 
     order_lease_s: Seconds = Field(
-        30,
+        10,
         description="Seconds after its window in which an order's sender records its outcome",
+    )
+    order_guard_s: Seconds = Field(
+        5,
+        description="Seconds after an order's window in which the exchange may still execute it",
+    )
+    resolve_spacing_s: Seconds = Field(
+        1, description="Seconds between the two readings that show that nothing was placed"
+    )
+    resolve_within_s: Seconds = Field(
+        30,
+        description="Seconds after window and guard until an unknown outcome is IN_DOUBT",
+    )
+    late_watch_s: int = Field(
+        3600,
+        ge=1,
+        le=7 * 86_400,
+        description="Seconds in which an order that was found not to be placed may still show up",
+    )
+    account_lease_s: Seconds = Field(
+        3,
+        description="Seconds after which another replica takes over what one does for an account",
+    )
+    account_event_entries: Count = Field(
+        100_000, description="Events of an account kept for those who resume, at most"
+    )
+    journal_accept_volatile: bool = Field(
+        default=False,
+        description="Take orders although the journal's Redis could lose their records",
     )
     journal_retention_days: int = Field(
         90, ge=1, le=3650, description="Days that an ended placement is kept"
+    )
+    journal_export_file: str = Field(
+        "-",
+        min_length=1,
+        description="File that takes placements as lines of JSON before they are dropped; - is "
+        "standard output",
     )
     journal_spool: Count = Field(
         1000, description="Order outcomes held in memory at most while the journal is away"

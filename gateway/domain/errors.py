@@ -4,6 +4,10 @@
     ├── Unauthenticated        no token, or none that is known
     ├── Forbidden              the policy does not grant it
     ├── OverLimit              an order beyond a limit of the grant that would allow it
+    ├── AgainstRules           an order that market or account cannot bear (`order_errors`)
+    ├── DuplicateOrder         an identical order has no outcome yet (`order_errors`)
+    ├── LaneUnresolved         an order of its market and side has none (`order_errors`)
+    ├── Quarantined            the journal may have lost records of the account (`order_errors`)
     ├── TradingHalted          a switch keeps orders, or orders and cancels, from being sent
     ├── NotYours               no order of that id is the caller's
     ├── RateLimited            too much at once; says when to come back
@@ -13,6 +17,7 @@
     ├── JournalUnavailable
     │   ├── NotRecorded        no order is sent without its record
     │   │   └── NotInTime      nor long after it was asked for
+    │   ├── NotDurable         nor while its record could be lost (`order_errors`)
     │   ├── NotLookedUp        nobody can tell now what was placed
     │   ├── SwitchesUnavailable  the trading switches cannot be read or set
     │   └── SwitchesUnread     no order is sent without knowing of them

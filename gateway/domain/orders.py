@@ -1,4 +1,4 @@
-"""Orders, and placements: the record of an order intent and what became of it."""
+"""Orders: what may be asked for, and what the exchange tells of one."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -117,106 +117,17 @@ class PlaceOrder:
         """The order's type."""
         return self.spec.type
 
+    @property
+    def lane(self) -> str:
+        """The market and the side: fills of a lane cannot be told apart by order."""
+        return f"{self.symbol}:{self.side}"
+
+    @property
+    def immediate(self) -> bool:
+        """True for what the exchange executes at once, and never shows an id of."""
+        return self.type in (OrderType.MARKET, OrderType.FAST)
+
     def canonical(self) -> str:
         """One text for equal commands: 1.50 and 1.5 are the same money."""
         terms = (f"{name}={shortest(value)}" for name, value in self.spec.terms().items())
         return " ".join((self.type, self.side, self.symbol, *terms))
-
-
-class PlacementState(StrEnum):
-    """The states of a placement; `FOLLOWING` says which may follow which."""
-
-    RECEIVED = "RECEIVED"
-    DENIED = "DENIED"
-    NOT_SENT = "NOT_SENT"
-    SENDING = "SENDING"
-    ACCEPTED = "ACCEPTED"
-    REJECTED = "REJECTED"
-    UNKNOWN = "UNKNOWN"
-    NOT_PLACED = "NOT_PLACED"
-    IN_DOUBT = "IN_DOUBT"
-
-
-_S = PlacementState
-_NOTHING_STANDS = frozenset({_S.DENIED, _S.NOT_SENT, _S.REJECTED, _S.NOT_PLACED})
-
-FOLLOWING: dict[PlacementState, frozenset[PlacementState]] = {
-    _S.RECEIVED: frozenset({_S.DENIED, _S.NOT_SENT, _S.SENDING}),
-    _S.SENDING: frozenset({_S.ACCEPTED, _S.REJECTED, _S.NOT_SENT, _S.UNKNOWN}),
-    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.REJECTED, _S.NOT_PLACED, _S.IN_DOUBT}),
-    _S.IN_DOUBT: frozenset({_S.ACCEPTED, _S.NOT_PLACED}),
-    _S.NOT_PLACED: frozenset({_S.ACCEPTED}),
-    _S.DENIED: frozenset(),
-    _S.NOT_SENT: frozenset(),
-    _S.ACCEPTED: frozenset(),
-    _S.REJECTED: frozenset(),
-}
-"""The placement's state machine; a state without followers is terminal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why nothing stands on the exchange: a stable `code`, the exchange's own when it spoke.
-
-    `retry_after` (seconds) where time alone may help.
-    """
-
-    code: str
-    message: str
-    exchange_code: str | None = None
-    retryable: bool = False
-    rule: str | None = None
-    retry_after: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """The journal's record of an order intent.
-
-    `signed_at` (ms, by the exchange's clock), `window` (ms) and `digest` (SHA-256 of the signed
-    text, hex) describe the one request that may carry it. `lease_until` (ms): a placement still
-    SENDING after this has lost its sender, and its outcome is unknown. `rule` names the policy
-    grant that allowed it.
-    """
-
-    id: str
-    principal: str
-    command: PlaceOrder
-    state: PlacementState
-    created_at: int
-    updated_at: int
-    rule: str
-    signed_at: int
-    window: int
-    digest: str
-    lease_until: int
-    order: Order | None = None
-    rejection: Rejection | None = None
-    evidence: str | None = None
-
-    def state_at(self, now: int) -> PlacementState:
-        """The state at `now` (ms): UNKNOWN once the lease of one that is SENDING has run out."""
-        if self.state is PlacementState.SENDING and now >= self.lease_until:
-            return PlacementState.UNKNOWN
-        return self.state
-
-    @property
-    def new_id_safe(self) -> bool:
-        """True when the same command under a new client order id cannot double the order.
-
-        Evidence beside a rejection says that something may have happened all the same.
-        """
-        return self.state in _NOTHING_STANDS and self.evidence is None
-
-
-@dataclass(frozen=True, slots=True)
-class PlacementPage:
-    """Some of a principal's placements in an account, newest first, each with its cursor.
-
-    The next page starts after `end`, a cursor, or None where nothing was read. `has_next`: there
-    is more to read, though perhaps nothing that is asked for; a page may even be empty then.
-    """
-
-    entries: tuple[tuple[str, Placement], ...]
-    end: str | None
-    has_next: bool

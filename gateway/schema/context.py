@@ -12,7 +12,7 @@ from gateway.access.policy import Action, Policy
 from gateway.access.principal import Caller, Principal
 from gateway.domain.errors import GatewayError, UnknownAccount
 from gateway.domain.limits import LimitState
-from gateway.domain.orders import Placement
+from gateway.domain.placements import Placement
 from gateway.domain.streams import FeedState
 from gateway.services.accounts import Accounts
 from gateway.services.audit import AuditTrail

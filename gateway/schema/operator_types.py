@@ -9,7 +9,7 @@ from gateway.access.policy import Action
 from gateway.domain import switches as domain
 from gateway.domain.account import TradingState
 from gateway.domain.errors import BadUserInput, GatewayError
-from gateway.domain.orders import Rejection
+from gateway.domain.placements import Rejection
 from gateway.schema.context import Info
 from gateway.schema.described import described
 from gateway.schema.order_types import Problem

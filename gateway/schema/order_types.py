@@ -6,9 +6,11 @@ from typing import Annotated
 import strawberry
 
 from gateway.domain import orders as domain
+from gateway.domain import placements
 from gateway.domain.account import Fill as DomainFill
 from gateway.domain.market import OrderSide
-from gateway.domain.orders import OrderStatus, OrderType, PlacementState, StopDirection
+from gateway.domain.orders import OrderStatus, OrderType, StopDirection
+from gateway.domain.placements import PlacementState
 from gateway.schema.context import Info
 from gateway.schema.described import described
 from gateway.schema.market_types import Gap
@@ -31,7 +33,7 @@ class Order:
     """One order of an account; `placed` when the journal's record is at hand."""
 
     account: strawberry.Private[str]
-    placed: strawberry.Private[domain.Placement | None]
+    placed: strawberry.Private[placements.Placement | None]
     order_id: strawberry.ID | None = described("The exchange's id.")
     symbol: str = described("The market.")
     side: OrderSide = described("Which way it goes.")
@@ -66,7 +68,7 @@ class Order:
 
     @classmethod
     def of(
-        cls, order: domain.Order, account: str, placed: domain.Placement | None = None
+        cls, order: domain.Order, account: str, placed: placements.Placement | None = None
     ) -> "Order":
         """Show an order of an account, and the placement that it is known to be of."""
         return cls(
@@ -144,7 +146,7 @@ class OrderRejected(Problem):
     retry_after: float | None = described("Seconds after which time alone may have helped.")
 
     @classmethod
-    def of(cls, rejection: domain.Rejection) -> "OrderRejected":
+    def of(cls, rejection: placements.Rejection) -> "OrderRejected":
         """Show a rejection."""
         return cls(
             code=rejection.code,
@@ -160,7 +162,7 @@ class OrderRejected(Problem):
 class Placement:
     """The journal's record."""
 
-    placed: strawberry.Private[domain.Placement]
+    placed: strawberry.Private[placements.Placement]
     id: strawberry.ID = described("The gateway's id of the intent.")
     account: strawberry.ID = described("The account.")
     client_order_id: str = described("The caller's id, unique for caller and account.")
@@ -194,7 +196,7 @@ class Placement:
         return None if rejection is None else OrderRejected.of(rejection)
 
     @classmethod
-    def of(cls, placement: domain.Placement) -> "Placement":
+    def of(cls, placement: placements.Placement) -> "Placement":
         """Show a placement."""
         command, terms = placement.command, placement.command.spec
         return cls(
@@ -244,7 +246,9 @@ PlaceOrderResult = Annotated[
 ]
 
 
-def place_order_result(placement: domain.Placement) -> OrderAccepted | OrderRejected | OrderPending:
+def place_order_result(
+    placement: placements.Placement,
+) -> OrderAccepted | OrderRejected | OrderPending:
     """Show what became of a placement."""
     if placement.order is not None:
         order = Order.of(placement.order, placement.command.account, placement)
@@ -270,7 +274,7 @@ class CancelRejected(Problem):
     retry_after: float | None = described("Seconds after which time alone may have helped.")
 
     @classmethod
-    def of(cls, rejection: domain.Rejection) -> "CancelRejected":
+    def of(cls, rejection: placements.Rejection) -> "CancelRejected":
         """Show a rejection."""
         return cls(
             code=rejection.code,

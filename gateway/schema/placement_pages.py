@@ -2,7 +2,7 @@
 
 import strawberry
 
-from gateway.domain import orders as domain
+from gateway.domain import placements
 from gateway.schema.described import described
 from gateway.schema.order_types import Placement
 
@@ -38,7 +38,7 @@ class PlacementConnection:
     page_info: PageBounds = described("Where the page lies.")
 
     @classmethod
-    def of(cls, page: domain.PlacementPage, after: str | None) -> "PlacementConnection":
+    def of(cls, page: placements.PlacementPage, after: str | None) -> "PlacementConnection":
         """Show the page that begins behind the cursor `after`."""
         return cls(
             edges=[

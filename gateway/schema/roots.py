@@ -8,7 +8,7 @@ from gateway.access.policy import Action
 from gateway.domain import market as domain
 from gateway.domain.errors import BadUserInput, GatewayError, UnknownAccount
 from gateway.domain.market import CandleInterval
-from gateway.domain.orders import PlacementState
+from gateway.domain.placements import PlacementState
 from gateway.domain.streams import Gap as DomainGap
 from gateway.schema.account_types import Account
 from gateway.schema.audit_types import AuditQuery

@@ -9,7 +9,7 @@ import structlog
 from gateway.domain.audit import GATEWAY, AuditEntry, AuditEvent, AuditKind, AuditPage
 from gateway.domain.audit_chain import Head, first_or_next
 from gateway.domain.errors import AuditUnavailable
-from gateway.domain.orders import PlacementState
+from gateway.domain.placements import PlacementState
 from gateway.services.audit_lanes import Lane
 from gateway.services.loops import end_all
 from gateway.store.audit_file import AuditFile, AuditOutput

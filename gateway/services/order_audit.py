@@ -17,7 +17,8 @@ from gateway.domain.errors import (
 )
 from gateway.domain.key_errors import KeyUnavailable
 from gateway.domain.money import plain
-from gateway.domain.orders import Placement, PlaceOrder
+from gateway.domain.orders import PlaceOrder
+from gateway.domain.placements import Placement
 from gateway.exchange import PreparedRequest
 from gateway.services.audit import AuditTrail
 

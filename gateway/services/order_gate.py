@@ -3,7 +3,8 @@
 from gateway.access.policy import Action, Grant, OrderTerms
 from gateway.access.principal import Caller
 from gateway.domain.account import TradingState
-from gateway.domain.orders import Placement, PlaceOrder
+from gateway.domain.orders import PlaceOrder
+from gateway.domain.placements import Placement
 from gateway.services.authority import Authority
 from gateway.services.order_limits import OrderLimiter
 from gateway.services.ownership import Ownership

@@ -12,7 +12,8 @@ from gateway.domain.budgets import Bounds, Budget, Notional, listed
 from gateway.domain.errors import GatewayError, NotRecorded, OverLimit
 from gateway.domain.market import OrderSide
 from gateway.domain.money import exact_product, exact_sum, shortest
-from gateway.domain.orders import Order, OrderType, Placement, PlacementState, PlaceOrder
+from gateway.domain.orders import Order, OrderType, PlaceOrder
+from gateway.domain.placements import Placement, PlacementState
 from gateway.services.market_data import MarketData, MarketView
 from gateway.services.reference_prices import ReferencePrices
 from gateway.store.budgets import BudgetKey, Budgets, Change

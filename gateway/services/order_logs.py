@@ -8,7 +8,8 @@ import structlog
 
 from gateway.access.policy import Principal
 from gateway.domain.errors import GatewayError, JournalUnavailable, Refused, Unclear
-from gateway.domain.orders import Placement, PlacementState, PlaceOrder
+from gateway.domain.orders import PlaceOrder
+from gateway.domain.placements import Placement, PlacementState
 from gateway.exchange import CODES_FOR_THE_OPERATOR
 from gateway.services.order_outcomes import rejection_of
 

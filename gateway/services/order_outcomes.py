@@ -12,7 +12,7 @@ from gateway.domain.errors import (
     Refused,
 )
 from gateway.domain.key_errors import KeyStopped
-from gateway.domain.orders import PlacementState, Rejection
+from gateway.domain.placements import PlacementState, Rejection
 from gateway.exchange import CODES_TO_RECONCILE
 
 

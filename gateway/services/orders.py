@@ -24,7 +24,8 @@ from gateway.domain.errors import (
     NotRecorded,
 )
 from gateway.domain.market import OrderSide
-from gateway.domain.orders import OrderType, Placement, PlacementState, PlaceOrder
+from gateway.domain.orders import OrderType, PlaceOrder
+from gateway.domain.placements import Placement, PlacementState
 from gateway.domain.signing import Sign
 from gateway.exchange import ExchangeClient, PreparedRequest
 from gateway.observability import Metrics

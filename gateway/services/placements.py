@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from gateway.access.principal import Principal
 from gateway.domain.errors import UnknownAccount
-from gateway.domain.orders import Placement, PlacementPage, PlacementState
+from gateway.domain.placements import Placement, PlacementPage, PlacementState
 from gateway.services.authority import Authority
 from gateway.services.recent_placements import RecentPlacements
 from gateway.services.single_flight import SingleFlight

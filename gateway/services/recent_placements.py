@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from gateway.domain.orders import Placement
+from gateway.domain.placements import Placement
 
 KEPT = 10_000
 

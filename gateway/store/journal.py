@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from gateway.domain.durations import DAY_MS
 from gateway.domain.errors import NotLookedUp, NotRecorded
-from gateway.domain.orders import FOLLOWING, Placement, PlacementPage, PlacementState, Rejection
+from gateway.domain.placements import FOLLOWING, Placement, PlacementPage, PlacementState, Rejection
 from gateway.store.journal_index import client_order_id_at, page_of, position_at, position_of
 from gateway.store.journal_keys import (
     Identity,

@@ -10,7 +10,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable
 
 from gateway.domain.errors import BadUserInput
-from gateway.domain.orders import Placement, PlacementPage
+from gateway.domain.placements import Placement, PlacementPage
 
 _LOOKED_AT = 1_000
 """How many positions one page looks at, however few of their placements stand or are wanted."""

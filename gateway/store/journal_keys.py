@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from gateway.domain.orders import Placement
+from gateway.domain.placements import Placement
 
 Identity = tuple[str, str, str]
 """Principal, account and client order id: one placement at most has them."""

@@ -7,7 +7,7 @@ import structlog
 from redis.asyncio import Redis
 
 from gateway.domain.errors import NotLookedUp
-from gateway.domain.orders import Placement
+from gateway.domain.placements import Placement
 from gateway.store.redis import StoreUnavailable, attempt, positions_before, read_all
 
 _log = structlog.get_logger(__name__)

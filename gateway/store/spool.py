@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 
-from gateway.domain.orders import Placement
+from gateway.domain.placements import Placement
 
 
 class Spool:

@@ -6,14 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.market import OrderSide
-from gateway.domain.orders import (
-    FOLLOWING,
-    OrderSpec,
-    OrderStatus,
-    OrderType,
-    PlacementState,
-    PlaceOrder,
-)
+from gateway.domain.orders import OrderSpec, OrderStatus, OrderType, PlaceOrder
+from gateway.domain.placements import FOLLOWING, PlacementState
 from tests.unit.store.examples import placement
 
 S = PlacementState

@@ -10,7 +10,7 @@ from graphql import GraphQLSchema
 
 from gateway.access.policy import Action, Policy
 from gateway.domain.account import DepositOptions, WithdrawalOptions
-from gateway.domain.orders import Placement, PlacementPage
+from gateway.domain.placements import Placement, PlacementPage
 from gateway.exchange import ExchangeClock
 from gateway.observability import Metrics
 from gateway.schema import build_schema

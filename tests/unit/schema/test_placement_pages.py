@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.domain.errors import BadUserInput
-from gateway.domain.orders import OrderSpec, OrderType, Placement, PlacementPage, PlacementState
+from gateway.domain.orders import OrderSpec, OrderType
+from gateway.domain.placements import Placement, PlacementPage, PlacementState
 from tests.unit.schema.examples import EVERYTHING, Desk, Journal, codes, desk_of
 from tests.unit.store.examples import placement
 

@@ -9,7 +9,8 @@ from gateway.access.policy import Grant, Policy
 from gateway.domain.audit import AuditEvent, AuditPage
 from gateway.domain.errors import AuditUnavailable, GatewayError, TradingHalted
 from gateway.domain.limits import LimitState
-from gateway.domain.orders import Placement, PlaceOrder
+from gateway.domain.orders import PlaceOrder
+from gateway.domain.placements import Placement
 from gateway.domain.switches import Switch
 from gateway.observability import Metrics
 from gateway.services.audit import AuditTrail

@@ -12,7 +12,8 @@ import pytest
 from gateway.access.policy import Action, Grant, OrderLimits
 from gateway.domain.errors import GatewayError, NotSent, OverLimit
 from gateway.domain.market import OrderSide, PriceLevel, TopOfBook
-from gateway.domain.orders import Order, OrderType, Placement, PlacementState, PlaceOrder, Rejection
+from gateway.domain.orders import Order, OrderType, PlaceOrder
+from gateway.domain.placements import Placement, PlacementState, Rejection
 from gateway.services.order_limits import OrderLimiter
 from gateway.store.budgets import BudgetKey, Budgets
 from tests.unit.services.examples import BTC, command_of, listing, open_patient, order

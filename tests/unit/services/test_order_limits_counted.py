@@ -9,7 +9,8 @@ import pytest
 
 from gateway.domain.durations import DAY_MS
 from gateway.domain.errors import NotRecorded, OverLimit
-from gateway.domain.orders import OrderStatus, Placement
+from gateway.domain.orders import OrderStatus
+from gateway.domain.placements import Placement
 from tests.unit.services.examples import order, turns, until
 from tests.unit.services.limiting import (
     AWAY,

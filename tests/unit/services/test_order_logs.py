@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from gateway.access.policy import Action
 from gateway.domain.errors import GatewayError, NotSent, Refused, Unclear
-from gateway.domain.orders import Placement
+from gateway.domain.placements import Placement
 from tests.unit.services.desks import CALLER, Desk, desk_of
 from tests.unit.services.examples import command, order, policy
 from tests.valkey import ValkeyServer

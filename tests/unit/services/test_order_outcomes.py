@@ -12,7 +12,7 @@ from gateway.domain.errors import (
     Unclear,
 )
 from gateway.domain.key_errors import KeyStopped, NoKey
-from gateway.domain.orders import PlacementState, Rejection
+from gateway.domain.placements import PlacementState, Rejection
 from gateway.services.order_outcomes import evidence_of, rejection_of, state_after
 
 S = PlacementState

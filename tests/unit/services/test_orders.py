@@ -18,7 +18,8 @@ from gateway.domain.errors import (
     UnknownSymbol,
 )
 from gateway.domain.market import OrderSide
-from gateway.domain.orders import OrderStatus, OrderType, PlacementState, PlaceOrder
+from gateway.domain.orders import OrderStatus, OrderType, PlaceOrder
+from gateway.domain.placements import PlacementState
 from gateway.store.journal import OrderJournal
 from tests.unit.services.desks import CALLER, OTHER, desk_of
 from tests.unit.services.examples import (

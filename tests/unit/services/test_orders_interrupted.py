@@ -12,7 +12,7 @@ import pytest
 from gateway.access.policy import AccountRule, Member, Policy
 from gateway.domain.audit import AuditKind
 from gateway.domain.errors import GatewayError
-from gateway.domain.orders import PlacementState
+from gateway.domain.placements import PlacementState
 from gateway.observability import Metrics
 from gateway.services.audit import AuditTrail
 from gateway.services.loops import kept_up

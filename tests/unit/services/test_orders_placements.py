@@ -8,7 +8,7 @@ import pytest
 from gateway.access.policy import Action
 from gateway.domain.account import TradingState
 from gateway.domain.errors import BadUserInput, NotRecorded, Refused, UnknownAccount
-from gateway.domain.orders import Placement, PlacementPage, PlacementState
+from gateway.domain.placements import Placement, PlacementPage, PlacementState
 from tests.unit.services.desks import CALLER, OTHER, Desk, desk_of
 from tests.unit.services.examples import APP, command, policy
 from tests.valkey import ValkeyServer

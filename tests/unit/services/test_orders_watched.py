@@ -14,7 +14,7 @@ from gateway.domain.errors import (
     RateLimited,
     TradingHalted,
 )
-from gateway.domain.orders import PlacementState
+from gateway.domain.placements import PlacementState
 from gateway.domain.switches import Scope, Switch
 from tests.unit.services.desks import CALLER, desk_of
 from tests.unit.services.examples import APP, command, policy, until

@@ -26,16 +26,8 @@ from gateway.domain.market import (
     TradeHistory,
 )
 from gateway.domain.money import MAX_DIGITS
-from gateway.domain.orders import (
-    Order,
-    OrderSpec,
-    OrderStatus,
-    OrderType,
-    Placement,
-    PlacementState,
-    PlaceOrder,
-    Rejection,
-)
+from gateway.domain.orders import Order, OrderSpec, OrderStatus, OrderType, PlaceOrder
+from gateway.domain.placements import Placement, PlacementState, Rejection
 from gateway.store.redis import open_redis
 
 BTC = MarketKey(MarketKind.TICKER, "BTCUSDT")

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.domain.errors import NotLookedUp, NotRecorded
-from gateway.domain.orders import FOLLOWING, Placement, PlacementState
+from gateway.domain.placements import FOLLOWING, Placement, PlacementState
 from gateway.store.journal import OrderJournal, new_placement_id
 from tests.unit.store.examples import (
     accepted,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 
 from gateway.domain.errors import BadUserInput
-from gateway.domain.orders import Placement
+from gateway.domain.placements import Placement
 from gateway.store.journal_index import (
     client_order_id_at,
     cursor_at,

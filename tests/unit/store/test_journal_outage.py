@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.domain.errors import NotLookedUp, NotRecorded
-from gateway.domain.orders import Placement, PlacementState
+from gateway.domain.placements import Placement, PlacementState
 from gateway.store.journal import OrderJournal
 from tests.unit.services.examples import until
 from tests.unit.store.examples import (

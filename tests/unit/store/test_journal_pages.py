@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.domain.errors import BadUserInput, NotLookedUp, NotRecorded
-from gateway.domain.orders import Placement, PlacementPage, PlacementState
+from gateway.domain.placements import Placement, PlacementPage, PlacementState
 from gateway.store.journal import OrderJournal
 from gateway.store.journal_index import position_of
 from tests.unit.store.examples import (

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from gateway.domain.orders import PlacementState
+from gateway.domain.placements import PlacementState
 from gateway.store.spool import Spool
 from tests.unit.store.examples import accepted, in_state, placement
 
