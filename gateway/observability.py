@@ -157,6 +157,7 @@ class Metrics:
         self._of_feeds()
         self._of_subscribers()
         self._of_orders()
+        self._of_resolution()
         self._of_governance()
         self._of_requests()
 
@@ -224,6 +225,40 @@ class Metrics:
         )
         self.policy_refused = self._gauge(
             "policy_refused", "1 while the policy file is bad and an older one is in force"
+        )
+
+    def _of_resolution(self) -> None:
+        self.placements_unresolved = self._gauge(
+            "placements_unresolved",
+            "Placements without an outcome on the accounts that this replica leads, by state",
+            "state",
+        )
+        self.placements_resolved = self._counter(
+            "placements_resolved", "Unknown outcomes that became known, by what they are", "outcome"
+        )
+        self.resolution_seconds = Histogram(
+            "gateway_resolution_seconds",
+            "Seconds from an order's signature until its unknown outcome was known",
+            registry=self.registry,
+            buckets=(0.5, 1, 2, 5, 10, 15, 20, 30, 60, 300, 3600),
+        )
+        self.placements_late = self._counter(
+            "placements_late", "Orders that showed up after they were found not to be placed"
+        )
+        self.accounts_led = self._gauge(
+            "accounts_led", "Accounts whose outcomes and events this replica looks after"
+        )
+        self.accounts_quarantined = self._gauge(
+            "accounts_quarantined", "Accounts that take no orders until they are reopened"
+        )
+        self.window_unenforced = self._gauge(
+            "window_unenforced", "1 while the exchange is not seen to refuse expired requests"
+        )
+        self.dead_man_fired = self._counter(
+            "dead_man_fired", "Dead-man switches that lapsed and had orders cancelled"
+        )
+        self.journal_export_problem = self._gauge(
+            "journal_export_problem", "1 while ended placements cannot be exported, so none go"
         )
 
     def _of_governance(self) -> None:

@@ -3,13 +3,14 @@
 from gateway.access.policy import Action, Grant, OrderTerms
 from gateway.access.principal import Caller
 from gateway.domain.account import TradingState
+from gateway.domain.errors import OverLimit
 from gateway.domain.orders import PlaceOrder
-from gateway.domain.placements import Placement
 from gateway.services.authority import Authority
 from gateway.services.order_limits import OrderLimiter
 from gateway.services.ownership import Ownership
 from gateway.services.rates import Rates
 from gateway.services.trading_switch import TradingSwitch
+from gateway.store.budgets import BudgetClaim
 
 
 class OrderGate:
@@ -41,19 +42,28 @@ class OrderGate:
         await self._switch.check_place(caller.id, command.account)
         return decision.grant
 
+    async def take_order(self, caller: Caller, grant: Grant) -> None:
+        """Take an order from the rate of the grant. Raises `RateLimited`."""
+        await self._rates.take_order(caller.id, grant)
+
     async def claim(
         self, caller: Caller, grant: Grant, command: PlaceOrder, placement_id: str
-    ) -> None:
-        """Take from rates and limits what the order needs.
+    ) -> BudgetClaim | None:
+        """See that limits and the account's rate allow the order; give what its record claims.
 
-        Whatever comes of it, `settle` or `withdraw` follows. The account's calls come last: they
-        are shared with other callers, and what a limit refuses must not use them up.
-
-        Raises `RateLimited`, `OverLimit`, and `NotRecorded` when a limit cannot be counted.
+        The account's calls come last: they are shared with other callers, and what a limit refuses
+        must not use them up. Raises `RateLimited` and `OverLimit`.
         """
-        await self._rates.take_order(caller.id, grant)
-        await self._limiter.reserve(caller.id, grant, command, placement_id)
+        claim = await self._limiter.claim(caller.id, grant, command, placement_id)
         await self._rates.take_call(command.account)
+        return claim
+
+    async def relieve(self, claim: BudgetClaim, over: OverLimit) -> None:
+        """Make room in the budget that was full; raise `over`, or `NotRecorded`, if there is none.
+
+        Orders that count as open may have ended.
+        """
+        await self._limiter.relieve(claim.key, over)
 
     async def recheck(self, caller: Caller, command: PlaceOrder) -> None:
         """See that no switch stops the order now: what came since `permit` may have taken seconds.
@@ -61,14 +71,6 @@ class OrderGate:
         Raises `TradingHalted` and `SwitchesUnread`.
         """
         await self._switch.check_place(caller.id, command.account)
-
-    def settle(self, placement: Placement) -> None:
-        """Give back of the limits what an order, as it ended, does not take."""
-        self._limiter.settle(placement)
-
-    def withdraw(self, placement_id: str) -> None:
-        """Give back of the limits what was reserved for an order that was never sent."""
-        self._limiter.release(placement_id)
 
     async def admit_cancel(self, caller: Caller, account: str, order_id: str) -> str:
         """Return the id of the grant that allows the cancel.

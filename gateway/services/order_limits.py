@@ -13,10 +13,9 @@ from gateway.domain.errors import GatewayError, NotRecorded, OverLimit
 from gateway.domain.market import OrderSide
 from gateway.domain.money import exact_product, exact_sum, shortest
 from gateway.domain.orders import Order, OrderType, PlaceOrder
-from gateway.domain.placements import Placement, PlacementState
 from gateway.services.market_data import MarketData, MarketView
 from gateway.services.reference_prices import ReferencePrices
-from gateway.store.budgets import BudgetKey, Budgets, Change
+from gateway.store.budgets import BudgetClaim, BudgetKey, Budgets
 from gateway.store.redis import StoreUnavailable
 
 _RESTING = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
@@ -53,18 +52,17 @@ class OrderLimiter:
         self._budgets = budgets
         self._now = now
         self._open_orders = open_orders
-        self._claimed: dict[str, BudgetKey] = {}
         self._listings: defaultdict[str, _Listing] = defaultdict(_Listing)
         self._events = itertools.count()
 
-    async def reserve(
+    async def claim(
         self, principal_id: str, grant: Grant, command: PlaceOrder, placement_id: str
-    ) -> None:
-        """See that the grant's limits allow the order, and claim what it takes of them.
+    ) -> BudgetClaim | None:
+        """See that the grant's limits allow the order; give what it claims of its budget.
 
-        Whatever comes of it, its caller calls `settle` or `release` afterwards. A grant without
-        limits costs nothing. Raises `OverLimit`; `NotRecorded` when Redis is away; `UnknownSymbol`
-        and `SourceUnavailable` when the order's market is not known.
+        The journal makes the claim together with the order's record, or raises `OverLimit`. None
+        where no limit counts orders: a grant without limits costs nothing. Raises `OverLimit`,
+        and `UnknownSymbol` and `SourceUnavailable` when the order's market is not known.
         """
         limits = grant.limits
         await self._check_collar(grant, command)
@@ -73,50 +71,37 @@ class OrderLimiter:
             _check_order(grant.id, notional, limits.order_notional)
         rests = command.type in _RESTING and limits.open_orders is not None
         if limits.day_notional is None and not rests:
-            return
+            return None
         key = BudgetKey(command.account, principal_id, grant.id)
         bounds = Bounds(
             rule=grant.id, day_notional=limits.day_notional, open_orders=limits.open_orders
         )
 
-        def claim(budget: Budget) -> Budget:
+        def change(budget: Budget) -> Budget:
             return budget.reserve(placement_id, notional, bounds, self._now(), rests=rests)
 
-        self._claimed[placement_id] = key  # before it is: it may be although nobody hears of it
+        return BudgetClaim(key, change)
+
+    async def relieve(self, key: BudgetKey, over: OverLimit) -> None:
+        """Count orders that have ended as open no more; raise `over` where that frees nothing.
+
+        Raises `NotRecorded` when Redis is away.
+        """
+        if over.limit != "open_orders":
+            raise over
         try:
-            await self._claim(key, claim)
-        except OverLimit:
-            del self._claimed[placement_id]
-            raise
+            ended = await self._ended(key, over)
+            if not ended:
+                raise over
+            await self._budgets.update(key, lambda budget: budget.closed(ended))
         except StoreUnavailable as away:
             raise NotRecorded from away
-
-    def settle(self, placement: Placement) -> None:
-        """Take note of what became of a placement for which `reserve` claimed.
-
-        What was accepted and may rest counts as open; where nothing stands the claim is given
-        back; what nobody knows keeps it.
-        """
-        key = self._claimed.pop(placement.id, None)
-        if key is None:
-            return
-        if placement.state is PlacementState.ACCEPTED:
-            order_id = _resting_id(placement)
-            self._budgets.settle(key, lambda budget: budget.accepted(placement.id, order_id))
-        elif placement.new_id_safe:
-            self._budgets.settle(key, lambda budget: budget.release(placement.id))
-
-    def release(self, placement_id: str) -> None:
-        """Give back what `reserve` claimed, or may have: the order was never sent."""
-        key = self._claimed.pop(placement_id, None)
-        if key is not None:
-            self._budgets.settle(key, lambda budget: budget.release(placement_id))
 
     async def notional(self, command: PlaceOrder, grant: Grant) -> Notional | None:
         """What the order counts; None where no limit of the grant asks for it.
 
         At the market it is the far side of a fresh top of book plus the collar. Raises as
-        `reserve` does.
+        `claim` does.
         """
         limits = grant.limits
         if limits.order_notional is None and limits.day_notional is None:
@@ -153,15 +138,6 @@ class OrderLimiter:
             raise _no_fresh_price(grant, command)
         _check_price(grant.id, command.side, price, reference, percent)
 
-    async def _claim(self, key: BudgetKey, claim: Change) -> None:
-        try:
-            await self._budgets.update(key, claim)
-        except OverLimit as over:
-            if over.limit != "open_orders":
-                raise
-            ended = await self._ended(key, over)
-            await self._budgets.update(key, lambda budget: claim(budget.closed(ended)))
-
     async def _ended(self, key: BudgetKey, over: OverLimit) -> frozenset[str]:
         """The orders that count as open and that the exchange, asked after that, does not list."""
         counted = (await self._budgets.read(key)).order_ids()
@@ -188,11 +164,6 @@ class OrderLimiter:
                 listing.order_ids = frozenset(order.order_id for order in orders)
                 listing.begun = begun
             return listing.order_ids
-
-
-def _resting_id(placement: Placement) -> str | None:
-    order = placement.order
-    return None if order is None or order.status.terminal else order.order_id
 
 
 def _check_order(rule: str, notional: Notional, limits: Mapping[str, Decimal]) -> None:

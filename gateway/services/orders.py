@@ -1,4 +1,4 @@
-"""Placing orders: gate, signature, audit log, journal, exchange, journal.
+"""Placing orders: prepared and recorded, sent, and recorded again.
 
 An order goes out at most once. Before its first byte leaves, the journal holds a record of it;
 afterwards the record says what became of it. An outcome that is not known is called UNKNOWN.
@@ -12,39 +12,31 @@ from decimal import Decimal
 
 import structlog
 
-from gateway.access.policy import Action, Grant
+from gateway.access.policy import Action
 from gateway.access.principal import Caller
 from gateway.domain.account import TradingState
 from gateway.domain.errors import (
     BadUserInput,
     ExchangeFailure,
     GatewayError,
-    NotInTime,
     NotLookedUp,
     NotRecorded,
+    UnknownAccount,
 )
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderType, PlaceOrder
 from gateway.domain.placements import Placement, PlacementState
-from gateway.domain.signing import Sign
 from gateway.exchange import ExchangeClient, PreparedRequest
 from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.audit import AuditTrail
-from gateway.services.market_data import MarketData, MarketView
-from gateway.services.order_audit import (
-    deny,
-    order_done,
-    order_not_sent,
-    order_sending,
-    order_terms,
-)
-from gateway.services.order_gate import OrderGate
+from gateway.services.order_audit import deny, order_done, order_terms
 from gateway.services.order_logs import order_ended, order_refused
-from gateway.services.order_outcomes import evidence_of, state_after
-from gateway.services.placements import Placements, Placing
+from gateway.services.order_outcomes import answered_by, evidence_of, state_after
+from gateway.services.order_preparation import OrderPreparation
+from gateway.services.placements import Placing
 from gateway.services.recent_placements import RecentPlacements
-from gateway.store.journal import OrderJournal, new_placement_id
+from gateway.store.journal import OrderJournal
 
 _log = structlog.get_logger(__name__)
 
@@ -64,55 +56,37 @@ _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class Orders:
-    """The one way by which orders reach the exchange.
-
-    `signer` gives what signs an account's requests. `ready_within_s`: how long an order may take
-    until it is to be recorded; one that takes longer is not sent. `lease_ms`: how long after its
-    window an order's sender has to record what became of it.
-    """
+    """The one way by which orders reach the exchange."""
 
     def __init__(  # noqa: PLR0913 - each is a part that an order passes through
         self,
         *,
-        gate: OrderGate,
-        placements: Placements,
+        preparation: OrderPreparation,
         placing: Placing,
         accounts: Accounts,
-        market_data: MarketData,
-        signer: Callable[[str], Sign],
         exchange: ExchangeClient,
         journal: OrderJournal,
         audit: AuditTrail,
         recent: RecentPlacements,
         now: Callable[[], int],
-        random_bytes: Callable[[int], bytes],
-        ready_within_s: float,
-        lease_ms: int,
         metrics: Metrics,
     ) -> None:
-        self._gate = gate
-        self._placements = placements
+        self._preparation = preparation
         self._placing = placing
         self._accounts = accounts
-        self._market_data = market_data
-        self._signer = signer
         self._exchange = exchange
         self._journal = journal
         self._audit = audit
         self._recent = recent
         self._now = now
-        self._random_bytes = random_bytes
-        self._ready_within_s = ready_within_s
-        self._lease_ms = lease_ms
         self._metrics = metrics
 
     async def place(self, caller: Caller, command: PlaceOrder) -> Placement:
         """Place the order, or return what became of it before.
 
-        Raises `BadUserInput`, `UnknownSymbol`, `SourceUnavailable` (no market list), what the gate
-        raises, `KeyUnavailable`, `AuditUnavailable` and `NotRecorded`: then nothing was sent. What
-        the exchange said is in the placement that is returned, and so is that nobody knows what it
-        did.
+        Raises `BadUserInput`, and what `OrderPreparation.record` raises: then nothing was sent.
+        What the exchange said is in the placement that is returned, and so is that nobody knows
+        what it did.
         """
         _check(command)
         identity = (caller.id, command.account, command.client_order_id)
@@ -122,11 +96,8 @@ class Orders:
         return placement
 
     async def trading_state(self, caller: Caller, account: str) -> TradingState:
-        """What is sent for the account now; without a journal that takes records, only cancels."""
-        state = await self._gate.trading_state(caller, account)
-        if state is TradingState.ACTIVE and not await self._journal.writable(account):
-            return TradingState.CANCEL_ONLY
-        return state
+        """What is sent for the account now; while none can be recorded, no order is."""
+        return await self._preparation.trading_state(caller, account)
 
     async def aclose(self, within_s: float) -> None:
         """Give what is under way `within_s` seconds, then give up on it.
@@ -143,7 +114,13 @@ class Orders:
             return await self._replay(caller, command, error)
 
     async def _replay(self, caller: Caller, command: PlaceOrder, error: GatewayError) -> Placement:
-        """What keeps an order from being sent now does not hide that it was sent before."""
+        """What keeps an order from being sent now does not hide that it was sent before.
+
+        But from who may not know of the account any more, everything of it is hidden.
+        """
+        if isinstance(error, UnknownAccount):
+            self._tell_refused(caller, command, error)
+            raise error
         try:
             standing = await self._journal.find(caller.id, command.account, command.client_order_id)
         except NotLookedUp as away:
@@ -152,7 +129,7 @@ class Orders:
         if standing is None or _withdrawn(standing):
             self._tell_refused(caller, command, error)
             raise error
-        return await self._placements.as_it_stands(standing)
+        return standing
 
     def _tell_refused(self, caller: Caller, command: PlaceOrder, error: GatewayError) -> None:
         self._metrics.orders.labels(error.code).inc()
@@ -161,54 +138,10 @@ class Orders:
         deny(self._audit, caller, Action.ORDERS_PLACE, command.account, error, **terms)
 
     async def _place(self, caller: Caller, command: PlaceOrder) -> Placement:
-        placement_id = new_placement_id(command.account, self._random_bytes)
-        sent = False
-        try:
-            intent, prepared = await self._ready_in_time(caller, command, placement_id)
-            standing = await self._begin(caller, intent, prepared)
-            if standing.id != intent.id:
-                return await self._placements.as_it_stands(standing)
-            sent = True
-        finally:
-            if not sent:
-                self._gate.withdraw(placement_id)
-        return await self._carry_out(caller, intent, prepared)
-
-    async def _ready_in_time(
-        self, caller: Caller, command: PlaceOrder, placement_id: str
-    ) -> tuple[Placement, PreparedRequest]:
-        try:
-            async with asyncio.timeout(self._ready_within_s) as deadline:
-                return await self._ready(caller, command, placement_id, deadline)
-        except TimeoutError:
-            raise NotInTime from None
-
-    async def _ready(
-        self, caller: Caller, command: PlaceOrder, placement_id: str, deadline: asyncio.Timeout
-    ) -> tuple[Placement, PreparedRequest]:
-        """Let the order pass the gate, sign it and put it on record."""
-        grant = await self._gate.permit(caller, command)
-        await MarketView(self._market_data, self._now).market(command.symbol)
-        await self._gate.claim(caller, grant, command, placement_id)
-        prepared = await self._exchange.prepare_order(self._signer(command.account), command)
-        await self._gate.recheck(caller, command)
-        if deadline.expired():  # for its cancellation can get lost: see `end_all`
-            raise TimeoutError
-        intent = self._intent(caller, command, placement_id, grant, prepared)
-        await self._audit.require(order_sending(caller, intent, prepared))
-        return intent, prepared
-
-    async def _begin(
-        self, caller: Caller, intent: Placement, prepared: PreparedRequest
-    ) -> Placement:
-        """Record the intent, or find the one that stands; whoever is not sent is on record too."""
-        standing = None
-        try:
-            standing = await self._journal.begin(intent)
-        finally:
-            if standing is None or standing.id != intent.id:
-                self._audit.note(order_not_sent(caller, intent, prepared, standing))
-        return standing
+        recorded = await self._preparation.record(caller, command)
+        if recorded.prepared is None:
+            return recorded.placement
+        return await self._carry_out(caller, recorded.placement, recorded.prepared)
 
     async def _carry_out(
         self, caller: Caller, intent: Placement, prepared: PreparedRequest
@@ -219,36 +152,12 @@ class Orders:
             given_up = replace(intent, state=PlacementState.UNKNOWN)
             self._audit.note(order_done(caller, given_up, prepared))
             raise
-        self._gate.settle(placement)
         self._accounts.order_answered(placement.command.account)
         self._recent.add(placement)
         self._metrics.orders.labels(placement.state.value).inc()
         order_ended(placement)
         self._audit.note(order_done(caller, placement, prepared))
         return await self._journal.finish(placement)
-
-    def _intent(
-        self,
-        caller: Caller,
-        command: PlaceOrder,
-        placement_id: str,
-        grant: Grant,
-        prepared: PreparedRequest,
-    ) -> Placement:
-        now = self._now()
-        return Placement(
-            id=placement_id,
-            principal=caller.id,
-            command=command,
-            state=PlacementState.SENDING,
-            created_at=now,
-            updated_at=now,
-            rule=grant.id,
-            signed_at=prepared.signed_at,
-            window=prepared.window,
-            digest=prepared.digest,
-            lease_until=now + prepared.window + self._lease_ms,
-        )
 
     async def _send(self, placement: Placement, prepared: PreparedRequest) -> Placement:
         try:
@@ -268,13 +177,15 @@ class Orders:
         )
 
     def _failed(self, placement: Placement, failure: ExchangeFailure) -> Placement:
+        now = self._now()
         state, rejection = state_after(failure)
         return replace(
             placement,
             state=state,
             rejection=rejection,
+            answered=answered_by(failure, now),
             evidence=evidence_of(failure),
-            updated_at=self._now(),
+            updated_at=now,
         )
 
 
