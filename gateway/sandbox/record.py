@@ -16,11 +16,12 @@ _PATHS = frozenset(path for _, path in ENDPOINTS)
 class Received:
     """A request as it came, without the API key and the signature, and what became of it.
 
-    path, parameters: no name and no value of more than LONGEST_TEXT characters.
+    path, parameters: no name and no value of more than LONGEST_TEXT characters. digest: the SHA-256
+    (hex) of the text that its signature covers, None without a signature.
     account: whose API key it names, whether or not it was signed with it. time: epoch ms.
     fault: the outcome of the fault that hit it. executed: the code that executing it gave, None
     unless (or until) it is executed. status, answered: the HTTP status that was sent and the code
-    in that reply; None when nothing was sent, or no such code.
+    in that reply; None when nothing was sent, or no such code. sequence: as the record counted it.
     """
 
     method: str
@@ -28,22 +29,26 @@ class Received:
     parameters: Mapping[str, str]
     account: str | None
     time: int
+    digest: str | None = None
     fault: str | None = None
     executed: str | None = None
     status: int | None = None
     answered: str | None = None
+    sequence: int = 0
 
 
 class Record:
     """The latest ``limit`` requests, client orders and trades; with 0 it keeps nothing.
 
-    ``counts`` is of requests by path; all paths that the document does not know are one.
+    ``counts`` is of requests by path; all paths that the document does not know are one. Each
+    request gets its ``sequence``, from 1 in the order in which they came, never twice.
     ``dropped`` counts what had to make room, by kind.
     """
 
     def __init__(self, clients: Iterable[str], limit: int) -> None:
         self._clients = frozenset(clients)
         self._limit = limit
+        self._received = 0
         self.counts: Counter[str] = Counter()
         self.requests: deque[Received] = deque()
         self.trades: deque[Trade] = deque()
@@ -54,6 +59,8 @@ class Record:
         """Keep a request; what becomes of it is written into it."""
         if not self._limit:
             return
+        self._received += 1
+        request.sequence = self._received
         self.counts[request.path if request.path in _PATHS else UNKNOWN_PATHS] += 1
         self.requests.append(request)
         if len(self.requests) > self._limit:

@@ -1,6 +1,7 @@
 """The HTTP edge: bytes to the exchange and back, with the faults that are asked for."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from gateway.sandbox.endpoints import Clock
 from gateway.sandbox.exchange import ENDPOINTS, Exchange
 from gateway.sandbox.faults import Fault, Faults, Outcome
 from gateway.sandbox.faulty_replies import JSON, Reply, coded, faulty_reply
-from gateway.sandbox.parameters import RawRequest, read_parameters
+from gateway.sandbox.parameters import Parameters, RawRequest, read_parameters
 from gateway.sandbox.record import LONGEST_TEXT, Received, Record
 from gateway.sandbox.replies import encode
 
@@ -63,12 +64,14 @@ class RestEdge:
             self._execute(raw, received, received.time)
 
     def _note(self, raw: RawRequest) -> Received:
+        parameters = _readable(raw)
         received = Received(
             method=raw.method,
             path=raw.path[:LONGEST_TEXT],
-            parameters=_recordable(raw),
+            parameters=_recordable(parameters),
             account=self._owners.get(raw.api_key or ""),
             time=self._clock(),
+            digest=_digest(parameters),
         )
         self._record.note_request(received)
         return received
@@ -110,17 +113,28 @@ async def _read(request: Request) -> RawRequest:
     )
 
 
-def _recordable(raw: RawRequest) -> dict[str, str]:
-    """The parameters without credentials, and without more of each than is worth keeping."""
+def _readable(raw: RawRequest) -> Parameters:
+    """The parameters; none where they cannot be read."""
     try:
-        values = read_parameters(raw).values
+        return read_parameters(raw)
     except Refusal:
-        return {}
+        return Parameters({})
+
+
+def _recordable(parameters: Parameters) -> dict[str, str]:
+    """The parameters without credentials, and without more of each than is worth keeping."""
     return {
         name[:LONGEST_TEXT]: value[:LONGEST_TEXT]
-        for name, value in values.items()
+        for name, value in parameters.values.items()
         if name.lower() not in _API_KEY_NAMES
     }
+
+
+def _digest(parameters: Parameters) -> str | None:
+    """Tell one signed request from all others without showing it."""
+    if parameters.signature is None:
+        return None
+    return hashlib.sha256(parameters.signed_text.encode()).hexdigest()
 
 
 async def _deliver(reply: Reply, request: Request, send: Send, *, whole: bool) -> None:

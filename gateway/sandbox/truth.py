@@ -129,11 +129,13 @@ def _withdrawal_row(withdrawal: Withdrawal) -> Body:
 
 def _request_row(received: Received) -> Body:
     return {
+        "sequence": received.sequence,
         "time": received.time,
         "method": received.method,
         "path": received.path,
         "parameters": received.parameters,
         "account": received.account,
+        "digest": received.digest,
         "fault": received.fault,
         "executed": received.executed,
         "status": received.status,

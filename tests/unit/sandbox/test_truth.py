@@ -1,10 +1,12 @@
 from decimal import Decimal
+from hashlib import sha256
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 
 from gateway.sandbox.market_maker import HOUSE_ACCOUNTS
-from tests.unit.sandbox.clients import Trader, asked, now_ms
+from tests.unit.sandbox.clients import Trader, asked, hmac_hex, now_ms
 
 pytestmark = pytest.mark.anyio
 
@@ -26,10 +28,12 @@ async def test_received_requests_are_counted_and_shown_without_credentials(
     first = body["requests"][0]
     assert abs(first.pop("time") - now_ms()) < 60_000
     assert first == {
+        "sequence": 1,
         "method": "GET",
         "path": "v3/api/market/depth",
         "parameters": {"symbol": "BTCTRY"},
         "account": None,
+        "digest": None,
         "fault": None,
         "executed": "00000",
         "status": 200,
@@ -42,6 +46,38 @@ async def test_received_requests_are_counted_and_shown_without_credentials(
     assert (own["path"], own["account"]) == ("v3/api/balance/wallet", "ann")
     emptied = (await http.delete("/control/requests")).json()
     assert emptied == {"counts": {}, "requests": [], "dropped": 0}
+
+
+@pytest.mark.parametrize("form", ["query", "form", "json"])
+async def test_a_signed_request_is_known_by_the_digest_of_the_text_that_was_signed(
+    http: httpx.AsyncClient, ann: Trader, form: str
+) -> None:
+    text = f"symbol=BTCUSDT&price=50000&amount=1&timestamp={now_ms()}"
+    signature = hmac_hex(ann.secret, text)
+    url = "/v3/api/market/limit-buy"
+    pairs = {**dict(parse_qsl(text)), "signature": signature}
+    match form:
+        case "query":
+            await http.post(f"{url}?signature={signature}&{text}", headers=ann.headers)
+        case "form":
+            await http.post(url, data=pairs, headers=ann.headers)
+        case _:
+            await http.post(url, json=pairs, headers=ann.headers)
+    (row,) = (await asked(http, "requests"))["requests"]
+    assert (row["executed"], row["digest"]) == ("00000", sha256(text.encode()).hexdigest())
+
+
+async def test_requests_are_counted_as_they_came_and_no_number_is_given_twice(
+    http: httpx.AsyncClient, ann: Trader
+) -> None:
+    await http.get("/v3/api/ping")
+    await ann.wallet()
+    rows = (await asked(http, "requests"))["requests"]
+    assert [row["sequence"] for row in rows] == [1, 2]
+    await http.delete("/control/requests")
+    await http.get("/v3/api/ping")
+    (row,) = (await asked(http, "requests"))["requests"]
+    assert row["sequence"] == 3
 
 
 async def test_of_a_received_request_no_text_is_kept_that_is_too_long(
