@@ -24,13 +24,13 @@ from gateway.sandbox.history import invent_history
 from gateway.sandbox.hub import StreamHub
 from gateway.sandbox.ledger import Ledger
 from gateway.sandbox.market_maker import HOUSE_ACCOUNTS, HOUSE_BALANCE, MarketMaker
-from gateway.sandbox.record import Record
+from gateway.sandbox.record import Received, Record
 from gateway.sandbox.rest import RestEdge
 from gateway.sandbox.streams import StreamEdge
 from gateway.sandbox.treasury import Treasury
 from gateway.sandbox.truth import Truth
 
-RECORD_LIMIT = 20_000
+RECORD_LIMIT = 200_000
 _ID_BYTES = 36
 
 
@@ -45,10 +45,10 @@ class _Parts:
     record: Record
     faults: Faults
 
-    def publish(self) -> None:
+    def publish(self, cause: Received | None = None) -> None:
         """Record what happened since the last call, and tell whoever listens."""
         events = self.venue.engine.take_events()
-        self.record.note_events(events)
+        self.record.note_events(events, cause)
         self.hub.publish(events)
 
 

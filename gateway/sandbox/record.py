@@ -20,8 +20,9 @@ class Received:
     (hex) of the text that its signature covers, None without a signature.
     account: whose API key it names, whether or not it was signed with it. time: epoch ms.
     fault: the outcome of the fault that hit it. executed: the code that executing it gave, None
-    unless (or until) it is executed. status, answered: the HTTP status that was sent and the code
-    in that reply; None when nothing was sent, or no such code. sequence: as the record counted it.
+    unless (or until) it is executed. order_id: of the order that executing it placed.
+    status, answered: the HTTP status that was sent and the code in that reply; None when nothing
+    was sent, or no such code. sequence: as the record counted it.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Received:
     digest: str | None = None
     fault: str | None = None
     executed: str | None = None
+    order_id: str | None = None
     status: int | None = None
     answered: str | None = None
     sequence: int = 0
@@ -67,12 +69,17 @@ class Record:
             self.requests.popleft()
             self.dropped["requests"] += 1
 
-    def note_events(self, events: Iterable[Event]) -> None:
-        """Keep the clients' orders as they are now, and all trades."""
+    def note_events(self, events: Iterable[Event], cause: Received | None = None) -> None:
+        """Keep the clients' orders as they are now, and all trades.
+
+        A new order of the account whose request was the ``cause`` is what that request placed.
+        """
         if not self._limit:
             return
         for event in events:
             if isinstance(event, OrderChanged) and event.order.account_id in self._clients:
+                if cause is not None and event.order.account_id == cause.account:
+                    self._note_cause(event.order, cause)
                 self._note_order(event.order)
             elif isinstance(event, Trade):
                 self._note_trade(event)
@@ -82,6 +89,10 @@ class Record:
         self.counts.clear()
         self.requests.clear()
         self.dropped["requests"] = 0
+
+    def _note_cause(self, order: Order, cause: Received) -> None:
+        if order.order_id not in self.orders:
+            cause.order_id = order.order_id
 
     def _note_trade(self, trade: Trade) -> None:
         self.trades.append(trade)

@@ -22,15 +22,16 @@ _API_KEY_NAMES = frozenset({"apikey", "x-apnk-apikey"})
 
 
 class RestEdge:
-    """An ASGI application that answers every path; ``publish`` is called after each execution.
+    """An ASGI application that answers every path.
 
-    ``owners`` gives the account of each API key.
+    ``publish`` is called after each execution with the request that was executed; ``owners`` gives
+    the account of each API key.
     """
 
     def __init__(
         self,
         exchange: Exchange,
-        publish: Callable[[], None],
+        publish: Callable[[Received], None],
         faults: Faults,
         record: Record,
         *,
@@ -88,16 +89,16 @@ class RestEdge:
         if (raw.method, raw.path) not in ENDPOINTS:
             reply = coded(Code.INVALID_REQUEST.value, status=404)
         else:
-            reply = self._ask(raw, arrived)
+            reply = self._ask(raw, received, arrived)
         received.executed = reply.code
         return reply
 
-    def _ask(self, raw: RawRequest, arrived: int) -> Reply:
+    def _ask(self, raw: RawRequest, received: Received, arrived: int) -> Reply:
         try:
             body = self._exchange.answer(raw, arrived)
         except Refusal as refusal:
             return coded(refusal.code.value)
-        self._publish()
+        self._publish(received)
         return Reply(200, JSON, encode(body), Code.SUCCESS.value)
 
 

@@ -138,6 +138,7 @@ def _request_row(received: Received) -> Body:
         "digest": received.digest,
         "fault": received.fault,
         "executed": received.executed,
+        "orderId": received.order_id,
         "status": received.status,
         "answered": received.answered,
     }

@@ -36,6 +36,7 @@ async def test_received_requests_are_counted_and_shown_without_credentials(
         "digest": None,
         "fault": None,
         "executed": "00000",
+        "orderId": None,
         "status": 200,
         "answered": "00000",
     }
@@ -78,6 +79,17 @@ async def test_requests_are_counted_as_they_came_and_no_number_is_given_twice(
     await http.get("/v3/api/ping")
     (row,) = (await asked(http, "requests"))["requests"]
     assert row["sequence"] == 3
+
+
+async def test_each_request_is_told_with_the_order_that_it_placed_whatever_the_reply_showed(
+    http: httpx.AsyncClient, ann: Trader, bob: Trader
+) -> None:
+    resting = (await ann.limit("sell", "50000", "1"))["order"]["orderId"]
+    await bob.call("POST", "market/market-buy", symbol="BTCUSDT", amount="0.5")
+    await ann.call("POST", "market/cancel-order", orderId=resting)
+    rows = (await asked(http, "requests"))["requests"]
+    (bought,) = (await asked(http, "truth", account="bob"))["orders"]
+    assert [row["orderId"] for row in rows] == [resting, bought["orderId"], None]
 
 
 async def test_of_a_received_request_no_text_is_kept_that_is_too_long(
