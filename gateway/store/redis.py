@@ -4,18 +4,32 @@ The library retries nothing by itself: what may be tried again is decided where 
 Reads may. A write may when running it twice is the same as running it once.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 T = TypeVar("T")
+
+_RUN_ID = re.compile(rb"^run_id:([0-9a-f]{40})\r?$", re.MULTILINE)
+_SHARE_OF_TIMEOUT = 0.9
+"""Of a command's timeout, what WAITAOF may take, so that its answer comes before that is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitAof:
+    """Where a write must be on disk before it counts: on this server (1 or 0), on replicas."""
+
+    local: int
+    replicas: int
 
 
 @dataclass(eq=False)
@@ -43,21 +57,48 @@ class BadStoreUrl(ValueError):
 
 @asynccontextmanager
 async def open_redis(
-    url: str, *, connect_timeout: float, command_timeout: float, max_connections: int
+    url: str,
+    *,
+    connect_timeout: float,
+    command_timeout: float,
+    max_connections: int,
+    on_server: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Redis]:
     """Give a client of the Redis at `url`, and close it at the end. Nothing connects yet.
 
-    Timeouts in seconds; waiting for a free connection counts as connecting. Raises `BadStoreUrl`.
+    Timeouts in seconds; waiting for a free connection counts as connecting. `on_server` is told the
+    run id of the server at the other end of each new connection before anything else is sent over
+    it; a server that does not tell its run id is away. Raises `BadStoreUrl`.
     """
-    client = Redis.from_pool(_pool(url, connect_timeout, command_timeout, max_connections))
+    greet = None if on_server is None else _asks_run_id(on_server)
+    client = Redis.from_pool(_pool(url, connect_timeout, command_timeout, max_connections, greet))
     try:
         yield client
     finally:
         await client.aclose()
 
 
+Greeting = Callable[[Connection], Awaitable[None]]
+
+
+def _asks_run_id(on_server: Callable[[str], None]) -> Greeting:
+    async def greet(connection: Connection) -> None:
+        await connection.on_connect()
+        await connection.send_command("INFO", "server")
+        told = _RUN_ID.search(await connection.read_response())
+        if told is None:
+            raise RedisConnectionError
+        on_server(told[1].decode())
+
+    return greet
+
+
 def _pool(
-    url: str, connect_timeout: float, command_timeout: float, max_connections: int
+    url: str,
+    connect_timeout: float,
+    command_timeout: float,
+    max_connections: int,
+    greet: Greeting | None,
 ) -> BlockingConnectionPool:
     try:
         return BlockingConnectionPool.from_url(
@@ -68,6 +109,7 @@ def _pool(
             timeout=connect_timeout,
             max_connections=max_connections,
             retry=Retry(NoBackoff(), retries=0),
+            redis_connect_func=greet,
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
     except ValueError:
@@ -112,7 +154,32 @@ async def would_write(redis: Redis, key: str) -> None:
     await redis.set(key, "", xx=True)
 
 
-async def run_script(redis: Redis, text: str, keys: Sequence[str], values: Sequence[Any]) -> Any:  # noqa: ANN401 - what a script answers, the script decides
-    """Run a Lua script. By its text: it is short, and a restarted server knows no hashes."""
-    answer = redis.execute_command("EVAL", text, len(keys), *keys, *values)  # type: ignore[no-untyped-call]
-    return await answer
+async def run_script(  # what a script answers, the script decides
+    redis: Redis,
+    text: str,
+    keys: Sequence[str],
+    values: Sequence[Any],
+    *,
+    wait: WaitAof | None = None,
+) -> Any:  # noqa: ANN401
+    """Run a Lua script. By its text: it is short, and a restarted server knows no hashes.
+
+    With `wait`, return only once what it wrote is on disk where it has to be; when that is not so
+    in time, raise `StoreUnavailable`, and it may get there yet. What an earlier run wrote, and this
+    one found, is not waited for.
+    """
+    script = ("EVAL", text, len(keys), *keys, *values)
+    if wait is None:
+        return await redis.execute_command(*script)  # type: ignore[no-untyped-call]
+    async with redis.pipeline(transaction=False) as together:
+        together.execute_command(*script)
+        together.execute_command("WAITAOF", wait.local, wait.replicas, _patience_ms(redis))
+        answer, (local, replicas) = await together.execute()
+    if local < wait.local or replicas < wait.replicas:
+        raise StoreUnavailable("TooFewAcknowledgements")
+    return answer
+
+
+def _patience_ms(redis: Redis) -> int:
+    timeout: float = redis.get_connection_kwargs()["socket_timeout"]  # type: ignore[no-untyped-call]
+    return int(timeout * 1000 * _SHARE_OF_TIMEOUT)
