@@ -72,6 +72,7 @@ async def open_upstream(given: Given, governance: Governance) -> AsyncIterator[U
                 reads=reads,
                 queue_size=settings.stream_queue,
                 timing=AccountTiming(linger_s=settings.feed_linger_s),
+                exchange_now=clock.now,
             )
 
         streams = AccountStreams(open_stream)

@@ -1,15 +1,15 @@
-"""The orders and balances of an account as they change, from its private stream."""
+"""What happens on an account, from its private stream and from what is read beside it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, cast
 
 import structlog
 
-from gateway.domain.account import Balance, BalanceChange
+from gateway.domain.account import Balance, BalanceChange, Fill
 from gateway.domain.errors import (
     GatewayError,
     Refused,
@@ -30,17 +30,15 @@ from gateway.domain.streams import (
     Update,
 )
 from gateway.exchange import ExchangeClient, Feed
+from gateway.services.account_followers import AccountNews, Follower
 from gateway.services.account_mirror import AccountMirror
-from gateway.services.mailbox import Mailbox
+from gateway.services.account_standing import Standing
 from gateway.services.signed_reads import SignedReads
 
 _log = structlog.get_logger(__name__)
 
 ACCOUNT = Topic(TopicKind.ACCOUNT)
 _LASTING = (Refused, KeyUnavailable)
-
-T = TypeVar("T", Order, Balance)
-_Mailboxes: TypeAlias = set[Mailbox[tuple[T | Gap, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +65,10 @@ class AccountStream:
     meanwhile. What stands is known when open orders, wallet and fills have all been read since
     the stream began. Where the exchange refuses that, the subscriptions end: at once when it
     refuses the login, and when it refuses a reading after each of the pauses. While somebody
-    listens, fills that are outdated are read again. No subscription tells them yet: what an account
-    that trades costs is one 'Get User Trades' in `fills_every_s`.
+    listens, fills that are outdated are read again: what an account that trades costs is one
+    'Get User Trades' in `fills_every_s`.
+
+    `exchange_now` is the exchange's time in ms at the most, or None.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class AccountStream:
         reads: SignedReads,
         queue_size: int,
         timing: AccountTiming,
+        exchange_now: Callable[[], int | None],
     ) -> None:
         self._account = account
         self._feed = feed
@@ -87,14 +88,18 @@ class AccountStream:
         self._reads = reads
         self._queue_size = queue_size
         self._timing = timing
+        self._exchange_now = exchange_now
         self._mirror = AccountMirror()
         self._whole = False
+        self._started = 0.0
+        self._since: int | None = None
+        self._standing: Standing | None = None
         self._denied = False
         self._unread: GatewayError | None = None
         self._ended: list[Order] = []
-        self._followers_of_orders: _Mailboxes[Order] = set()
-        self._followers_of_balances: _Mailboxes[Balance] = set()
-        self._listeners = 0
+        self._followers: set[Follower] = set()
+        self._holders = 0
+        self._leaving: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._rereading: asyncio.Task[None] | None = None
         self._rereading_fills: asyncio.Task[None] | None = None
@@ -114,6 +119,47 @@ class AccountStream:
         """What is known of the account; it is whole and followed while its fills are current."""
         return self._mirror
 
+    @property
+    def whole_since(self) -> int | None:
+        """From when on nothing that ended is missing here (ms, by the exchange); None: it may be.
+
+        A connection that has died counts until that is noticed.
+        """
+        if not self._whole or self._since is None:
+            return None
+        return max(self._since, self._mirror.orders.forgotten_until)
+
+    @property
+    def standing(self) -> Standing | None:
+        """The account at its last reading of the fills; None while it is not whole."""
+        return self._standing if self._whole else None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the account followed, and for a while after, though nobody listens."""
+        self._feed.want(ACCOUNT)
+        self._holders += 1
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            self._leave_soon()
+
+    async def read_fills(self) -> None:
+        """Read the fills once more, so that `standing` is of now; raises what `SignedReads` does.
+
+        It raises `SourceUnavailable` where the stream is not whole all the while.
+        """
+        session, begun, at = self._started, self._mirror.fills.mark(), self._exchange_now()
+        orders, balances = self._mirror.orders.open_orders(), self._mirror.balances.balances()
+        fills = await self._reads.read(self._account, self._exchange.fills)
+        if not self._whole or session != self._started:
+            raise SourceUnavailable(f"the stream of account {self._account}")
+        news = self._mirror.fills.take(fills, begun)
+        if news is not None and at is not None:
+            self._standing = Standing(at=at, orders=orders, balances=balances, fills=fills)
+        self._deliver(*(news or ()))
+
     async def run(self) -> None:
         """Hold the account's connection while it is wanted, until cancelled."""
         try:
@@ -121,6 +167,8 @@ class AccountStream:
         finally:
             for task in self._tasks:
                 task.cancel()
+            if self._leaving is not None:
+                self._leaving.cancel()
 
     def renew(self) -> None:
         """Log in again with the key that is now the account's; subscribers see a `Gap`."""
@@ -142,6 +190,7 @@ class AccountStream:
                 self._reread_fills_soon()
             case Started():
                 self._login_accepted()
+                self._started = _now()
                 self._rereading = self._begin(self._reread())
             case Broken(since=since, reason=reason):
                 self._break(Gap(since, reason))
@@ -154,41 +203,45 @@ class AccountStream:
         Raises `SourceUnavailable`, `StreamRefused`, `KeyUnavailable` or an `ExchangeFailure` when
         they are not known, and `UnknownAccount` once there is no key of the account.
         """
-        return self._follow(self._followers_of_orders, self._mirror.orders.open_orders)
+        return cast("AsyncIterator[Order | Gap]", self._follow((Order, Gap)))
 
     def balances(self) -> AsyncIterator[Balance | Gap]:
         """Yield all balances, then every change; raises what `orders` raises."""
-        return self._follow(self._followers_of_balances, self._mirror.balances.balances)
+        return cast("AsyncIterator[Balance | Gap]", self._follow((Balance, Gap)))
 
-    async def _follow(
-        self, followers: _Mailboxes[T], standing: Callable[[], tuple[T, ...]]
-    ) -> AsyncIterator[T | Gap]:
-        mailbox: Mailbox[tuple[T | Gap, ...]] = Mailbox(self._queue_size)
-        self._feed.want(ACCOUNT)
-        self._listeners += 1
-        try:
-            followers.add(mailbox)
-            if self._whole:
-                mailbox.put(standing())
-                self._reread_fills_soon()
-            elif self._denied:
-                mailbox.fail(StreamRefused(self._account))
-            events = aiter(mailbox)
-            for event in await self._first(events):
-                yield event
-            async for told in events:
-                for event in told:
+    def everything(self) -> AsyncIterator[AccountNews]:
+        """Yield open orders and balances, then every change and each new fill, as it is learnt.
+
+        A `Gap` without a break of the stream: fills came that no list shows any more. Raises what
+        `orders` raises.
+        """
+        return self._follow((Order, Balance, Fill, Gap))
+
+    async def _follow(self, kinds: tuple[type, ...]) -> AsyncIterator[AccountNews]:
+        follower = Follower(kinds, self._queue_size)
+        with self.held():
+            try:
+                self._followers.add(follower)
+                if self._whole:
+                    follower.tell(self._all_that_stands(), even_nothing=True)
+                    self._reread_fills_soon()
+                elif self._denied:
+                    follower.end(StreamRefused(self._account))
+                tellings = follower.tellings()
+                for event in await self._first(tellings):
                     yield event
-        finally:
-            followers.discard(mailbox)
-            self._listeners -= 1
-            if not self._listeners:
-                self._begin(self._leave_later())
+                async for told in tellings:
+                    for event in told:
+                        yield event
+            finally:
+                self._followers.discard(follower)
 
-    async def _first(self, events: AsyncIterator[tuple[T | Gap, ...]]) -> tuple[T | Gap, ...]:
+    async def _first(
+        self, tellings: AsyncIterator[tuple[AccountNews, ...]]
+    ) -> tuple[AccountNews, ...]:
         try:
             async with asyncio.timeout(self._timing.start_within_s):
-                return await anext(events)
+                return await anext(tellings)
         except TimeoutError:
             away = SourceUnavailable(f"the stream of account {self._account}")
             raise self._unread or away from None
@@ -205,39 +258,36 @@ class AccountStream:
         self._end(StreamRefused(self._account))
 
     def _end(self, reason: GatewayError) -> None:
-        """End every subscription: a reason that lasts is better told than waited for."""
-        for orders in self._followers_of_orders:
-            orders.fail(reason)
-        for balances in self._followers_of_balances:
-            balances.fail(reason)
+        for follower in self._followers:
+            follower.end(reason)
 
     def _tell(self, news: Iterable[Order | Balance]) -> None:
         """Until all is known, news is part of it, and told with it; but an order that ended."""
         for value in news:
             if self._whole:
-                self._tell_at_once(value)
+                self._deliver(value)
             elif isinstance(value, Order) and value.status.terminal:
                 self._ended.append(value)
         if len(self._ended) > self._queue_size:
-            self._tell_of_orders()
+            self._deliver(*self._ended)
+            self._ended.clear()
 
-    def _tell_at_once(self, value: Order | Balance) -> None:
-        if isinstance(value, Order):
-            _deliver(self._followers_of_orders, value)
-        else:
-            _deliver(self._followers_of_balances, value)
+    def _deliver(self, *news: AccountNews, even_nothing: bool = False) -> None:
+        for follower in self._followers:
+            follower.tell(news, even_nothing=even_nothing)
 
-    def _tell_of_orders(self, *standing: Order) -> None:
-        _deliver(self._followers_of_orders, *standing, *self._ended)
-        self._ended.clear()
+    def _all_that_stands(self) -> tuple[Order | Balance, ...]:
+        return (*self._mirror.orders.open_orders(), *self._mirror.balances.balances())
 
     def _break(self, gap: Gap) -> None:
         self._stop_rereading()
         self._mirror.fills.outdate()
         if self._whole:
-            self._whole = False
-            _deliver(self._followers_of_orders, gap)
-            _deliver(self._followers_of_balances, gap)
+            self._not_whole()
+            self._deliver(gap)
+
+    def _not_whole(self) -> None:
+        self._whole, self._since, self._standing = False, None, None
 
     def _stop_rereading(self) -> None:
         """What was asked for before a break must not stand for what came after it."""
@@ -278,16 +328,19 @@ class AccountStream:
             fills = reads.create_task(self._reads.read(self._account, exchange.fills))
         await asyncio.sleep(self._timing.settle_s)
         mirror.balances.reconcile(wallet.result(), balances_begun)
-        mirror.fills.take(fills.result(), fills_begun)
-        self._become_whole(mirror.orders.reconcile(orders.result(), orders_begun))
+        filled = mirror.fills.take(fills.result(), fills_begun) or ()
+        self._become_whole(mirror.orders.reconcile(orders.result(), orders_begun), filled)
 
-    def _become_whole(self, changed: Iterable[Order]) -> None:
-        self._ended += (order for order in changed if order.status.terminal)
-        self._tell_of_orders(*self._mirror.orders.open_orders())
-        _deliver(self._followers_of_balances, *self._mirror.balances.balances())
+    def _become_whole(self, changed: Iterable[Order], filled: Iterable[Fill | Gap]) -> None:
+        ended = [*self._ended, *(order for order in changed if order.status.terminal)]
+        self._ended.clear()
+        orders, balances = self._mirror.orders.open_orders(), self._mirror.balances.balances()
+        self._deliver(*orders, *ended, *balances, *filled, even_nothing=True)
         if self._unread is not None:
             _log.info("account.read", account=self._account)
         self._whole, self._unread = True, None
+        if (now := self._exchange_now()) is not None:
+            self._since = now - int((_now() - self._started) * 1000)
         self._reread_fills_soon()
 
     async def _settle_later(self, asset: str, mark: int) -> None:
@@ -300,25 +353,28 @@ class AccountStream:
             self._rereading_fills = self._begin(self._reread_fills())
 
     def _fills_wanted(self) -> bool:
-        return bool(self._listeners) and self._whole and not self._mirror.fills.current
+        return bool(self._holders) and self._whole and not self._mirror.fills.current
 
     async def _reread_fills(self) -> None:
         """What outdates them while they are on their way is for the next time."""
         while self._fills_wanted():
             await asyncio.sleep(self._timing.fills_every_s)
-            begun = self._mirror.fills.mark()
             with suppress(GatewayError):
-                fills = await self._reads.read(self._account, self._exchange.fills)
-                self._mirror.fills.take(fills, begun)
+                await self.read_fills()
 
-    async def _leave_later(self) -> None:
-        await asyncio.sleep(self._timing.linger_s)
-        if not self._listeners:
+    def _leave_soon(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+        loop = asyncio.get_running_loop()
+        self._leaving = loop.call_later(self._timing.linger_s, self._leave)
+
+    def _leave(self) -> None:
+        if not self._holders:
             self._stop_rereading()
             self._feed.unwant(ACCOUNT)
             self._mirror.orders.forget_open()
-            self._mirror.fills.outdate()
-            self._whole = False
+            self._mirror.fills.forget()
+            self._not_whole()
             self._ended.clear()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -328,7 +384,5 @@ class AccountStream:
         return task
 
 
-def _deliver(followers: _Mailboxes[T], *told: T | Gap) -> None:
-    """Tell it all as one event: however much stands, it fits where one change does."""
-    for mailbox in followers:
-        mailbox.put(told)
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,6 +1,7 @@
 """The last fills of one account, and whether they are all there is."""
 
 from gateway.domain.account import Fill
+from gateway.domain.streams import Gap
 
 
 class FillMirror:
@@ -8,6 +9,7 @@ class FillMirror:
 
     def __init__(self) -> None:
         self._fills: tuple[Fill, ...] = ()
+        self._known = False
         self._outdated = 0
         self._taken = -1
 
@@ -28,7 +30,29 @@ class FillMirror:
         """Note that there may be a new fill."""
         self._outdated += 1
 
-    def take(self, fills: tuple[Fill, ...], begun: int) -> None:
-        """Take the fills that were asked for at `begun`, unless later ones have come already."""
-        if begun >= self._taken:
-            self._fills, self._taken = fills, begun
+    def forget(self) -> None:
+        """Nobody follows any more: whatever is read next is not new to anybody."""
+        self.outdate()
+        self._known = False
+
+    def take(self, fills: tuple[Fill, ...], begun: int) -> tuple[Fill | Gap, ...] | None:
+        """Take the fills that were asked for at `begun`; return what is new, oldest first.
+
+        None: later ones have come already. A `Gap` comes first when the list does not go back to
+        those that were known, so that some may be missing.
+        """
+        if begun < self._taken:
+            return None
+        before, known = self._fills, self._known
+        self._fills, self._taken, self._known = fills, begun, True
+        return _new_among(fills, before) if known else ()
+
+
+def _new_among(fills: tuple[Fill, ...], before: tuple[Fill, ...]) -> tuple[Fill | Gap, ...]:
+    """The exchange lists so many of the newest: what was known is found again further down."""
+    for new in range(len(fills)):
+        if fills[new:] == before[: len(fills) - new]:
+            return fills[:new][::-1]
+    if not before or not fills:
+        return fills[::-1]
+    return (Gap(before[0].time, "more was traded than the list of fills shows"), *fills[::-1])

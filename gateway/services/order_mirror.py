@@ -1,13 +1,13 @@
 """The open orders of one account, as its stream and its lists tell them together."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
 from gateway.domain.orders import Order, OrderStatus
 
-_ENDED_KEPT = 1000
+_ENDED_KEPT = 10_000
 _UNKNOWN = OrderStatus.CLOSED_UNKNOWN
 _KNOWN_ENDS = (OrderStatus.FILLED, OrderStatus.CANCELLED)
 
@@ -20,17 +20,26 @@ class OrderMirror:
     a list without a frame that says why is CLOSED_UNKNOWN: filled and cancelled look the same. A
     frame that says it later is told. If the list only lagged behind, the order reopens as soon as a
     later list shows it, or a frame tells more filled.
+
+    `forgotten_until`: of orders placed until then (ms) an end may have been told that is not kept.
     """
 
     def __init__(self) -> None:
         self._open: dict[str, Order] = {}
         self._ended: OrderedDict[str, tuple[int, Order]] = OrderedDict()
+        self._unnamed: deque[Order] = deque(maxlen=_ENDED_KEPT)
         self._counter = 0
+        self.forgotten_until = 0
         self._seen: dict[str, int] = {}
 
     def open_orders(self) -> tuple[Order, ...]:
         """What is open, in the order in which it was learnt."""
         return tuple(self._open.values())
+
+    def ended_orders(self, since: int) -> tuple[Order, ...]:
+        """Those placed since then (ms) whose end a frame told, back to `forgotten_until`."""
+        ended = (*(order for _, order in self._ended.values()), *self._unnamed)
+        return tuple(each for each in ended if each.time >= since and each.status is not _UNKNOWN)
 
     def mark(self) -> int:
         """The count to hand to `reconcile` with a list that is asked for now."""
@@ -45,6 +54,7 @@ class OrderMirror:
         """Take a frame; return the order as it now is, or None when it is of an earlier time."""
         order_id = order.order_id
         if order_id is None:
+            self._remember_unnamed(order)
             return order
         if self._falls_back(order):
             return None
@@ -111,7 +121,15 @@ class OrderMirror:
         self._seen.pop(order_id, None)
         self._ended[order_id] = (self._counter, order)
         while len(self._ended) > _ENDED_KEPT:
-            self._ended.popitem(last=False)
+            _, (_, forgotten) = self._ended.popitem(last=False)
+            self.forgotten_until = max(self.forgotten_until, forgotten.time)
+
+    def _remember_unnamed(self, order: Order) -> None:
+        if not order.status.terminal:
+            return
+        if len(self._unnamed) == _ENDED_KEPT:
+            self.forgotten_until = max(self.forgotten_until, self._unnamed[0].time)
+        self._unnamed.append(order)
 
 
 def _filled(order: Order) -> Decimal:

@@ -149,6 +149,7 @@ async def desk_of(
         reads=reads_of(watch),
         queue_size=100,
         timing=AccountTiming(linger_s=60),
+        exchange_now=lambda: None,
     )
     account_feed.receive = stream.receive
     execution = Execution(SCHEMA)

@@ -13,7 +13,7 @@ from gateway.domain.orders import Order
 from gateway.domain.streams import Gap
 from gateway.services.account_stream import AccountStream, AccountTiming
 from tests.unit.services.desks import Watch, reads_of
-from tests.unit.services.examples import StandInExchange, StandInFeed, turns, until
+from tests.unit.services.examples import Clock, StandInExchange, StandInFeed, turns, until
 
 READS = ("open orders", "balances", "fills")
 
@@ -23,6 +23,7 @@ class Desk:
     stream: AccountStream
     feed: StandInFeed
     exchange: StandInExchange
+    clock: Clock
 
     def list(self, *orders: Order) -> None:
         self.exchange.answers["open orders"] = orders
@@ -43,7 +44,7 @@ async def desk_of(
     start_within_s: float = 10,
     reread_pauses: tuple[float, ...] = (0.0, 0.5, 0.01),
 ) -> AsyncIterator[Desk]:
-    feed, exchange = StandInFeed(), StandInExchange()
+    feed, exchange, clock = StandInFeed(), StandInExchange(), Clock()
     stream = AccountStream(
         account="demo",
         feed=feed.feed,
@@ -57,11 +58,12 @@ async def desk_of(
             start_within_s=start_within_s,
             reread_pauses=reread_pauses,
         ),
+        exchange_now=clock,
     )
     running = asyncio.create_task(stream.run())
     await turns()
     try:
-        yield Desk(stream, feed, exchange)
+        yield Desk(stream, feed, exchange, clock)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -28,6 +28,7 @@ class Opened:
             reads=reads_of(Watch()),
             queue_size=10,
             timing=AccountTiming(linger_s=0),
+            exchange_now=lambda: None,
         )
 
 

@@ -1,0 +1,131 @@
+"""Following what happens on an account, for any number of followers, from any event on.
+
+What waits for a follower waits in Redis, not in memory: a slow one costs nothing, until what it has
+not read yet is no longer kept.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from weakref import WeakValueDictionary
+
+import structlog
+
+from gateway.domain.account_events import AccountEvent
+from gateway.domain.errors import NotLookedUp
+from gateway.domain.streams import Gap
+from gateway.store.account_events import AccountEventStore
+from gateway.store.redis import StoreUnavailable
+
+_log = structlog.get_logger(__name__)
+
+_CHUNK = 500
+_KEPT = 1_000
+
+_NO_LONGER_KEPT = "the events in between are no longer kept"
+_TOLD_ANEW = "the account's events were lost, or are counted anew"
+
+
+class AccountEvents:
+    """The events of all accounts. One reader for each account that somebody follows here.
+
+    `every_s`: seconds between two looks for new ones.
+    """
+
+    def __init__(self, store: AccountEventStore, *, every_s: float = 0.1) -> None:
+        self._store = store
+        self._every_s = every_s
+        self._tails: WeakValueDictionary[str, _Tail] = WeakValueDictionary()
+
+    async def follow(
+        self, account: str, after: int | None = None
+    ) -> AsyncGenerator[AccountEvent | Gap]:
+        """Every event behind number `after`, or from now on; it never ends by itself.
+
+        Where events are missing a `Gap` comes in their place, since the last one that was told
+        (0: since ever), and after it what there is. While Redis is away nothing comes, and later
+        nothing is missing; but to begin with, that raises `NotLookedUp`.
+        """
+        tail, newest = await self._tail(account)
+        at, since, turns = newest if after is None else after, 0, tail.turns
+        if at > newest:
+            yield Gap(since, _TOLD_ANEW)
+            at = newest
+        while True:
+            events = await tail.behind(at)
+            if tail.turns != turns:
+                yield Gap(since, _TOLD_ANEW)
+                at, turns = tail.turned_at, tail.turns
+                continue
+            for event in events:
+                if event.sequence != at + 1:
+                    yield Gap(since, _NO_LONGER_KEPT)
+                yield event
+                at, since = event.sequence, event.time
+
+    async def _tail(self, account: str) -> tuple["_Tail", int]:
+        """The reader of an account, and the number of the newest event as of now."""
+        try:
+            _, newest = await self._store.bounds(account)
+        except StoreUnavailable as away:
+            raise NotLookedUp from away
+        tail = self._tails.get(account)
+        if tail is None:
+            tail = self._tails[account] = _Tail(self._store, account, newest, self._every_s)
+        return tail, newest
+
+
+class _Tail:
+    """Reads an account's newest events for all who follow it here, while one of them waits.
+
+    `turns` counts how often the events that had been read were found replaced by others, or gone,
+    as after a restore of Redis; they go on behind number `turned_at`.
+    """
+
+    def __init__(self, store: AccountEventStore, account: str, newest: int, every_s: float) -> None:
+        self._store = store
+        self._account = account
+        self._every_s = every_s
+        self._at = newest
+        self._recent: deque[AccountEvent] = deque(maxlen=_KEPT)
+        self._looking = asyncio.Lock()
+        self._away = False
+        self.turns = 0
+        self.turned_at = newest
+
+    async def behind(self, at: int) -> Sequence[AccountEvent]:
+        """Some events behind number `at`, in order, once there are any; none after a turn."""
+        turns = self.turns
+        while self.turns == turns:
+            if at < self._at:
+                found = self._remembered(at) or await self._stored(at)
+            else:
+                found = await self._next(at)
+            if found:
+                return found
+        return ()
+
+    def _remembered(self, at: int) -> list[AccountEvent]:
+        """All behind number `at`, if the one next to it is still at hand."""
+        if not self._recent or at + 1 < self._recent[0].sequence:
+            return []
+        found: list[AccountEvent] = []
+        for event in reversed(self._recent):
+            if event.sequence <= at:
+                break
+            found.append(event)
+        return found[::-1]
+
+    async def _stored(self, at: int) -> Sequence[AccountEvent]:
+        found = await self._read(at)
+        return found
+
+    async def _next(self, at: int) -> Sequence[AccountEvent]:
+        # Whoever of the followers comes first looks for all; the others find what it found.
+        async with self._looking:
+            if at >= self._at:
+                await asyncio.sleep(self._every_s)
+                await self._look()
+        return self._remembered(at)
+
+    async def _look(self) -> None: ...
