@@ -8,6 +8,9 @@
     ├── DuplicateOrder         an identical order has no outcome yet (`order_errors`)
     ├── LaneUnresolved         an order of its market and side has none (`order_errors`)
     ├── Quarantined            the journal may have lost records of the account (`order_errors`)
+    ├── OrderFilled            too late to cancel it (`order_errors`)
+    ├── OrderClosedUnknown     the same, or it was cancelled: nobody knows (`order_errors`)
+    ├── OrderNotFound          nobody knows an order of that id (`order_errors`)
     ├── TradingHalted          a switch keeps orders, or orders and cancels, from being sent
     ├── NotYours               no order of that id is the caller's
     ├── RateLimited            too much at once; says when to come back

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.domain.errors import GatewayError, JournalUnavailable
+from gateway.domain.orders import Order
 
 
 @dataclass(eq=False)
@@ -99,4 +100,51 @@ class NotDurable(JournalUnavailable):
         return (
             f"{self.problem} Nothing was sent: whoever runs the gateway mends that, or sets "
             "NGW_JOURNAL_ACCEPT_VOLATILE"
+        )
+
+
+@dataclass(eq=False)
+class OrderFilled(GatewayError):
+    """There is nothing left to cancel: the order was filled. `order` is what is known of it."""
+
+    code = "ORDER_FILLED"
+    order_id: str
+    order: Order | None = None
+
+    def __str__(self) -> str:
+        """Say so."""
+        return "the order was filled before it could be cancelled"
+
+
+@dataclass(eq=False)
+class OrderClosedUnknown(GatewayError):
+    """There is nothing left to cancel, and nobody can tell filled from cancelled.
+
+    `order` is what was known of it last.
+    """
+
+    code = "ORDER_CLOSED_UNKNOWN"
+    order_id: str
+    order: Order | None = None
+
+    def __str__(self) -> str:
+        """Say what is known, and where to look."""
+        return (
+            "the order is not open any more, and whether it was filled or cancelled cannot be "
+            "told: look at the account's fills and balances"
+        )
+
+
+@dataclass(eq=False)
+class OrderNotFound(GatewayError):
+    """The exchange has no such order open, and nothing here knows one of that id."""
+
+    code = "ORDER_NOT_FOUND"
+    order_id: str
+
+    def __str__(self) -> str:
+        """Say what was looked at."""
+        return (
+            "the exchange has no open order of this id, and neither the journal nor what was seen "
+            "of the account knows one"
         )

@@ -11,6 +11,7 @@ from gateway.exchange.error_codes import (
     CODES_TO_RECONCILE,
     ERROR_CODES,
     KEY_REFUSED_CODES,
+    ORDER_NOT_OPEN,
     ExchangeCode,
 )
 from gateway.exchange.feed import Feed, FeedCounters
@@ -23,6 +24,7 @@ __all__ = [
     "CODES_TO_RECONCILE",
     "ERROR_CODES",
     "KEY_REFUSED_CODES",
+    "ORDER_NOT_OPEN",
     "ExchangeClient",
     "ExchangeClock",
     "ExchangeCode",

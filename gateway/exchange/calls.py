@@ -114,6 +114,15 @@ class Calls:
 
         return await self._repeated(attempt)
 
+    async def signed_expired(
+        self, path: str, sign: Sign, read: Callable[[bytes], T], late_ms: int
+    ) -> T:
+        """Read as an account, once, by a request whose window ended `late_ms` ago."""
+        self._gate(_name(path))
+        now = await self._exchange_time(_name(path))
+        signed = self._signed_at(now - self._window_ms - late_ms, path, sign, "query", ())
+        return await self.once(_get(path, signed.text, signed), read)
+
     async def signed_post(
         self, path: str, sign: Sign, parameters: Parameters, read: Callable[[bytes], T]
     ) -> T:
@@ -184,8 +193,13 @@ class Calls:
         self, path: str, sign: Sign, form: PostForm, parameters: Parameters
     ) -> tuple[int, SignedText]:
         now = await self._exchange_time(_name(path))
-        stamps = (("timestamp", now), ("windowSize", self._window_ms))
-        return now, sign(SigningRequest(path, (*parameters, *stamps), form))
+        return now, self._signed_at(now, path, sign, form, parameters)
+
+    def _signed_at(
+        self, time: int, path: str, sign: Sign, form: PostForm, parameters: Parameters
+    ) -> SignedText:
+        stamps = (("timestamp", time), ("windowSize", self._window_ms))
+        return sign(SigningRequest(path, (*parameters, *stamps), form))
 
     async def _exchange_time(self, endpoint: str) -> int:
         if (now := self._clock.now()) is not None:

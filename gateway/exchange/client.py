@@ -37,12 +37,15 @@ from gateway.exchange import readers
 from gateway.exchange.account_mapping import withdraw_parameters
 from gateway.exchange.calls import Calls, PreparedRequest, Retry
 from gateway.exchange.clock import ExchangeClock
-from gateway.exchange.error_codes import UNKNOWN_SYMBOL_CODES
+from gateway.exchange.error_codes import UNKNOWN_SYMBOL_CODES, WINDOW_PASSED
 from gateway.exchange.mapping import interval_name
 from gateway.exchange.order_mapping import order_parameters, order_path
 from gateway.exchange.transport import Transport
 
 T = TypeVar("T")
+
+_EXPIRED_BY_MS = 2_000
+"""How long ago the window of a request has passed that the exchange must refuse."""
 
 _LONGEST_ID = 256
 _LONGEST_NAME = 64
@@ -105,6 +108,21 @@ class ExchangeClient:
     async def authenticate(self, sign: Sign) -> None:
         """Return if the exchange knows the account's key ('API Authentication Test')."""
         await self._calls.signed_post("balance/wallet", sign, (), readers.read_nothing)
+
+    async def window_enforced(self, sign: Sign) -> bool:
+        """Whether the exchange refuses a read whose window has passed ('Security').
+
+        Raises as every read does when the answer tells neither.
+        """
+        try:
+            await self._calls.signed_expired(
+                "balance/wallet", sign, readers.read_nothing, _EXPIRED_BY_MS
+            )
+        except Refused as refusal:
+            if refusal.exchange_code == WINDOW_PASSED:
+                return True
+            raise
+        return False
 
     async def markets(self) -> tuple[MarketListing, tuple[Ticker, ...]]:
         """List all markets, and the last 24 hours of each ('Get All Markets 24h')."""

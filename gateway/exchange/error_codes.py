@@ -18,6 +18,12 @@ CODES_FOR_THE_OPERATOR = frozenset({"10010", "20000", "20001", "20002", "20011"}
 KEY_REFUSED_CODES = frozenset({"20000", "20001", "20002", "20011"})
 """What the exchange says of a key that it does not take, or not for this."""
 
+WINDOW_PASSED = "20004"
+"""'Timestamp difference limit exceeded': the exchange got the request after its window."""
+
+ORDER_NOT_OPEN = "10075"
+"""'Order not found': what a cancel names is not open, and that is all that this says."""
+
 UNKNOWN_SYMBOL_CODES = frozenset({"10037", "20006"})
 
 

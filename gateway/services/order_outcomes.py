@@ -12,7 +12,8 @@ from gateway.domain.errors import (
     Refused,
 )
 from gateway.domain.key_errors import KeyStopped
-from gateway.domain.placements import PlacementState, Rejection
+from gateway.domain.order_errors import AgainstRules, DuplicateOrder, LaneUnresolved
+from gateway.domain.placements import Answer, Answered, PlacementState, Rejection
 from gateway.exchange import CODES_TO_RECONCILE
 
 
@@ -24,20 +25,27 @@ def rejection_of(error: GatewayError) -> Rejection:
             return replace(told, code=name, exchange_code=code, retryable=retry)
         case OverLimit(rule=rule, retry_after=retry_after):
             return replace(told, rule=rule, retry_after=retry_after)
-        case Forbidden(rule=rule):
+        case Forbidden(rule=rule) | AgainstRules(rule=rule):
             return replace(told, rule=rule)
+        case DuplicateOrder(retry_after=retry_after) | LaneUnresolved(retry_after=retry_after):
+            return replace(told, retry_after=retry_after)
         case KeyStopped(exchange_code=code):
             return replace(told, exchange_code=code)
         case RateLimited(retry_after=retry_after):
-            return replace(told, message=f"{error}; nothing was sent", retry_after=retry_after)
+            told = replace(told, message=f"{error}; nothing was sent", retry_after=retry_after)
         case NotSent():
             told = replace(told, message=f"{error}; nothing was sent: try again")
     return told
 
 
 def state_after(failure: ExchangeFailure) -> tuple[PlacementState, Rejection | None]:
-    """The state in which a recorded order ends by `failure`, and why if nothing stands."""
+    """The state in which the answer `failure` leaves a recorded order, and why nothing stands.
+
+    A refusal after which part of the order may have traded leaves it UNKNOWN.
+    """
     match failure:
+        case Refused(exchange_code=code) if code in CODES_TO_RECONCILE:
+            return PlacementState.UNKNOWN, None
         case Refused():
             return PlacementState.REJECTED, rejection_of(failure)
         case NotSent():
@@ -49,11 +57,25 @@ def state_after(failure: ExchangeFailure) -> tuple[PlacementState, Rejection | N
             return PlacementState.UNKNOWN, None
 
 
+def answered_by(failure: ExchangeFailure, at: int) -> Answered | None:
+    """What `failure`, learnt at `at` (ms), proves of the one request that carried an order.
+
+    None: nothing.
+    """
+    match failure:
+        case Refused(exchange_code=code):
+            return Answered(Answer.REFUSED, at, exchange_code=code)
+        case NotSent():
+            return Answered(Answer.NOT_SENT, at)
+        case _:
+            return None
+
+
 def evidence_of(failure: ExchangeFailure) -> str | None:
     """What is known beyond the failure's plain meaning."""
     match failure:
-        case Refused(exchange_code=code) if code in CODES_TO_RECONCILE:
-            return f"{failure.meaning}: part of it may have traded; look at fills and open orders"
+        case Refused(exchange_code=code, meaning=meaning) if code in CODES_TO_RECONCILE:
+            return f"{meaning} ({code}): part of it may have traded; looking at fills and orders"
         case Refused() | NotSent():
             return None
         case _:
