@@ -134,7 +134,7 @@ class TradingSwitch:
         """
         rule = self._require(caller, scope.account, "setTradingState")
         self._require_known(scope)
-        _check_reason(reason)
+        check_reason(reason)
         event = AuditEvent(
             kind=AuditKind.SWITCH,
             principal=caller.id,
@@ -185,7 +185,7 @@ class TradingSwitch:
     def _access_event(self, caller: Caller, action: str, principal: str, reason: str) -> AuditEvent:
         rule = self._require(caller, None, action)
         self._require_known(Scope(principal=principal))
-        _check_reason(reason)
+        check_reason(reason)
         return AuditEvent(
             kind=AuditKind.ACCESS,
             principal=caller.id,
@@ -271,7 +271,8 @@ def _allow(switch: Switch | None, *states: TradingState) -> None:
         raise TradingHalted(str(switch.scope), switch.state.value, switch.reason)
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Raise `BadUserInput` for what does not stand on one line, or is too long for one."""
     if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
         problem = f"expected 1 to {LONGEST_REASON} printable characters on one line"
         raise BadUserInput("reason", problem)
