@@ -7,6 +7,7 @@ not read yet is no longer kept.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
+from itertools import takewhile
 from weakref import WeakValueDictionary
 
 import structlog
@@ -78,7 +79,7 @@ class AccountEvents:
 class _Tail:
     """Reads an account's newest events for all who follow it here, while one of them waits.
 
-    `turns` counts how often the events that had been read were found replaced by others, or gone,
+    `turns` counts how often events that had been read were found gone, or others in their place,
     as after a restore of Redis; they go on behind number `turned_at`.
     """
 
@@ -97,35 +98,60 @@ class _Tail:
         """Some events behind number `at`, in order, once there are any; none after a turn."""
         turns = self.turns
         while self.turns == turns:
-            if at < self._at:
-                found = self._remembered(at) or await self._stored(at)
-            else:
-                found = await self._next(at)
+            found = self._remembered(at) or (await self._read(at) if at < self._at else None)
             if found:
                 return found
+            # Who of the followers comes first looks for all; the others find what it found.
+            async with self._looking:
+                if self.turns == turns and not self._remembered(at):
+                    await asyncio.sleep(self._every_s)
+                    await self._look()
         return ()
 
-    def _remembered(self, at: int) -> list[AccountEvent]:
+    def _remembered(self, at: int) -> Sequence[AccountEvent]:
         """All behind number `at`, if the one next to it is still at hand."""
         if not self._recent or at + 1 < self._recent[0].sequence:
-            return []
-        found: list[AccountEvent] = []
-        for event in reversed(self._recent):
-            if event.sequence <= at:
-                break
-            found.append(event)
+            return ()
+        found = list(takewhile(lambda event: event.sequence > at, reversed(self._recent)))
         return found[::-1]
 
-    async def _stored(self, at: int) -> Sequence[AccountEvent]:
-        found = await self._read(at)
+    async def _look(self) -> None:
+        # The newest one known is read once more, to see that it still is what it was.
+        found = await self._read(self._at - 1 if self._at else None)
+        if found is None:
+            return
+        if self._at and not (found and self._goes_on_with(found[0])):
+            await self._turn()
+            return
+        for event in found:
+            if event.sequence > self._at:
+                self._recent.append(event)
+                self._at = event.sequence
+
+    def _goes_on_with(self, event: AccountEvent) -> bool:
+        unchanged = not self._recent or event == self._recent[-1]
+        return event.sequence > self._at or unchanged
+
+    async def _turn(self) -> None:
+        try:
+            _, newest = await self._store.bounds(self._account)
+        except StoreUnavailable:
+            return
+        _log.error("account_events.turned", account=self._account, read=self._at, newest=newest)
+        self._recent.clear()
+        self._at = self.turned_at = newest
+        self.turns += 1
+
+    async def _read(self, after: int | None) -> Sequence[AccountEvent] | None:
+        """Some events behind a number; None while Redis is away."""
+        try:
+            found = await self._store.read(self._account, after, _CHUNK)
+        except StoreUnavailable as away:
+            if not self._away:
+                _log.warning("account_events.away", account=self._account, cause=away.cause)
+            self._away = True
+            return None
+        if self._away:
+            _log.info("account_events.back", account=self._account)
+        self._away = False
         return found
-
-    async def _next(self, at: int) -> Sequence[AccountEvent]:
-        # Whoever of the followers comes first looks for all; the others find what it found.
-        async with self._looking:
-            if at >= self._at:
-                await asyncio.sleep(self._every_s)
-                await self._look()
-        return self._remembered(at)
-
-    async def _look(self) -> None: ...
