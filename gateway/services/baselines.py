@@ -135,7 +135,7 @@ class _Taken:
 def _of_lane(
     then: Iterable[Order], now: Iterable[Order], symbol: str, side: OrderSide
 ) -> Iterable[OpenOrder]:
-    """The lane's orders, with what was filled of each at the last fills: nothing if it came since."""
+    """The lane's orders, and what was filled of each at the last fills: 0 where it came since."""
     then_filled = {each.order_id: each.filled_quantity or Decimal(0) for each in then}
     ids = {
         each.order_id: None
