@@ -11,6 +11,7 @@ from bench.fan_out_load import SUBSCRIBERS, FanOut
 from bench.load_process import LoadProcess
 from bench.measured import Measured, Target
 from bench.operations import MARKET, MARKETS, SYMBOL, shape
+from bench.order_stage import OrderStage, order_stage
 from bench.report import Row, compared
 from bench.stage import Stage, stage
 
@@ -43,7 +44,8 @@ class Comparisons:
                 rows += await self._query(moving, path, document, variables)
         async with stage(market_maker=False) as still:
             rows += await self._fan_out(still)
-            rows += await self._orders(still)
+        async with order_stage() as on:
+            rows += await self._orders(on)
         return rows + _documents()
 
     async def _query(
@@ -79,15 +81,20 @@ class Comparisons:
         assert all(each == shapes[0] for each in shapes), shapes
         return _fan_out_rows(rounds)
 
-    async def _orders(self, on: Stage) -> list[Row]:
+    async def _orders(self, on: OrderStage) -> list[Row]:
         _say("orders")
-        through, direct = await self._load.run(
-            order_load.load, on.gateway, on.exchange_url, on.outsider, _ORDERS
+        desks = {
+            f"gateway, {each.gateway.name} journal": each for each in (on.volatile, on.durable)
+        }
+        measured = await self._load.run(
+            order_load.load, desks, on.exchange_url, on.outsider, _ORDERS
         )
-        added = (through.percentile(part) - direct.percentile(part) for part in (50, 99))
-        beside = "gateway adds " + ", ".join(f"{each * 1e3:.1f} ms" for each in added)
-        path = "a limit order"
-        return [Row(path, "gateway", through), Row(path, "direct", direct, beside)]
+        direct = measured.pop("direct")
+        rows = [
+            Row("a limit order", name, through, _added(through, direct))
+            for name, through in measured.items()
+        ]
+        return [*rows, Row("a limit order", "direct", direct)]
 
 
 async def _agree(targets: Sequence[Target], document: str, variables: Mapping[str, object]) -> None:
@@ -114,6 +121,11 @@ def _fan_out_rows(rounds: Mapping[str, Sequence[FanOut]]) -> list[Row]:
         elapsed = sum(each.frames.elapsed for each in its)
         rows.append(Row("an event, until the last has it", server, Measured(last, elapsed)))
     return rows
+
+
+def _added(through: Measured, direct: Measured) -> str:
+    by = (through.percentile(part) - direct.percentile(part) for part in (50, 99))
+    return "adds " + ", ".join(f"{each * 1e3:.1f} ms" for each in by)
 
 
 def _documents() -> list[Row]:

@@ -1,75 +1,113 @@
-"""The same limit order through the gateway and directly, in turns."""
+"""Equal limit orders through gateways and directly, in turns."""
 
 import asyncio
+import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import uvloop
 
-from bench.measured import Measured, Target
+from bench.measured import Measured
 from bench.operations import PLACE_LIMIT
+from bench.order_stage import Desk
 from bench.process_time import cpu_seconds
 from bench.trader import Trader
 from gateway.cli.dev.workspace import ACCOUNT, KeyPair
 
 # A market that no stream follows, so that the frames it causes are on nobody's account.
-_SYMBOL, _PRICE, _QUANTITY = "ETHUSDT", "1000", "0.02"
-_WARM_UP = 10
+_SYMBOL, _QUANTITY = "ETHUSDT", "0.02"
+_WARM_UP = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way to place an order, and to cancel it by its id behind the placer's back."""
+
+    place: Callable[[str], Awaitable[str]]
+    cancel: Callable[[str], Awaitable[None]]
+    pid: int | None = None
+    latencies: list[float] = field(default_factory=list)
+
+    async def once(self, price: str) -> None:
+        """Place and time one, and cancel it: nobody's open orders grow."""
+        began = time.perf_counter()
+        order_id = await self.place(price)
+        self.latencies.append(time.perf_counter() - began)
+        await self.cancel(order_id)
 
 
 def load(
-    target: Target, exchange_url: str, outsider: KeyPair, count: int
-) -> tuple[Measured, Measured]:
-    """Place `count` orders each way, one at a time; return through the gateway, and directly.
+    desks: Mapping[str, Desk], exchange_url: str, outsider: KeyPair, count: int
+) -> dict[str, Measured]:
+    """Place `count` orders each way, one at a time; by the desks' names, and "direct".
 
-    CPU time is the gateway's; the exchange's own is the same both ways.
+    CPU time is the gateways'; the exchange's own is the same all ways.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_load(target, exchange_url, outsider, count))
+        return runner.run(_load(desks, exchange_url, outsider, count))
 
 
 async def _load(
-    target: Target, exchange_url: str, outsider: KeyPair, count: int
-) -> tuple[Measured, Measured]:
-    headers = {"Authorization": f"Bearer {target.token}"}
-    async with (
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{target.port}", headers=headers) as app,
-        httpx.AsyncClient(base_url=exchange_url) as http,
-    ):
-        trader = Trader(http, outsider.api_key, outsider.api_secret)
-        ids = iter(range(count + _WARM_UP))
-
-        async def through() -> None:
-            await _place_through(app, f"bench-{next(ids)}")
-
-        async def directly() -> None:
-            await trader.place("buy", _SYMBOL, _PRICE, _QUANTITY)
-
-        await _in_turns(through, directly, _WARM_UP)
-        cpu = cpu_seconds(target.pid)
-        gateway, direct = await _in_turns(through, directly, count)
-        cpu = cpu_seconds(target.pid) - cpu
-    return Measured(gateway, sum(gateway), cpu), Measured(direct, sum(direct))
+    desks: Mapping[str, Desk], exchange_url: str, outsider: KeyPair, count: int
+) -> dict[str, Measured]:
+    async with AsyncExitStack() as clients:
+        http = await clients.enter_async_context(httpx.AsyncClient(base_url=exchange_url))
+        ways = {name: await _through(clients, desk, http) for name, desk in desks.items()}
+        ways["direct"] = _directly(Trader(http, outsider.api_key, outsider.api_secret))
+        # No two orders under way are alike, or the gateway would keep one waiting.
+        prices = (f"{1000 + cents / 100:.2f}" for cents in itertools.count())
+        await _in_turns(ways, prices, _WARM_UP)
+        before = {name: _cpu(way) for name, way in ways.items()}
+        for way in ways.values():
+            way.latencies.clear()
+        await _in_turns(ways, prices, count)
+        return {
+            name: Measured(way.latencies, sum(way.latencies), _cpu(way) - before[name])
+            for name, way in ways.items()
+        }
 
 
-async def _in_turns(
-    first: Callable[[], Awaitable[None]], second: Callable[[], Awaitable[None]], count: int
-) -> tuple[list[float], list[float]]:
-    latencies: tuple[list[float], list[float]] = ([], [])
+async def _in_turns(ways: Mapping[str, _Way], prices: Iterator[str], count: int) -> None:
     for _ in range(count):
-        for place, taken in zip((first, second), latencies, strict=True):
-            began = time.perf_counter()
-            await place()
-            taken.append(time.perf_counter() - began)
-    return latencies
+        for way in ways.values():
+            await way.once(next(prices))
 
 
-async def _place_through(app: httpx.AsyncClient, client_order_id: str) -> None:
-    order = {"limit": {"price": _PRICE, "quantity": _QUANTITY}}
+def _cpu(way: _Way) -> float:
+    return 0 if way.pid is None else cpu_seconds(way.pid)
+
+
+def _directly(trader: Trader) -> _Way:
+    async def place(price: str) -> str:
+        return await trader.place("buy", _SYMBOL, price, _QUANTITY)
+
+    return _Way(place, trader.cancel)
+
+
+async def _through(clients: AsyncExitStack, desk: Desk, http: httpx.AsyncClient) -> _Way:
+    headers = {"Authorization": f"Bearer {desk.gateway.token}"}
+    address = f"http://127.0.0.1:{desk.gateway.port}"
+    app = await clients.enter_async_context(httpx.AsyncClient(base_url=address, headers=headers))
+    numbers = itertools.count()
+
+    async def place(price: str) -> str:
+        return await _place_through(app, f"bench-{next(numbers)}", price)
+
+    owner = Trader(http, desk.key.api_key, desk.key.api_secret)
+    return _Way(place, owner.cancel, desk.gateway.pid)
+
+
+async def _place_through(app: httpx.AsyncClient, client_order_id: str, price: str) -> str:
+    order = {"limit": {"price": price, "quantity": _QUANTITY}}
     command = {"account": ACCOUNT, "clientOrderId": client_order_id, "symbol": _SYMBOL}
     variables = {"input": {**command, "side": "BUY", "order": order}}
     reply = await app.post("/graphql", json={"query": PLACE_LIMIT, "variables": variables})
     body: dict[str, Any] = reply.json()
-    assert body["data"]["placeOrder"]["__typename"] == "OrderAccepted", body
+    placed = body["data"]["placeOrder"]
+    assert placed["__typename"] == "OrderAccepted", body
+    order_id: str = placed["order"]["orderId"]
+    return order_id

@@ -28,7 +28,7 @@ from gateway.cli.dev.workspace import KeyPair, Secrets, Workspace, make_secrets
 _LEVELS = 20
 _MIDDLE = 54_000
 _SETTLE_S = 1.5
-_RATES = {"NGW_PRINCIPAL_RATE": "50000/s", "NGW_ACCOUNT_RATE": "50000/s"}
+RATES = {"NGW_PRINCIPAL_RATE": "50000/s", "NGW_ACCOUNT_RATE": "50000/s"}
 """More than any load here asks for: requests are counted, and none is refused."""
 
 
@@ -117,7 +117,7 @@ class _Servers:
     def _gateway(self, port: int) -> Program:
         ports = self._ports(port)
         own = own_settings(ports, self._workspace, self._redis_socket)
-        environ = gateway_environ(self._environ, {**own, **_RATES})
+        environ = gateway_environ(self._environ, {**own, **RATES})
         return programs.gateway(ports, self._workspace, environ)
 
     def _gateway_executing(self, port: int) -> Program:
