@@ -5,15 +5,18 @@ import strawberry
 from gateway.domain.account import TradingState
 from gateway.schema.balance_types import Balance, Currency
 from gateway.schema.context import Info
+from gateway.schema.dead_man_types import DeadManSwitch
 from gateway.schema.order_types import Fill, Order
 from gateway.schema.requires import AuthenticatedDirective, reads_account
+from gateway.schema.scalars import Timestamp
 from gateway.schema.transfer_types import Deposit, DepositOptions, Withdrawal, WithdrawalOptions
 
 strawberry.enum(
     TradingState,
     description=(
         "What the gateway sends. ACTIVE: orders and cancels. CANCEL_ONLY: only cancels, by a "
-        "switch, or because the order journal cannot be written. HALTED: nothing, by a switch."
+        "switch, or because the order journal cannot be written, or the account is in quarantine. "
+        "HALTED: nothing, by a switch."
     ),
 )
 
@@ -106,3 +109,27 @@ class Account:
     async def trading_state(self, info: Info) -> TradingState:
         """Ask what is sent for the account."""
         return await info.context.services.orders.trading_state(info.context.caller, self.id)
+
+    @strawberry.field(
+        description=(
+            "Why the account is in quarantine, so that no order of it is sent: the order journal "
+            "may have lost records. null while it is not; reopenAccount ends it."
+        ),
+        extensions=[reads_account()],
+    )
+    async def quarantine(self, info: Info) -> str | None:
+        """Ask why the account is in quarantine."""
+        return await info.context.services.journal_quarantine(self.id)
+
+    @strawberry.field(
+        description="The caller's own dead-man switch on the account; null while none is armed.",
+        extensions=[reads_account()],
+    )
+    async def dead_man_switch(self, info: Info) -> DeadManSwitch | None:
+        """Look whether the caller has a switch armed."""
+        expires_at = await info.context.services.dead_man.standing(
+            self.id, info.context.principal.id
+        )
+        if expires_at is None:
+            return None
+        return DeadManSwitch(account=self.id, expires_at=Timestamp(expires_at))

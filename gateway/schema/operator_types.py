@@ -19,7 +19,7 @@ from gateway.services.order_outcomes import rejection_of
 
 T = TypeVar("T")
 
-_OPERATE = [RequiresDirective(action=Action.OPERATE.value)]
+OPERATE = [RequiresDirective(action=Action.OPERATE.value)]
 """Shown; the service decides, for the account that is concerned is part of the question."""
 
 _REASON = "Why: 1 to 200 printable characters on one line; callers who are stopped read it."
@@ -165,7 +165,7 @@ class OperatorQuery:
             "What is switched off. Who may operate some accounts alone sees the switches for "
             "everything and for these."
         ),
-        directives=_OPERATE,
+        directives=OPERATE,
     )
     async def trading_switches(self, info: Info) -> list[TradingSwitch]:
         """List the switches that are not ACTIVE."""
@@ -173,7 +173,7 @@ class OperatorQuery:
         found = await switch.switches(info.context.caller)
         return [TradingSwitch.of(each) for each in found]
 
-    @strawberry.field(description="Who is suspended.", directives=_OPERATE)
+    @strawberry.field(description="Who is suspended.", directives=OPERATE)
     async def suspensions(self, info: Info) -> list[Suspension]:
         """List the suspensions."""
         switch = info.context.services.trading_switch
@@ -190,7 +190,7 @@ class OperatorMutation:
             "Stop trade, or let it go on. CANCEL_ONLY: no new orders; HALTED: no cancels either. "
             "It holds for every order and cancel that any replica is asked for from then on."
         ),
-        directives=_OPERATE,
+        directives=OPERATE,
     )
     async def set_trading_state(
         self,
@@ -203,7 +203,7 @@ class OperatorMutation:
             return OperatorRejected.of(rejection_of(problem))
         scope = domain.Scope(account=input.account, principal=input.principal)
         switch = info.context.services.trading_switch
-        done = await _or_rejected(switch.set(info.context.caller, scope, input.state, input.reason))
+        done = await or_rejected(switch.set(info.context.caller, scope, input.state, input.reason))
         if isinstance(done, OperatorRejected):
             return done
         return TradingStateSet(switch=TradingSwitch.of(done))
@@ -212,7 +212,7 @@ class OperatorMutation:
         description=(
             "Refuse every token of a principal, and close its WebSockets, until it is restored."
         ),
-        directives=_OPERATE,
+        directives=OPERATE,
     )
     async def suspend_principal(
         self,
@@ -221,16 +221,14 @@ class OperatorMutation:
     ) -> SuspendPrincipalResult:
         """Suspend a principal."""
         switch = info.context.services.trading_switch
-        done = await _or_rejected(
-            switch.suspend(info.context.caller, input.principal, input.reason)
-        )
+        done = await or_rejected(switch.suspend(info.context.caller, input.principal, input.reason))
         if isinstance(done, OperatorRejected):
             return done
         return PrincipalSuspended(suspension=Suspension.of(done))
 
     @strawberry.mutation(
         description="Take the tokens of a principal again; no matter if it was not suspended.",
-        directives=_OPERATE,
+        directives=OPERATE,
     )
     async def restore_principal(
         self,
@@ -239,13 +237,11 @@ class OperatorMutation:
     ) -> RestorePrincipalResult:
         """Restore a principal."""
         switch = info.context.services.trading_switch
-        done = await _or_rejected(
-            switch.restore(info.context.caller, input.principal, input.reason)
-        )
+        done = await or_rejected(switch.restore(info.context.caller, input.principal, input.reason))
         return done or PrincipalRestored(principal=input.principal)
 
 
-async def _or_rejected(change: Awaitable[T]) -> T | OperatorRejected:
+async def or_rejected(change: Awaitable[T]) -> T | OperatorRejected:
     """What a change gives, or why there was none."""
     try:
         return await change

@@ -25,7 +25,15 @@ strawberry.enum(
     ),
 )
 strawberry.enum(StopDirection, description="On which side of the last price the stop price lies.")
-strawberry.enum(PlacementState, description="What became of an order intent.")
+strawberry.enum(
+    PlacementState,
+    description=(
+        "What became of an order intent. SENDING: it is on its way. UNKNOWN: the exchange's answer "
+        "is missing or proves nothing, and the gateway finds out by resolveBy. IN_DOUBT: it could "
+        "not, and a person decides. ACCEPTED: the exchange has the order, or had. REJECTED, "
+        "NOT_SENT, DENIED, NOT_PLACED: nothing stands there."
+    ),
+)
 
 
 @strawberry.type(description="An order as the exchange tells it; null where it is silent.")
@@ -88,11 +96,6 @@ class Order:
             stop_direction=order.stop_direction,
             time=Timestamp(order.time),
         )
-
-
-OrderEvent = Annotated[
-    Order | Gap, strawberry.union("OrderEvent", description="An order as it now is, or a gap.")
-]
 
 
 @strawberry.type(description="One execution of an order of the account; it has no id.")
@@ -164,8 +167,9 @@ class Placement:
 
     placed: strawberry.Private[placements.Placement]
     id: strawberry.ID = described("The gateway's id of the intent.")
+    principal: strawberry.ID = described("Who asked for it.")
     account: strawberry.ID = described("The account.")
-    client_order_id: str = described("The caller's id, unique for caller and account.")
+    client_order_id: str = described("The principal's id, unique for principal and account.")
     state: PlacementState = described("What became of it.")
     created_at: Timestamp = described("When the gateway recorded the intent.")
     updated_at: Timestamp = described("When the state last changed.")
@@ -176,8 +180,11 @@ class Placement:
     quantity: Decimal | None = described("The quantity as ordered, in the base asset, if any.")
     stop_price: Decimal | None = described("The stop price as ordered, if it has one.")
     quote_total: Decimal | None = described("What to spend as ordered, in the quote asset, if any.")
-    evidence: str | None = described("What is known of an unclear outcome.")
-    resolve_by: Timestamp | None = described("By when an unclear outcome will be clear, if ever.")
+    evidence: str | None = described("What is known of an outcome that no answer told.")
+    resolve_by: Timestamp | None = described(
+        "By when the gateway knows the outcome, or calls it IN_DOUBT; null once it is known."
+    )
+    resolved_by: strawberry.ID | None = described("The person who decided an outcome in doubt.")
     new_id_safe: bool = described(
         "True when sending the same command under a new clientOrderId cannot double the order."
     )
@@ -202,6 +209,7 @@ class Placement:
         return cls(
             placed=placement,
             id=strawberry.ID(placement.id),
+            principal=strawberry.ID(placement.principal),
             account=strawberry.ID(command.account),
             client_order_id=command.client_order_id,
             state=placement.state,
@@ -215,16 +223,40 @@ class Placement:
             stop_price=terms.stop_price,
             quote_total=terms.quote_total,
             evidence=placement.evidence,
-            resolve_by=None,
+            resolve_by=_resolve_by(placement),
+            resolved_by=None
+            if placement.resolved_by is None
+            else strawberry.ID(placement.resolved_by),
             new_id_safe=placement.new_id_safe,
         )
 
 
-@strawberry.type(description="The exchange has the order.")
+def _resolve_by(placement: placements.Placement) -> Timestamp | None:
+    if not placement.unresolved or placement.resolve_by is None:
+        return None
+    return Timestamp(placement.resolve_by)
+
+
+OrderEvent = Annotated[
+    Order | Gap | Placement,
+    strawberry.union(
+        "OrderEvent",
+        description=(
+            "An order as it now is; or a gap; or an own placement whose outcome no answer told, "
+            "as it now is: UNKNOWN, then what it was found to be, or IN_DOUBT."
+        ),
+    ),
+]
+
+
+@strawberry.type(description="The exchange has the order, or had it.")
 class OrderAccepted:
     """The exchange has the order."""
 
-    order: Order = described("The order.")
+    order: Order = described(
+        "The order. Of one that was found by its fills alone orderId is null, and what the "
+        "exchange did not show is as it was ordered."
+    )
     placement: Placement = described("The journal's record.")
 
 
@@ -250,51 +282,38 @@ def place_order_result(
     placement: placements.Placement,
 ) -> OrderAccepted | OrderRejected | OrderPending:
     """Show what became of a placement."""
-    if placement.order is not None:
-        order = Order.of(placement.order, placement.command.account, placement)
+    if placement.state is PlacementState.ACCEPTED:
+        order = Order.of(_order(placement), placement.command.account, placement)
         return OrderAccepted(order=order, placement=Placement.of(placement))
-    if placement.rejection is not None:
-        return OrderRejected.of(placement.rejection)
+    if placement.new_id_safe:
+        return OrderRejected.of(placement.rejection or _not_placed(placement))
     return OrderPending(placement=Placement.of(placement))
 
 
-@strawberry.type(description="The exchange cancelled the order.")
-class OrderCancelled:
-    """The exchange cancelled the order."""
-
-    order_id: strawberry.ID = described("The order.")
-    order: Order | None = described("The order as the exchange showed it, if it did.")
-
-
-@strawberry.type(description="The order was not cancelled.")
-class CancelRejected(Problem):
-    """The order was not cancelled."""
-
-    rule: str | None = described("The policy's rule that refused, if one did.")
-    retry_after: float | None = described("Seconds after which time alone may have helped.")
-
-    @classmethod
-    def of(cls, rejection: placements.Rejection) -> "CancelRejected":
-        """Show a rejection."""
-        return cls(
-            code=rejection.code,
-            message=rejection.message,
-            exchange_code=rejection.exchange_code,
-            retryable=rejection.retryable,
-            rule=rejection.rule,
-            retry_after=rejection.retry_after,
-        )
+def _order(placement: placements.Placement) -> domain.Order:
+    """The order as the exchange showed it, else as it was ordered."""
+    if placement.order is not None:
+        return placement.order
+    command, terms = placement.command, placement.command.spec
+    return domain.Order(
+        order_id=None,
+        symbol=command.symbol,
+        side=command.side,
+        type=command.type,
+        status=OrderStatus.CLOSED_UNKNOWN,
+        time=placement.created_at,
+        price=terms.price,
+        quantity=terms.quantity,
+        quote_total=terms.quote_total,
+        stop_price=terms.stop_price,
+    )
 
 
-@strawberry.type(description="Nobody knows whether the order was cancelled: look at open orders.")
-class CancelPending:
-    """Nobody knows whether the order was cancelled."""
-
-    order_id: strawberry.ID = described("The order.")
-    resolve_by: Timestamp = described("After this the exchange can no longer carry the cancel out.")
-
-
-CancelOrderResult = Annotated[
-    OrderCancelled | CancelRejected | CancelPending,
-    strawberry.union("CancelOrderResult", description="What became of the cancel."),
-]
+def _not_placed(placement: placements.Placement) -> placements.Rejection:
+    """What is told of an order that never got an answer, and was found not to stand."""
+    found = placement.evidence or "nothing of it is on the exchange"
+    return placements.Rejection(
+        code=placement.state.value,
+        message=f"{found}; to try again, take a new clientOrderId",
+        retryable=True,
+    )

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 
 import strawberry
 
-from gateway.access.policy import Action
 from gateway.domain import market as domain
-from gateway.domain.errors import BadUserInput, GatewayError, UnknownAccount
+from gateway.domain import orders, placements
+from gateway.domain.errors import BadUserInput, UnknownAccount
 from gateway.domain.market import CandleInterval
 from gateway.domain.placements import PlacementState
 from gateway.domain.streams import Gap as DomainGap
+from gateway.schema.account_event_types import AccountEventSubscription
 from gateway.schema.account_types import Account
 from gateway.schema.audit_types import AuditQuery
 from gateway.schema.balance_types import Balance, BalanceEvent
@@ -28,35 +29,21 @@ from gateway.schema.market_types import (
     within,
 )
 from gateway.schema.operator_types import OperatorMutation, OperatorQuery
-from gateway.schema.order_inputs import CancelOrderInput, PlaceOrderInput, command_of
-from gateway.schema.order_types import (
-    CancelOrderResult,
-    CancelPending,
-    CancelRejected,
-    Order,
-    OrderCancelled,
-    OrderEvent,
-    OrderRejected,
-    Placement,
-    PlaceOrderResult,
-    place_order_result,
-)
+from gateway.schema.order_mutations import DeadManMutation, OrderMutation
+from gateway.schema.order_types import Order, OrderEvent, Placement
 from gateway.schema.placement_pages import MAX_PLACEMENTS, PlacementConnection
 from gateway.schema.requires import (
     AuthenticatedDirective,
-    RequiresDirective,
     reads_account_argument,
     reads_market,
 )
-from gateway.schema.scalars import Timestamp
+from gateway.schema.resolving_types import ResolvingMutation, ResolvingQuery
 from gateway.schema.viewer_types import Viewer
-from gateway.services.cancels import Cancelled
-from gateway.services.order_outcomes import rejection_of
 from gateway.services.orders import check_id
 
 
 @strawberry.type(description="What can be read.")
-class Query(AuditQuery, OperatorQuery):
+class Query(AuditQuery, ResolvingQuery, OperatorQuery):
     """What can be read."""
 
     @strawberry.field(
@@ -170,44 +157,12 @@ class Query(AuditQuery, OperatorQuery):
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(OperatorMutation):
+class Mutation(OrderMutation, DeadManMutation, ResolvingMutation, OperatorMutation):
     """What can be done; whether the policy allows it is part of the result."""
-
-    @strawberry.mutation(
-        description="Place an order, at most once; the same id and command replays the outcome.",
-        directives=[RequiresDirective(action=Action.ORDERS_PLACE.value)],
-    )
-    async def place_order(self, info: Info, input: PlaceOrderInput) -> PlaceOrderResult:  # noqa: A002  # contract
-        """Place an order."""
-        try:
-            placement = await info.context.services.orders.place(
-                info.context.caller, command_of(input)
-            )
-        except GatewayError as error:
-            return OrderRejected.of(rejection_of(error))
-        return place_order_result(placement)
-
-    @strawberry.mutation(
-        description="Cancel an open order.",
-        directives=[RequiresDirective(action=Action.ORDERS_CANCEL.value)],
-    )
-    async def cancel_order(self, info: Info, input: CancelOrderInput) -> CancelOrderResult:  # noqa: A002  # contract
-        """Cancel an order."""
-        try:
-            outcome = await info.context.services.cancels.cancel(
-                info.context.caller, input.account, input.order_id
-            )
-        except GatewayError as error:
-            return CancelRejected.of(rejection_of(error))
-        order_id = strawberry.ID(outcome.order_id)
-        if isinstance(outcome, Cancelled):
-            order = None if outcome.order is None else Order.of(outcome.order, input.account)
-            return OrderCancelled(order_id=order_id, order=order)
-        return CancelPending(order_id=order_id, resolve_by=Timestamp(outcome.resolve_by))
 
 
 @strawberry.type(description="What can be followed.")
-class Subscription:
+class Subscription(AccountEventSubscription):
     """What can be followed. Each stream starts with what is known."""
 
     @strawberry.subscription(
@@ -290,7 +245,9 @@ class Subscription:
             "The open orders, then each change; never conflated: a Gap says that something may "
             "be missing, and all open orders follow it. At the start and at a Gap, drop what you "
             "had: nothing marks the end of what stands, and an account without open orders tells "
-            "nothing."
+            "nothing. A Placement is an own one whose outcome no answer told: it is told when that "
+            "is UNKNOWN, and when it is found or IN_DOUBT, and the events of its order follow. It "
+            "is not told again at the start: `placements` lists those that stand."
         ),
         extensions=[reads_account_argument()],
     )
@@ -299,7 +256,19 @@ class Subscription:
         async for event in info.context.services.accounts.follow_orders(
             info.context.caller, account
         ):
-            yield Gap.of(event) if isinstance(event, DomainGap) else Order.of(event, account)
+            yield _order_event(event, account)
+
+
+def _order_event(
+    event: orders.Order | placements.Placement | DomainGap, account: str
+) -> Order | Placement | Gap:
+    match event:
+        case orders.Order():
+            return Order.of(event, account)
+        case placements.Placement():
+            return Placement.of(event)
+        case DomainGap():
+            return Gap.of(event)
 
 
 async def _require_quote(info: Info, asset: str) -> None:

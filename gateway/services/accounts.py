@@ -1,6 +1,6 @@
 """Exchange accounts as their callers may see them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -15,11 +15,15 @@ from gateway.domain.account import (
     WithdrawalOptions,
 )
 from gateway.domain.orders import Order
+from gateway.domain.placements import Placement
 from gateway.domain.signing import Sign
 from gateway.domain.streams import Gap
 from gateway.exchange import ExchangeClient
+from gateway.services.account_events import AccountEvents
 from gateway.services.account_streams import AccountStreams
+from gateway.services.merging import merged
 from gateway.services.own_order_events import OwnOrderEvents
+from gateway.services.own_placement_events import own_placement_events
 from gateway.services.ownership import Ownership
 from gateway.services.signed_reads import SignedReads
 from gateway.services.single_flight import SingleFlight
@@ -43,11 +47,13 @@ class Accounts:
         reads: SignedReads,
         streams: AccountStreams,
         ownership: Ownership,
+        events: AccountEvents,
     ) -> None:
         self._exchange = exchange
         self._signed = reads
         self._streams = streams
         self._ownership = ownership
+        self._events = events
         self._reads: SingleFlight[tuple[str, str, int], Any] = SingleFlight()
         self._answered: dict[str, int] = {}
 
@@ -109,14 +115,21 @@ class Accounts:
         """The account's last withdrawals: the exchange shows five."""
         return await self._read(caller, account, "withdrawals", self._exchange.withdrawals)
 
-    async def follow_orders(self, caller: Caller, account: str) -> AsyncIterator[Order | Gap]:
-        """The open orders that the caller may see, then each change, from the private stream."""
+    async def follow_orders(
+        self, caller: Caller, account: str
+    ) -> AsyncGenerator[Order | Placement | Gap]:
+        """The open orders that the caller may see, then each change, from the private stream.
+
+        Between them the caller's own placements whose outcome no answer told, as they change.
+        """
         own = OwnOrderEvents(self._ownership, caller.id, account)
         async with (
             aclosing(self._streams.of(account).orders()) as events,  # type: ignore[type-var]
             aclosing(own.of(events)) as shown,
+            aclosing(own_placement_events(self._events, caller.id, account)) as placements,
+            aclosing(merged(shown, placements)) as told,
         ):
-            async for event in shown:
+            async for event in told:
                 yield event
 
     def follow_balances(self, account: str) -> AsyncIterator[Balance | Gap]:

@@ -29,8 +29,8 @@ class OwnOrderEvents:
     """Lets through the gaps, and the events of orders that a principal may see.
 
     An order's event may overtake the answer that says whose it is, on this replica or on another.
-    Events of what is nobody's wait until somebody is known to have placed it, for `held_s` seconds
-    at the most; they hold up no others.
+    Events of what is nobody's wait until somebody is known to have placed it, for `held_s` seconds,
+    and longer while an intent without an outcome may be it; they hold up no others.
     """
 
     def __init__(
@@ -94,12 +94,19 @@ class OwnOrderEvents:
             held = self._held[order_id]
             if owners.get(order_id) == self._principal_id:
                 claimed += held.orders
-            if order_id in owners or held.until <= now:
+            if order_id in owners or await self._is_over(held, now):
                 del self._held[order_id]
             else:
                 held.look_at = now + held.pause
                 held.pause = min(2 * held.pause, _LONGEST_PAUSE_S)
         return claimed
+
+    async def _is_over(self, held: _Held, now: float) -> bool:
+        """Whether nobody will be known to have placed it."""
+        if held.until > now:
+            return False
+        newest = held.orders[-1]
+        return not await self._ownership.may_be_own(self._principal_id, newest, self._account)
 
     async def _owners(self, order_ids: list[str]) -> dict[str, str]:
         if self._ownership.reads_all(self._principal_id, self._account):

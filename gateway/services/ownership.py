@@ -1,7 +1,8 @@
 """Whose an order is: an app sees and cancels the orders that the journal knows as its own.
 
-An order is known by the id that the exchange gave it when it was placed. Market and fast orders get
-none then, and an order whose outcome is unknown has none: to the journal, these are nobody's.
+An order is known by the id that the exchange gave it when it was placed, or by which it was found
+afterwards. Market and fast orders get none then, and an order whose outcome is unknown has none: to
+the journal, these are nobody's.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable
 from gateway.access.policy import Action, Policy
 from gateway.domain.errors import NotYours
 from gateway.domain.orders import Order
+from gateway.domain.placements import PlacementState
 from gateway.services.recent_placements import RecentPlacements
 from gateway.store.journal import OrderJournal
 
@@ -50,6 +52,18 @@ class Ownership:
         """Those of the account's orders that the principal placed, by their ids."""
         owners = await self.owners(account, order_ids)
         return {order_id for order_id, owner in owners.items() if owner == principal_id}
+
+    async def may_be_own(self, principal_id: str, order: Order, account: str) -> bool:
+        """Whether an intent of the principal's that may soon have an outcome could be the order.
+
+        It could while it is of the order's lane; what is IN_DOUBT may stay so for days.
+        """
+        return any(
+            placement.principal == principal_id
+            and placement.state is not PlacementState.IN_DOUBT
+            and (placement.command.symbol, placement.command.side) == (order.symbol, order.side)
+            for placement in await self._journal.unresolved(account)
+        )
 
     async def visible_orders(
         self, principal_id: str, account: str, orders: tuple[Order, ...]

@@ -1,7 +1,6 @@
 """What became of orders that were placed here, for those who placed them."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -32,13 +31,11 @@ class Placements:
         journal: OrderJournal,
         recent: RecentPlacements,
         placing: Placing,
-        now: Callable[[], int],
     ) -> None:
         self._authority = authority
         self._journal = journal
         self._recent = recent
         self._placing = placing
-        self._now = now
 
     async def one(self, principal: Principal, placement_id: str) -> Placement | None:
         """A placement of the principal's own; None if it has none of that id.
@@ -74,7 +71,7 @@ class Placements:
             first=first,
             after=after,
             client_order_id=client_order_id,
-            wanted=lambda each: state in (None, each.state_at(self._now())),
+            wanted=lambda each: state in (None, each.state),
         )
         entries = await asyncio.gather(*(self.as_it_stands(each) for _, each in page.entries))
         shown = zip((cursor for cursor, _ in page.entries), entries, strict=True)
@@ -99,12 +96,6 @@ class Placements:
 
     async def as_it_stands(self, placement: Placement) -> Placement:
         """The placement, called UNKNOWN if its sender is gone."""
-        if placement.state_at(self._now()) is placement.state:
+        if placement.state is not PlacementState.SENDING:
             return placement
-        lost = replace(
-            placement,
-            state=PlacementState.UNKNOWN,
-            evidence="the process that sent it never said what became of it",
-            updated_at=self._now(),
-        )
-        return await self._journal.finish(lost)
+        return await self._journal.lapse(placement) or placement

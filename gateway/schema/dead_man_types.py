@@ -1,0 +1,68 @@
+"""The GraphQL types of the dead-man switch: an app that falls silent has its orders cancelled."""
+
+from typing import Annotated
+
+import strawberry
+
+from gateway.domain.placements import Rejection
+from gateway.schema.described import described
+from gateway.schema.order_types import Problem
+from gateway.schema.scalars import Timestamp
+
+
+@strawberry.type(
+    description=(
+        "A promise to be heard of again: unless it is armed anew or disarmed before expiresAt, the "
+        "gateway cancels every open order that the caller placed on the account."
+    )
+)
+class DeadManSwitch:
+    """An armed switch."""
+
+    account: strawberry.ID = described("The account whose orders are concerned.")
+    expires_at: Timestamp = described("When it fires.")
+
+
+@strawberry.input(description="The account, and how long the caller may stay silent.")
+class ArmDeadManSwitchInput:
+    """The command to arm a switch, or to arm it anew."""
+
+    account: strawberry.ID = described("The account.")
+    seconds: int = described("From now until it fires: 1 to 3600.")
+
+
+@strawberry.type(description="The switch stands as it stood, unless message says that it may not.")
+class DeadManSwitchRejected(Problem):
+    """A switch that was not changed."""
+
+    rule: str | None = described("The rule of the policy that refused.")
+
+    @classmethod
+    def of(cls, rejection: Rejection) -> "DeadManSwitchRejected":
+        """Show why."""
+        return cls(
+            code=rejection.code,
+            message=rejection.message,
+            exchange_code=rejection.exchange_code,
+            retryable=rejection.retryable,
+            rule=rejection.rule,
+        )
+
+
+@strawberry.type(description="No switch is armed; the orders stay open.")
+class DeadManSwitchDisarmed:
+    """No switch is armed."""
+
+    account: strawberry.ID = described("The account.")
+
+
+ArmDeadManSwitchResult = Annotated[
+    DeadManSwitch | DeadManSwitchRejected,
+    strawberry.union("ArmDeadManSwitchResult", description="The switch, or why it is not armed."),
+]
+DisarmDeadManSwitchResult = Annotated[
+    DeadManSwitchDisarmed | DeadManSwitchRejected,
+    strawberry.union(
+        "DisarmDeadManSwitchResult", description="That none is armed, or why one may still be."
+    ),
+]
