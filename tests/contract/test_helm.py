@@ -23,6 +23,8 @@ VALUES = Path(__file__).parent / "helm-values"
 OLDEST, NEWEST = "1.30", "1.37"
 PROBES = {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
 
+_STANDARD_OUTPUT = ("NGW_AUDIT_FILE", "NGW_JOURNAL_EXPORT_FILE")
+
 Manifest = dict[str, Any]
 
 each_values_file = pytest.mark.parametrize("values", ["minimal", "full"])
@@ -165,6 +167,10 @@ def test_without_values_it_names_everything_that_is_missing_at_once() -> None:
             "NGW_STATE_REDIS_URL is set by a value of its own",
         ),
         ({"settings": {"NGW_AUDIT_FILE": "a"}}, "NGW_AUDIT_FILE is set by a value of its own"),
+        (
+            {"settings": {"NGW_JOURNAL_EXPORT_FILE": "a"}},
+            "NGW_JOURNAL_EXPORT_FILE is set by a value of its own",
+        ),
         ({"settings": {"NGW_KEYS_FILE": "k"}}, "NGW_KEYS_FILE is set by a value of its own"),
         ({"settings": {"NGW_CREDENTIALS": "{}"}}, "NGW_CREDENTIALS is a secret"),
         ({"settings": {"NGW_KEY_ENCRYPTION_KEY": "k"}}, "NGW_KEY_ENCRYPTION_KEY is a secret"),
@@ -232,9 +238,10 @@ def test_the_environment_makes_a_faultless_configuration(values: str) -> None:
 
 
 @each_values_file
-def test_the_audit_log_goes_to_standard_output(values: str) -> None:
+def test_the_audit_log_and_what_the_journal_drops_go_to_standard_output(values: str) -> None:
     """The pod's file system is read-only, and the cluster's log collector ships the rest."""
-    assert environment(values)["NGW_AUDIT_FILE"]["value"] == "-"
+    variables = environment(values)
+    assert {variables[name]["value"] for name in _STANDARD_OUTPUT} == {"-"}
 
 
 @pytest.mark.parametrize(
@@ -261,7 +268,7 @@ def test_what_the_settings_name_is_mounted_there(values: str, files: dict[str, s
     assert mounts["credentials"]["mountPath"] == variables["NGW_CREDENTIALS_DIR"]["value"]
     for setting, name in files.items():
         assert str(Path(variables[setting]["value"]).parent) == mounts[name]["mountPath"]
-    assert {name for name in variables if name.endswith("_FILE")} == {*files, "NGW_AUDIT_FILE"}
+    assert {name for name in variables if name.endswith("_FILE")} == {*files, *_STANDARD_OUTPUT}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ NGW_KEY_ENCRYPTION_KEY_FILE: /etc/narkasa-gateway/key-encryption-keys/kek
 NGW_CREDENTIALS_DIR: /etc/narkasa-gateway/credentials
 {{- end }}
 NGW_AUDIT_FILE: "-"
+NGW_JOURNAL_EXPORT_FILE: "-"
 NGW_EXCHANGE_REST_URL: {{ .Values.exchange.restUrl }}
 NGW_EXCHANGE_WS_URL: {{ .Values.exchange.wsUrl }}
 NGW_LOG_LEVEL: {{ .Values.logLevel }}
