@@ -20,6 +20,9 @@ from gateway.services.signed_reads import SignedReads
 _FRESH_MS = 2000
 """How old the fills of a baseline may be, where they need not be of this very moment."""
 
+_FILLS_KEPT = 20
+"""Enough to find them again in a later list, as a run that is like no other."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
@@ -123,7 +126,7 @@ class _Taken:
             taken_at=self.at,
             stream_since=self.since,
             orders=tuple(_of_lane(self.standing.orders, self.orders, market.symbol, side)),
-            fills=self.standing.fills,
+            fills=self.standing.fills[:_FILLS_KEPT],
             totals={
                 each: totals.get(each, Decimal(0))
                 for each in (market.base_asset, market.quote_asset)
