@@ -34,7 +34,8 @@ def _free_port() -> int:
 class ValkeyServer:
     """A server of its own data in `folder`, whose path must be short: it holds the socket.
 
-    Every write is on disk before it is answered, so that a kill loses nothing.
+    Every write is on disk before it is answered, so that a kill loses nothing. A replica's primary
+    has no password.
     """
 
     def __init__(self, folder: Path, *, password: str | None = None) -> None:
@@ -55,8 +56,18 @@ class ValkeyServer:
         secret = f":{self._password}@" if self._password else ""
         return f"redis://{secret}127.0.0.1:{self._port}"
 
-    def start(self, *options: str) -> None:
-        """Start on the data that is there; `options` such as "--appendonly", "no"."""
+    @property
+    def port(self) -> int:
+        """Where it listens on loopback."""
+        return self._port
+
+    def start(self, *options: str, replica_of: "ValkeyServer | None" = None) -> None:
+        """Start on the data that is there; `options` such as "--appendonly", "no".
+
+        A replica answers here once it has the primary's data.
+        """
+        if replica_of is not None:
+            options = (*options, "--replicaof", f"127.0.0.1 {replica_of.port}")
         password = ("--requirepass", self._password) if self._password else ()
         with (self._folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -66,7 +77,7 @@ class ValkeyServer:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing of Python's
             )
         deadline = time.monotonic() + _START_S
-        while not self._answers():
+        while not self._answers(in_sync=replica_of is not None):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self._folder / "valkey.log").read_text())
             time.sleep(0.01)
@@ -89,6 +100,19 @@ class ValkeyServer:
         """Let it go on; it then does what it was sent in the meantime."""
         self._running.send_signal(signal.SIGCONT)
 
+    def promote(self) -> None:
+        """Make a primary of a replica."""
+        self.command("REPLICAOF", "NO", "ONE")
+
+    def keep(self, copy: Path) -> None:
+        """Copy what is on disk to `copy`, a folder that is not there yet."""
+        shutil.copytree(self._data, copy)
+
+    def restore(self, copy: Path) -> None:
+        """Put a copy in the place of what is on disk, which is lost. For while it is stopped."""
+        shutil.rmtree(self._data)
+        shutil.copytree(copy, self._data)
+
     def command(self, *words: str) -> bytes:
         """Send one command over a connection of its own; return the start of the reply."""
         with socket.socket(socket.AF_UNIX) as connection:
@@ -102,7 +126,11 @@ class ValkeyServer:
 
     def written(self) -> bytes:
         """Every write so far, also of what is gone."""
-        return b"".join(file.read_bytes() for file in self._folder.glob("appendonlydir/*"))
+        return b"".join(file.read_bytes() for file in self._data.glob("*"))
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "appendonlydir"
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:
@@ -122,20 +150,24 @@ class ValkeyServer:
             *("--dir", str(self._folder), "--save", ""),
             *("--appendonly", "yes", "--appendfsync", "always"),
             *("--maxmemory-policy", "noeviction"),
+            # Five seconds, unless told otherwise, in case more replicas come.
+            *("--repl-diskless-sync-delay", "0"),
         ]
 
-    def _answers(self) -> bool:
+    def _answers(self, *, in_sync: bool) -> bool:
         try:
+            if in_sync:
+                return b"master_link_status:up" in self.command("INFO", "replication")
             return self.command("PING").startswith(b"+PONG")
         except OSError:
             return False
 
 
-def _server() -> Iterator[ValkeyServer]:
+def _server(replica_of: ValkeyServer | None = None) -> Iterator[ValkeyServer]:
     folder = Path(tempfile.mkdtemp(prefix="ngw-"))
     server = ValkeyServer(folder)
     try:
-        server.start()
+        server.start(replica_of=replica_of)
         yield server
     finally:
         server.stop()
@@ -159,3 +191,9 @@ def valkey(valkey_server: ValkeyServer) -> ValkeyServer:
 def own_valkey() -> Iterator[ValkeyServer]:
     """A server of this test alone, to stop, pause, kill and start again."""
     yield from _server()
+
+
+@pytest.fixture
+def replica(own_valkey: ValkeyServer) -> Iterator[ValkeyServer]:
+    """A replica of `own_valkey`, to pause, stop and promote."""
+    yield from _server(replica_of=own_valkey)
