@@ -20,7 +20,7 @@ from gateway.custody import (
     read_keys,
 )
 from gateway.settings import PREFIX, Settings, SettingsFault, load_settings
-from gateway.store.journal import OrderJournal
+from gateway.store.durability import inspect
 from gateway.store.redis import BadStoreUrl, StoreUnavailable, attempt, open_redis, reach
 
 _POLICY_FILE = f"{PREFIX}POLICY_FILE"
@@ -168,7 +168,9 @@ async def _store_problems(settings: Settings, *, connect: bool) -> tuple[list[st
                 if connect:
                     await attempt(partial(reach, redis))
                 if connect and address is settings.state_redis_url:
-                    warnings += await OrderJournal(redis).inspect()
+                    found = (await inspect(redis)).problem
+                    told = warnings if settings.journal_accept_volatile else problems
+                    told += [] if found is None else [f"{name}: {found}"]
         except (BadStoreUrl, StoreUnavailable) as problem:
             problems.append(f"{name}: {problem}")
     return problems, warnings

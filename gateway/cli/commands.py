@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli.audit import commands as audit
 from gateway.cli.keys import commands as keys
+from gateway.cli.orders import commands as orders
 from gateway.cli.policy import commands as policy
 from gateway.cli.trading import commands as trading
 from gateway.cli.watch import commands as watch
@@ -113,6 +114,7 @@ def sandbox(
 
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
+app.add_typer(orders.app, name="orders")
 app.add_typer(policy.app, name="policy")
 app.add_typer(trading.app, name="trading")
 app.add_typer(watch.app, name="watch")

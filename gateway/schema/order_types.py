@@ -173,6 +173,7 @@ class Placement:
     state: PlacementState = described("What became of it.")
     created_at: Timestamp = described("When the gateway recorded the intent.")
     updated_at: Timestamp = described("When the state last changed.")
+    signed_at: Timestamp = described("When it was signed, by the exchange's clock.")
     symbol: str = described("The market.")
     side: OrderSide = described("Which way it goes.")
     type: OrderType = described("The order's type.")
@@ -215,6 +216,7 @@ class Placement:
             state=placement.state,
             created_at=Timestamp(placement.created_at),
             updated_at=Timestamp(placement.updated_at),
+            signed_at=Timestamp(placement.signed_at),
             symbol=command.symbol,
             side=command.side,
             type=command.type,

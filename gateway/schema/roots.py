@@ -104,8 +104,9 @@ class Query(AuditQuery, ResolvingQuery, OperatorQuery):
 
     @strawberry.field(
         description=(
-            "An order intent of the caller's own; null if there is none, with an UNKNOWN_ACCOUNT "
-            "error once the caller may not know of its account."
+            "An order intent of the caller's own, or of an account that the caller may operate; "
+            "null if there is none, with an UNKNOWN_ACCOUNT error once the caller may not know of "
+            "the account of an own one."
         ),
         directives=[AuthenticatedDirective()],
     )
@@ -113,6 +114,8 @@ class Query(AuditQuery, ResolvingQuery, OperatorQuery):
         """Find one placement."""
         with info.context.recording("placement"):
             found = await info.context.services.placements.one(info.context.principal, id)
+        if found is None:
+            found = await info.context.services.resolving.one(info.context.caller, id)
         return None if found is None else Placement.of(found)
 
     @strawberry.field(

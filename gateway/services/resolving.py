@@ -81,6 +81,18 @@ class ResolvePlacements:
         self._require(caller, account, "unresolvedPlacements")
         return tuple(await self._journal.unresolved(account))
 
+    async def one(self, caller: Caller, placement_id: str) -> Placement | None:
+        """A placement of an account that the caller may operate, whoever asked for it, or None.
+
+        Raises `NotLookedUp`.
+        """
+        placement = await self._journal.get(placement_id)
+        if placement is None:
+            return None
+        account = placement.command.account
+        decision = self._policy().decide(caller.id, Action.OPERATE, account)
+        return placement if decision.allowed else None
+
     async def resolve(self, caller: Caller, judgement: Judgement) -> Placement:
         """Settle a placement; of one that was settled alike before, the record as it stands.
 

@@ -30,6 +30,7 @@ def own_settings(ports: Ports, workspace: Workspace, redis_socket: Path) -> dict
         "AUDIT_FILE": str(workspace.audit_file),
         "CACHE_REDIS_URL": embedded.address(redis_socket, 0),
         "STATE_REDIS_URL": embedded.address(redis_socket, 1),
+        "JOURNAL_ACCEPT_VOLATILE": "true",
         "EXCHANGE_REST_URL": ports.sandbox_url,
         "EXCHANGE_WS_URL": ports.sandbox_stream_url,
     }

@@ -1,1 +1,1 @@
-"""`narkasa-gateway trading`: switches and suspensions of a running gateway."""
+"""`narkasa-gateway trading`: switches, suspensions and quarantines of a running gateway."""

@@ -11,10 +11,10 @@ import typer
 from gateway.domain.account import TradingState
 
 app = typer.Typer(
-    help="Stop trade at a running gateway, or let it go on; suspend a principal. The gateway is "
-    "$GATEWAY_URL, the token $OPERATOR_TOKEN, else $GATEWAY_TOKEN; they are taken from .dev/env "
-    "where 'dev' runs. Exit status 0 when it is done, 1 when it was refused or failed, 2 when it "
-    "is not known which gateway to ask.",
+    help="Stop trade at a running gateway, or let it go on; suspend a principal; end a quarantine. "
+    "The gateway is $GATEWAY_URL, the token $OPERATOR_TOKEN, else $GATEWAY_TOKEN; they are taken "
+    "from .dev/env where 'dev' runs. Exit status 0 when it is done, 1 when it was refused or "
+    "failed, 2 when it is not known which gateway to ask.",
     no_args_is_help=True,
 )
 
@@ -59,6 +59,16 @@ def suspend(principal: Principal, *, reason: Reason) -> None:
 def restore(principal: Principal, *, reason: Reason) -> None:
     """Take the tokens of a suspended principal again."""
     _run("restore-principal", {"principal": principal, "reason": reason})
+
+
+@app.command()
+def reopen(
+    *,
+    account: Annotated[str, typer.Option("--account", help="The account in quarantine.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is put on record.")],
+) -> None:
+    """Let orders of an account out again, once it was compared with the exchange."""
+    _run("reopen-account", {"account": account, "reason": reason})
 
 
 def _run(document: str, variables: Mapping[str, object]) -> None:

@@ -1,61 +1,28 @@
-"""Sends one operation to the gateway, and says what came of it."""
+"""What came of a command of `trading`, in words."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
-import typer
+from gateway.cli.asking import ask, refused, say
 
-from gateway.cli.operations import operation
-from gateway.cli.watch.client import StreamEnded, follow
-from gateway.cli.watch.lines import printable
-from gateway.cli.watch.target import NoTarget, find_target
-
-_ENV_FILE = Path(".dev", "env")
-_TOKENS = ("OPERATOR_TOKEN", "GATEWAY_TOKEN")
-_REJECTED = "OperatorRejected"
+_LOOK = "'narkasa-gateway trading show' tells what stands"
 
 
 def operate(document: str, variables: Mapping[str, object], environ: Mapping[str, str]) -> int:
-    """Run the operation `document` once, print its outcome, and give the exit status.
-
-    0 when it is done, 1 when it was refused or no answer came, 2 when it is not known which gateway
-    to ask; why goes to standard error.
-    """
-    try:
-        target = find_target(environ, _ENV_FILE, _TOKENS)
-        with closing(follow(target, operation(document), variables)) as answers:
-            answer = next(answers)
-    except NoTarget as problem:
-        typer.echo(str(problem), err=True)
-        return 2
-    except StreamEnded as end:
-        typer.echo(str(end), err=True)
-        if variables:  # else it was that command
-            typer.echo("'narkasa-gateway trading show' tells what stands", err=True)
-        return 1
-    return _tell(answer)
+    """Run the operation `document` once, print its outcome, and give the exit status (`ask`)."""
+    # Without variables it was that command.
+    return ask(document, variables, environ, _tell, hint=_LOOK if variables else "")
 
 
 def _tell(answer: Mapping[str, Any]) -> int:
     match answer:
         case {"tradingSwitches": switches, "suspensions": suspensions}:
             lines = [*map(_switch, switches), *map(_suspension, suspensions)]
-            _print(lines or ["trading is ACTIVE for everybody; nobody is suspended"])
-            return 0
+            return say(lines or ["trading is ACTIVE for everybody; nobody is suspended"])
         case _:
             (outcome,) = answer.values()
-            return _outcome(outcome)
-
-
-def _outcome(outcome: Mapping[str, Any]) -> int:
-    if outcome["__typename"] == _REJECTED:
-        rule = f" (rule {outcome['rule']})" if outcome["rule"] else ""
-        typer.echo(printable(f"{outcome['code']}: {outcome['message']}{rule}"), err=True)
-        return 1
-    _print(_done(outcome))
-    return 0
+            rejected = outcome["__typename"] == "OperatorRejected"
+            return refused(outcome) if rejected else say(_done(outcome))
 
 
 def _done(outcome: Mapping[str, Any]) -> Iterator[str]:
@@ -66,6 +33,8 @@ def _done(outcome: Mapping[str, Any]) -> Iterator[str]:
             yield _suspension(suspension)
         case {"principal": principal}:
             yield f"restored  principal {principal}"
+        case {"account": account}:
+            yield f"reopened  account {account}"
 
 
 def _switch(switch: Mapping[str, Any]) -> str:
@@ -83,8 +52,3 @@ def _suspension(suspension: Mapping[str, Any]) -> str:
 
 def _why(change: Mapping[str, Any]) -> str:
     return f"by {change['setBy']} at {change['setAt']}: {change['reason']}"
-
-
-def _print(lines: Iterator[str] | list[str]) -> None:
-    for line in lines:
-        typer.echo(printable(line))

@@ -92,6 +92,20 @@ def balances(
     _show("balances", {"account": account}, count, as_json)
 
 
+@app.command("account-events")
+def account_events(
+    account: Account,
+    *,
+    after: Annotated[
+        str | None, typer.Option(help="Begin behind the event of this sequence.", metavar="N")
+    ] = None,
+    count: Count = None,
+    as_json: Json = False,
+) -> None:
+    """Everything that happens on an account, numbered: the drop copy."""
+    _show("accountEvents", {"account": account, "after": after}, count, as_json)
+
+
 def _show(field: str, variables: Mapping[str, object], count: int | None, as_json: bool) -> None:
     from gateway.cli.watch.show import show
 

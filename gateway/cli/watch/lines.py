@@ -74,6 +74,12 @@ def order(event: Event) -> str:
     """
     if event["__typename"] == "Gap":
         return _gap(event)
+    if event["__typename"] == "Placement":
+        return _placement(event)
+    return _order(event)
+
+
+def _order(event: Event) -> str:
     return "placed " + _line(
         event["time"],
         event["symbol"],
@@ -95,10 +101,34 @@ def balance(event: Event) -> str:
     return "  ".join([f"{event['asset']:<6}", *parts])
 
 
+def account_event(event: Event) -> str:
+    """The event's number, and what happened."""
+    sequence, change = _or_dash(event["sequence"]), event["change"]
+    return f"{sequence:>6}  {_ACCOUNT_CHANGES[change['__typename']](change)}"
+
+
 def printable(line: str) -> str:
     """Escape what could steer a terminal: names are as the exchange wrote them."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in line
+    )
+
+
+def _account_order(event: Event) -> str:
+    return f"{_order(event['order'])}  {event['origin']}"
+
+
+def _placement(event: Event) -> str:
+    words = f"placement {event['id']}  {event['symbol']}  {event['side']}  {event['state']}"
+    return words if event["evidence"] is None else f"{words}  {event['evidence']}"
+
+
+def _fill(event: Event) -> str:
+    return _line(
+        event["executedAt"],
+        event["symbol"],
+        f"{event['side']} {event['type']} {event['quantity']} at {event['price']}",
+        f"fee {event['fee']} {event['feeAsset']}",
     )
 
 
@@ -125,3 +155,12 @@ def _or_dash(value: str | None) -> str:
 
 def _staleness(event: Event) -> str:
     return "STALE" if event["stale"] else ""
+
+
+_ACCOUNT_CHANGES = {
+    "AccountOrder": _account_order,
+    "Placement": _placement,
+    "Fill": _fill,
+    "Balance": balance,
+    "Gap": _gap,
+}

@@ -33,6 +33,7 @@ TOPICS = {
     "trades": Topic("watch-trades", lines.trade),
     "orders": Topic("watch-orders", lines.order),
     "balances": Topic("watch-balances", lines.balance),
+    "accountEvents": Topic("watch-account-events", lines.account_event),
 }
 """By the field of the subscription."""
 

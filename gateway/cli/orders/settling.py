@@ -1,0 +1,49 @@
+"""`orders resolve` and `orders cancel-all`: what came of them, in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.cli.asking import APPS_FIRST, ask, refused, say
+from gateway.cli.orders.looking import details
+
+_SHOW = "'narkasa-gateway orders show' tells what stands; resolving it again is safe"
+_AGAIN = "whatever was cancelled, cancelling again is safe"
+
+
+def settle(judgement: Mapping[str, object], environ: Mapping[str, str]) -> int:
+    """Resolve a placement, and print it as it then is (`ask`)."""
+
+    def tell(answer: Mapping[str, Any]) -> int:
+        outcome = answer["resolvePlacement"]
+        if outcome["__typename"] == "OperatorRejected":
+            return refused(outcome)
+        return say(details(outcome["placement"]))
+
+    return ask("resolve-placement", judgement, environ, tell, hint=_SHOW)
+
+
+def cancel(whose: Mapping[str, object], environ: Mapping[str, str]) -> int:
+    """Cancel orders, and print what became of each; 1 while something may be left (`ask`)."""
+
+    def tell(answer: Mapping[str, Any]) -> int:
+        outcome = answer["cancelAllOrders"]
+        if outcome["__typename"] == "CancelRejected":
+            return refused(outcome)
+        say(_each(outcome))
+        return 1 if outcome["failed"] or outcome["pending"] or outcome["unresolved"] else 0
+
+    return ask("cancel-all-orders", whose, environ, tell, tokens=APPS_FIRST, hint=_AGAIN)
+
+
+def _each(outcome: Mapping[str, Any]) -> Iterator[str]:
+    for order_id in outcome["cancelled"]:
+        yield f"cancelled  {order_id}"
+    for failure in outcome["failed"]:
+        problem = failure["problem"]
+        yield f"failed  {failure['orderId']}  {problem['code']}: {problem['message']}"
+    for order_id in outcome["pending"]:
+        yield f"pending  {order_id}  cancel again"
+    for placement_id in outcome["unresolved"]:
+        yield f"unresolved  {placement_id}  its order may still show up: cancel again later"
+    if not any(outcome[each] for each in ("cancelled", "failed", "pending", "unresolved")):
+        yield "nothing was open"
