@@ -45,11 +45,15 @@ class FillMirror:
             return None
         before, known = self._fills, self._known
         self._fills, self._taken, self._known = fills, begun, True
-        return _new_among(fills, before) if known else ()
+        return new_among(fills, before) if known else ()
 
 
-def _new_among(fills: tuple[Fill, ...], before: tuple[Fill, ...]) -> tuple[Fill | Gap, ...]:
-    """The exchange lists so many of the newest: what was known is found again further down."""
+def new_among(fills: tuple[Fill, ...], before: tuple[Fill, ...]) -> tuple[Fill | Gap, ...]:
+    """Those of `fills` that came after the list `before`, oldest first; both are newest first.
+
+    The exchange lists so many of the newest: what was known is found again further down, or there
+    is a `Gap` first.
+    """
     for new in range(len(fills)):
         if fills[new:] == before[: len(fills) - new]:
             return fills[:new][::-1]

@@ -108,6 +108,22 @@ def order_done(caller: Caller, placement: Placement, prepared: PreparedRequest) 
     return _of_order(caller, placement, prepared, placement.state.value, **detail)
 
 
+def order_resolved(placement: Placement) -> AuditEvent:
+    """What the gateway found of an order whose outcome nobody was told."""
+    detail = {"placement": placement.id, "digest": placement.digest}
+    if placement.order is not None and placement.order.order_id is not None:
+        detail["orderId"] = placement.order.order_id
+    return AuditEvent(
+        kind=AuditKind.ORDER,
+        principal=placement.principal,
+        account=placement.command.account,
+        action=Action.ORDERS_PLACE.value,
+        rule=placement.rule,
+        outcome=f"RESOLVED_{placement.state.value}",
+        detail=detail,
+    )
+
+
 def cancel_event(
     caller: Caller,
     account: str,

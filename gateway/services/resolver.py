@@ -1,0 +1,252 @@
+"""Finds out what became of the orders whose outcome nobody was told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from gateway.domain.errors import GatewayError
+from gateway.domain.leadership import Fenced, Leadership
+from gateway.domain.market import Market
+from gateway.domain.placements import Placement, PlacementState, Rejection
+from gateway.domain.resolution import Case, Terms, Verdict, fill_names, verdicts
+from gateway.exchange import ERROR_CODES
+from gateway.services.account_streams import AccountStreams
+from gateway.services.album import Album
+from gateway.services.audit import AuditTrail
+from gateway.services.order_audit import order_resolved
+from gateway.services.pictures import Pictures
+from gateway.store.journal import OrderJournal
+from gateway.store.journal_rules import Claimed, Moved
+from gateway.store.redis import StoreUnavailable
+
+_log = structlog.get_logger(__name__)
+
+_BUSY_S = 0.2
+_IDLE_S = 1.0
+_LAPSE_AFTER_S = 1.0
+"""An order that is under way for less is nobody's concern but its sender's."""
+
+_ACCEPTED_BEFORE_MS = 10_000
+"""How long before an order was recorded another may have been accepted that explains a fill."""
+
+_OPEN = frozenset({PlacementState.UNKNOWN, PlacementState.IN_DOUBT})
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What a leader remembers of an account: `sending` since when, and what was judged last."""
+
+    leadership: Leadership
+    album: Album
+    sending: dict[str, float] = field(default_factory=dict)
+    judged: object = None
+
+    @property
+    def account(self) -> str:
+        return self.leadership.account
+
+
+@dataclass(frozen=True, slots=True)
+class _Docket:
+    """An account's placements that are to be judged, or have to do with it."""
+
+    unresolved: tuple[Placement, ...]
+    given_up: tuple[Placement, ...]
+
+    @property
+    def sending(self) -> tuple[Placement, ...]:
+        return tuple(each for each in self.unresolved if each.state is PlacementState.SENDING)
+
+    @property
+    def open(self) -> tuple[Placement, ...]:
+        return tuple(each for each in self.unresolved if each.state in _OPEN)
+
+    @property
+    def judged(self) -> tuple[Placement, ...]:
+        return (*self.open, *self.given_up)
+
+
+class Resolver:
+    """Judges an account's unknown outcomes by what can be seen of it, for as long as it is led.
+
+    `market` finds a market by its symbol, `exchange_now` is the exchange's time in ms at the most.
+    `on_resolved` is told each placement that got out of UNKNOWN or IN_DOUBT or became IN_DOUBT, and
+    how many seconds after it was signed; `on_late` each that was given up and is there after all.
+    """
+
+    def __init__(  # noqa: PLR0913 - what is known comes from many parts
+        self,
+        *,
+        journal: OrderJournal,
+        pictures: Pictures,
+        streams: AccountStreams,
+        market: Callable[[str], Awaitable[Market]],
+        terms: Callable[[], Terms],
+        exchange_now: Callable[[], int | None],
+        audit: AuditTrail,
+        on_resolved: Callable[[Placement, float], None],
+        on_late: Callable[[Placement], None],
+    ) -> None:
+        self._journal = journal
+        self._pictures = pictures
+        self._streams = streams
+        self._market = market
+        self._terms = terms
+        self._exchange_now = exchange_now
+        self._audit = audit
+        self._on_resolved = on_resolved
+        self._on_late = on_late
+
+    async def run(self, leadership: Leadership) -> None:
+        """Look again and again; raises `UnknownAccount` when there is no key of the account."""
+        stream = self._streams.of(leadership.account)
+        desk = _Desk(leadership, Album(leadership.account, stream, self._pictures))
+        with stream.held():
+            while True:
+                busy = True
+                # Redis or the exchange is away, which others tell of; or another process leads.
+                with suppress(GatewayError, StoreUnavailable, Fenced):
+                    busy = await self._look(desk)
+                await asyncio.sleep(_BUSY_S if busy else _IDLE_S)
+
+    async def _look(self, desk: _Desk) -> bool:
+        """Do what can be done now; return whether more is to be done soon."""
+        docket = await self._docket(desk.account)
+        await self._lapse(desk, docket.sending)
+        if not docket.judged:
+            desk.album.clear()
+            return bool(docket.sending)
+        now, terms = self._exchange_now(), self._terms()
+        if now is None:
+            return True
+        if await desk.album.refresh(now, docket.judged, terms):
+            # What was placed since the first look is to be known to whoever sees the picture.
+            docket = await self._docket(desk.account)
+        await self._judge(desk, docket, terms)
+        return len(docket.unresolved) > len(_in_doubt(docket.unresolved))
+
+    async def _docket(self, account: str) -> _Docket:
+        unresolved = await self._journal.unresolved(account)
+        return _Docket(tuple(unresolved), tuple(await self._journal.given_up(account)))
+
+    async def _lapse(self, desk: _Desk, sending: Sequence[Placement]) -> None:
+        """Whose sender has lost its lease becomes UNKNOWN; Redis tells whether it has."""
+        now = asyncio.get_running_loop().time()
+        desk.sending = {each.id: desk.sending.get(each.id, now) for each in sending}
+        for placement in sending:
+            if now - desk.sending[placement.id] >= _LAPSE_AFTER_S:
+                lapsed = await self._journal.lapse(placement)
+                if lapsed is not None:
+                    _log.warning("order.lapsed", **_names(lapsed))
+
+    async def _judge(self, desk: _Desk, docket: _Docket, terms: Terms) -> None:
+        """What is not UNKNOWN needs new evidence to be judged again."""
+        unknown = any(each.state is PlacementState.UNKNOWN for each in docket.unresolved)
+        pictures = desk.album.pictures
+        question = (tuple((each.id, each.answered) for each in docket.judged), pictures[-1:])
+        if not unknown and question == desk.judged:
+            return
+        case = await self._case(desk, docket)
+        if case is None:
+            return
+        for verdict in verdicts(case, terms):
+            await self._pass(desk, verdict)
+        desk.judged = question
+
+    async def _case(self, desk: _Desk, docket: _Docket) -> Case | None:
+        """What is claimed is read last: an order under way at the first look may be known by now.
+
+        So is what was accepted: an order that is in neither was placed after the pictures.
+        """
+        account, pictures = desk.account, desk.album.pictures
+        markets = {each: await self._market(each) for each in _symbols(docket.judged)}
+        lanes = {each.command.lane for each in docket.judged}
+        since = min(each.created_at for each in docket.judged) - _ACCEPTED_BEFORE_MS
+        accepted = await self._journal.accepted_since(account, since)
+        order_ids = {
+            order.order_id
+            for picture in pictures
+            for order in (*picture.orders, *picture.ended)
+            if order.order_id is not None
+        }
+        names = {name for picture in pictures for name in fill_names(picture.fills)}
+        claimed_orders = await self._journal.claimed_orders(account, tuple(order_ids))
+        claimed_fills = await self._journal.claimed_fills(account, tuple(names))
+        if (now := self._exchange_now()) is None:
+            return None
+        return Case(
+            now=now,
+            unresolved=docket.open,
+            sending=docket.sending,
+            given_up=docket.given_up,
+            accepted=tuple(each for each in accepted if each.command.lane in lanes),
+            claimed_orders=claimed_orders,
+            claimed_fills=claimed_fills,
+            markets=markets,
+            pictures=pictures,
+        )
+
+    async def _pass(self, desk: _Desk, verdict: Verdict) -> None:
+        before = verdict.placement
+        if verdict.state is PlacementState.REJECTED and verdict.rejection is None:
+            verdict = replace(verdict, rejection=_rejection_of(before))
+        try:
+            placement = await self._journal.resolve(verdict, leader=desk.leadership)
+        except (Claimed, Moved) as overtaken:
+            _log.info("order.not_resolved", **_names(before), reason=type(overtaken).__name__)
+            return
+        self._tell(before, placement)
+
+    def _tell(self, before: Placement, placement: Placement) -> None:
+        now = self._exchange_now() or placement.signed_at
+        seconds = max(0, now - placement.signed_at) / 1000
+        late = before.state is PlacementState.NOT_PLACED
+        doubtful = placement.state is PlacementState.IN_DOUBT
+        log = _log.critical if late else _log.error if doubtful else _log.info
+        log(
+            "order.late" if late else "order.in_doubt" if doubtful else "order.resolved",
+            **_names(placement),
+            state=placement.state.value,
+            order_id=placement.order and placement.order.order_id,
+            evidence=placement.evidence,
+            seconds=seconds,
+        )
+        self._audit.note(order_resolved(placement))
+        if late:
+            self._on_late(placement)
+        else:
+            self._on_resolved(placement, seconds)
+
+
+def _in_doubt(placements: Iterable[Placement]) -> list[Placement]:
+    return [each for each in placements if each.state is PlacementState.IN_DOUBT]
+
+
+def _symbols(placements: Iterable[Placement]) -> set[str]:
+    return {each.command.symbol for each in placements}
+
+
+def _names(placement: Placement) -> dict[str, object]:
+    command = placement.command
+    return {
+        "placement": placement.id,
+        "principal": placement.principal,
+        "account": command.account,
+        "client_order_id": command.client_order_id,
+        "symbol": command.symbol,
+        "side": command.side.value,
+        "type": command.type.value,
+    }
+
+
+def _rejection_of(placement: Placement) -> Rejection | None:
+    """The exchange's answer, which came too late for the order's sender."""
+    answered = placement.answered
+    code = None if answered is None else ERROR_CODES.get(answered.exchange_code or "")
+    if code is None:
+        return None
+    message = f"{code.meaning}: {code.advice}"
+    return Rejection(code.name, message, exchange_code=code.code, retryable=code.retryable)
