@@ -1,7 +1,7 @@
 """The budgets of grants in Redis, changed by one replica at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -28,8 +28,6 @@ _BUDGETS = msgspec.json.Decoder(Budget)
 _KEEP_MS = 2 * DAY_MS
 _TRIES = 64
 _CONTENTION = "Contention"
-_WAITING = 1000
-"""How many outcomes of one budget wait in memory."""
 
 _REPLACE = """
 local standing = redis.call('GET', KEYS[1])
@@ -64,10 +62,32 @@ class BudgetKey:
         return f"ngw:1:budget:{{{account}}}:{principal}:{grant}"
 
 
-class _Corrupt(StoreUnavailable):
-    """What stands is no budget."""
+@dataclass(frozen=True, slots=True)
+class BudgetClaim:
+    """What an order takes of a budget, in the moment in which it is recorded."""
+
+    key: BudgetKey
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetTexts:
+    """A budget's text as it must stand (empty: none) and as it is to be, kept `keep_ms` (0: on)."""
+
+    was: bytes
+    now: bytes
+    keep_ms: int
+
+
+Write = Callable[[BudgetTexts], Awaitable[bytes | None]]
+"""Replaces a budget's text; gives what stands in the way, or None when nothing did."""
+
+
+class CorruptBudget(StoreUnavailable):
+    """What stands is no budget: nobody can tell what is left of it."""
 
     def __init__(self) -> None:
+        """Say so by its name."""
         super().__init__("CorruptBudget")
 
 
@@ -76,73 +96,38 @@ class Budgets:
 
     A budget without claims goes two days after its last change, when its day is long over; one with
     claims stays, for its orders may rest for months. `patience_s`: how long a change waits for
-    others of its budget in this process. `retry_s` paces `run` while Redis is away.
+    others of its budget in this process.
     """
 
-    def __init__(self, redis: Redis, *, patience_s: float = 1.0, retry_s: float = 0.5) -> None:
+    def __init__(self, redis: Redis, *, patience_s: float = 1.0) -> None:
         self._redis = redis
         self._patience_s = patience_s
-        self._retry_s = retry_s
         self._locks: WeakValueDictionary[BudgetKey, asyncio.Lock] = WeakValueDictionary()
-        self._waiting: dict[BudgetKey, list[Change]] = {}
-        self._filled = asyncio.Event()
-        self._emptied = asyncio.Event()
-        self._emptied.set()
 
     async def read(self, key: BudgetKey) -> Budget:
-        """The budget as it stands, with what this process has settled; an empty one if none does.
-
-        Raises `StoreUnavailable`.
-        """
-        budget = _decode(key, await self._standing(key))
-        return _after(budget, self._waiting.get(key, ()))
+        """The budget as it stands; an empty one if none does. Raises `StoreUnavailable`."""
+        return _decode(key, await self._standing(key))
 
     async def update(self, key: BudgetKey, change: Change) -> Budget:
         """Change a budget, all or nothing; return what stands then.
 
         Raises what `change` raises, and `StoreUnavailable`: then it may have been changed all the
-        same. What `settle` left to do comes first.
+        same.
         """
+        return await self.update_by(key, change, lambda texts: self._replace(key, texts))
+
+    async def update_by(self, key: BudgetKey, change: Change, write: Write) -> Budget:
+        """Change a budget as `update` does, by a `write` that may do more in the same step."""
         async with self._turn(key):
-            return await self._update(key, change)
-
-    def settle(self, key: BudgetKey, change: Change) -> None:
-        """Change a budget soon: before its next update by this process, or when `run` comes to it.
-
-        It waits for nothing, so that a Redis that is silent holds up neither an order's answer nor
-        a stop.
-        """
-        waiting = self._waiting.setdefault(key, [])
-        if len(waiting) >= _WAITING:
-            # The claims stay as they are: more is counted than stands.
-            _log.error("budgets.spool_full", key=key.name)
-            return
-        waiting.append(change)
-        self._filled.set()
-        self._emptied.clear()
-
-    async def run(self) -> None:
-        """Write what is settled, for ever."""
-        while True:
-            await self._filled.wait()
-            written = [await self._write(key) for key in tuple(self._waiting)]
-            if not all(written):
-                await asyncio.sleep(self._retry_s)
-
-    async def caught_up(self) -> None:
-        """Wait until `run` has written everything: a graceful stop gives it some seconds."""
-        await self._emptied.wait()
-
-    async def _write(self, key: BudgetKey) -> bool:
-        try:
-            await self.update(key, lambda budget: budget)
-        except _Corrupt:
-            # Nobody can change it, and whoever deletes it deletes the claims, too.
-            self._written(key, len(self._waiting.get(key, ())))
-        except StoreUnavailable as away:
-            _log.warning("budgets.away", cause=away.cause)
-            return False
-        return True
+            raw = await self._standing(key)
+            for _ in range(_TRIES):
+                changed = change(_decode(key, raw))
+                keep_ms = 0 if changed.claims else _KEEP_MS
+                answer = await write(BudgetTexts(raw, msgspec.json.encode(changed), keep_ms))
+                if answer is None:
+                    return changed
+                raw = answer
+        raise StoreUnavailable(_CONTENTION)
 
     @asynccontextmanager
     async def _turn(self, key: BudgetKey) -> AsyncIterator[None]:
@@ -158,46 +143,21 @@ class Budgets:
         finally:
             lock.release()
 
-    async def _update(self, key: BudgetKey, change: Change) -> Budget:
-        waiting = tuple(self._waiting.get(key, ()))
-        raw = await self._standing(key)
-        for _ in range(_TRIES):
-            standing = _decode(key, raw)
-            changed = change(_after(standing, waiting))
-            answer = None if changed == standing else await self._replace(key, raw, changed)
-            if answer is None:
-                self._written(key, len(waiting))
-                return changed
-            raw = answer
-        raise StoreUnavailable(_CONTENTION)
-
-    def _written(self, key: BudgetKey, count: int) -> None:
-        if key not in self._waiting:
-            return
-        del self._waiting[key][:count]
-        if not self._waiting[key]:
-            del self._waiting[key]
-        if not self._waiting:
-            self._filled.clear()
-            self._emptied.set()
-
     async def _standing(self, key: BudgetKey) -> bytes:
         raw = await attempt(lambda: self._redis.get(key.name), tries=2)
         return cast("bytes", raw or b"")
 
-    async def _replace(self, key: BudgetKey, raw: bytes, budget: Budget) -> bytes | None:
-        keep = 0 if budget.claims else _KEEP_MS
-        values = [raw, msgspec.json.encode(budget), keep]
+    async def _replace(self, key: BudgetKey, texts: BudgetTexts) -> bytes | None:
+        if texts.now == (texts.was or _EMPTY):
+            return None
+        values = [texts.was, texts.now, texts.keep_ms]
         answer = await attempt(
             lambda: run_script(self._redis, _REPLACE, [key.name], values), tries=2
         )
         return cast("bytes | None", answer)
 
 
-def _after(budget: Budget, changes: Sequence[Change]) -> Budget:
-    for change in changes:
-        budget = change(budget)
-    return budget
+_EMPTY = msgspec.json.encode(Budget())
 
 
 def _decode(key: BudgetKey, raw: bytes) -> Budget:
@@ -208,4 +168,4 @@ def _decode(key: BudgetKey, raw: bytes) -> Budget:
     except (msgspec.MsgspecError, ValueError):
         # Without a budget nobody can tell what is left: no order goes out by this grant.
         _log.exception("budgets.corrupt", key=key.name)
-        raise _Corrupt from None
+        raise CorruptBudget from None

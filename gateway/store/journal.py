@@ -1,54 +1,54 @@
 """The durable record of every order intent: what was asked for, and what became of it.
 
-A record lives under its principal, account and client order id. Two kinds of pointers lead to
-it: from the placement's id, and from the order id once the exchange gave one. An index has the
-placements of a principal in an account by their age. All of these are written by one script.
+A record lives under its principal, account and client order id; pointers lead to it from the
+placement's id and from the order's. Beside the records of an account stand what decides over new
+intents (`scripts/rules.lua`), indexes by time, and the account's events. One script writes an
+intent and all that goes with it, another what becomes of it.
+
+Who records an intent may send it, and owns it: the `owner`, under its `epoch`. Its outcome is the
+owner's to record until the lease has lapsed and somebody takes the placement over, as UNKNOWN and
+under the next epoch. What the owner brings then is evidence.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from gateway.domain.durations import DAY_MS
 from gateway.domain.errors import NotLookedUp, NotRecorded
-from gateway.domain.placements import FOLLOWING, Placement, PlacementPage, PlacementState, Rejection
-from gateway.store.journal_index import client_order_id_at, page_of, position_at, position_of
-from gateway.store.journal_keys import (
-    Identity,
-    account_of,
-    id_key,
-    identity_of,
-    index_keys,
-    key_of,
-    keys_of,
-    order_key,
-    record_key,
+from gateway.domain.leadership import Leadership
+from gateway.domain.order_errors import NotDurable, Quarantined
+from gateway.domain.orders import PlaceOrder
+from gateway.domain.placements import FOLLOWING, Answer, Placement, PlacementState
+from gateway.domain.resolution import Verdict
+from gateway.store.budgets import BudgetClaim, CorruptBudget
+from gateway.store.durability import Durability
+from gateway.store.journal_account import AccountJournal
+from gateway.store.journal_guard import JournalGuard
+from gateway.store.journal_keys import account_of, identity_of, key_of, record_key
+from gateway.store.journal_outcomes import (
+    as_begun,
+    following,
+    resolved,
+    taken_over,
+    was_withdrawn,
+    withdrawn,
 )
-from gateway.store.journal_records import JournalRecords
-from gateway.store.journal_script import PUT
-from gateway.store.redis import (
-    StoreUnavailable,
-    attempt,
-    reach,
-    run_script,
-    would_write,
-)
+from gateway.store.journal_rules import Claimed, LaneMoved, Look, Moved, obstacle_of
+from gateway.store.journal_writes import Changing, JournalWrites, budget_key, text_of
+from gateway.store.redis import StoreUnavailable, WaitAof, attempt, reach, would_write
 from gateway.store.spool import Spool
+
+__all__ = ["Claimed", "LaneMoved", "Look", "Moved", "OrderJournal", "new_placement_id"]
 
 _log = structlog.get_logger(__name__)
 
-_INTENTS = frozenset({PlacementState.RECEIVED, PlacementState.SENDING})
-_OUTCOMES = frozenset(state for state, following in FOLLOWING.items() if not following)
-# Late evidence may still turn NOT_PLACED into ACCEPTED, but not after the time that records keep.
-_EXPIRING = _OUTCOMES | {PlacementState.NOT_PLACED}
-
-_CHUNK = 100
+_S = PlacementState
+_TRIES = 8
 
 
 def new_placement_id(account: str, random_bytes: Callable[[int], bytes]) -> str:
@@ -56,41 +56,87 @@ def new_placement_id(account: str, random_bytes: Callable[[int], bytes]) -> str:
     return f"{account}.{random_bytes(16).hex()}"
 
 
-class OrderJournal:
+class OrderJournal(AccountJournal):
     """The order journal. It always tries: nothing skips it while Redis seems to be away.
 
-    `keep_ms`: how long a record outlives its outcome; without one it never expires.
-    `spool_limit` and `retry_s` bound and pace what waits in memory while Redis is away. `problem`
-    says what `watch` found wrong at its last look.
+    `server` gives the run id of the Redis that this process talks to, `durability` what was found
+    of it; with `volatile` neither matters, and records may get lost. About `keep_events` events are
+    kept of each account. For `late_watch_ms`, what was NOT_PLACED may turn out to be placed late.
+    `spool_limit` and `retry_s` bound and pace what waits in memory while Redis is away.
     """
 
     def __init__(
         self,
         redis: Redis,
         *,
-        keep_ms: int = 90 * DAY_MS,
+        server: Callable[[], str | None],
+        durability: Callable[[], Durability | None],
+        volatile: bool = False,
+        keep_events: int = 100_000,
+        late_watch_ms: int = 600_000,
         spool_limit: int = 10_000,
         retry_s: float = 0.5,
     ) -> None:
-        self._redis = redis
-        self._keep_ms = keep_ms
+        super().__init__(redis, Spool(spool_limit))
+        self._durability = durability
         self._retry_s = retry_s
-        self._spool = Spool(spool_limit)
-        self._records = JournalRecords(redis)
-        self.problem: str | None = None
+        self._guard = JournalGuard(redis, server=server, volatile=volatile)
+        self._writes = JournalWrites(
+            redis, wait=self._wait, keep_events=keep_events, late_watch_ms=late_watch_ms
+        )
 
-    async def begin(self, placement: Placement) -> Placement:
+    @property
+    def quarantines(self) -> Mapping[str, str]:
+        """The accounts that were quarantined when last looked at, and why."""
+        return self._guard.shut
+
+    @property
+    def problem(self) -> str | None:
+        """Which accounts are quarantined, for people; None when none is."""
+        said = (f"{account} is quarantined: {why}." for account, why in self.quarantines.items())
+        return " ".join(said) or None
+
+    async def look(self, principal_id: str, command: PlaceOrder) -> Look:
+        """What stands for an order that is to be placed, and what is in its way.
+
+        A withdrawn intent does not count as standing. Raises `NotRecorded`.
+        """
+        identity = (principal_id, command.account, command.client_order_id)
+        record = record_key(*identity)
+        try:
+            answer = await self._writes.look(record, command.account, self._terms(command))
+            standing = self._records.decode(record, answer[0]) if answer[0] else None
+        except (StoreUnavailable, NotLookedUp) as away:
+            raise NotRecorded from away
+        if standing is not None and was_withdrawn(standing):
+            standing = None
+        obstacle, sending = None, False
+        if answer[2]:
+            obstacle, sending = obstacle_of(command.account, answer[2])
+        shut = obstacle.reason if isinstance(obstacle, Quarantined) else None
+        self._guard.found(command.account, shut)
+        return Look(self._waiting_for(identity) or standing, obstacle, sending, int(answer[1]))
+
+    async def begin(
+        self,
+        placement: Placement,
+        *,
+        lease_ms: int,
+        claim: BudgetClaim | None = None,
+        lane: int | None = None,
+    ) -> Placement:
         """Record an intent, unless one stands for its principal, account and client order id.
 
         One that was withdrawn, because writing it was not certain, does not count as standing.
-        Returns the record that stands: the intent is the caller's to send only when that equals
-        `placement`, whose id must be fresh. Raises `NotRecorded` when that is not certain;
-        then nothing may be sent, and should the record have been written after all, it becomes
-        NOT_SENT.
+        Returns the record that stands: the intent is the caller's to send only when that has its
+        id, which must be fresh, and until `lease_ms` from now. `claim` is taken from its budget in
+        the same step; with `lane`, no other order of the lane may have come since that look.
+
+        Raises `DuplicateOrder`, `LaneUnresolved`, `LaneMoved`, `Quarantined`, `NotDurable`, what
+        the claim raises, and `NotRecorded` when it is not certain that it is recorded: should it
+        be after all, it becomes NOT_SENT. In all these cases nothing may be sent.
         """
-        if account_of(placement.id) != placement.command.account:
-            message = "the placement's id must come from new_placement_id"
-            raise ValueError(message)
+        _check_intent(placement, claim)
         waiting = self._waiting_for(identity_of(placement))
         if waiting is not None:
             return waiting
@@ -98,17 +144,23 @@ class OrderJournal:
             await attempt(lambda: reach(self._redis))
         except StoreUnavailable as away:
             raise NotRecorded from away
-        return await self._begin(placement)
+        self._require_durable()
+        intent = replace(placement, lease_until=0, claimed=claim is not None)
+        terms = {**self._terms(placement.command), "lease_ms": lease_ms}
+        answer = await self._begin(
+            intent, terms if lane is None else {**terms, "mark": lane}, claim
+        )
+        return self._begun(intent, answer)
 
     async def finish(self, placement: Placement) -> Placement:
-        """Record what became of an intent, by `FOLLOWING`; return the record that stands.
+        """Record what became of an intent, for its owner; return the record that stands.
 
-        What may not follow the standing state is refused and logged. While Redis is away the
-        record waits in memory, and `run` writes it. Intents are refused with `ValueError`: they
-        must be durable before anything is sent, and this method does not promise that.
+        Its budget is settled in the same step. Where somebody took it over, it is evidence. What
+        may not follow is refused and logged. While Redis is away the record waits in memory, and
+        `run` writes it. `ValueError` for what is no outcome of sending.
         """
-        if placement.state in _INTENTS:
-            message = f"{placement.state} is an intent: record it with begin"
+        if placement.state not in FOLLOWING[_S.SENDING]:
+            message = f"{placement.state} is no outcome of sending"
             raise ValueError(message)
         if len(self._spool):
             # Redis is known to be away, and what was decided first must be written first.
@@ -120,6 +172,75 @@ class OrderJournal:
         except asyncio.CancelledError:
             self._defer(placement)
             raise
+
+    async def lapse(self, placement: Placement) -> Placement | None:
+        """Take over an intent whose lease has lapsed: it is UNKNOWN then.
+
+        None when the lease stands, or the placement is not SENDING any more. Raises `NotLookedUp`.
+        """
+        was, standing = await self._read(placement)
+        if standing is None or standing.id != placement.id or standing.state is not _S.SENDING:
+            return None
+        with _asking():
+            lost = taken_over(standing, await self._now())
+            answer = await self._writes.change(Changing(was=was, placement=lost, only_lapsed=True))
+        return lost if answer[0] == b"CHANGED" else None
+
+    async def resolve(
+        self,
+        verdict: Verdict,
+        *,
+        leader: Leadership | None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> Placement:
+        """Record what a placement without an outcome is found to be, and claim its order or fills.
+
+        By the account's `leader`, or by a person (`by`), who has a `reason`. Raises `Moved` when
+        the placement is not what the verdict is on, or may not become this; `Claimed` when what it
+        claims is another's; `Fenced` when the leadership has passed; and `NotLookedUp`.
+        """
+        was, standing = await self._read(verdict.placement)
+        if standing != verdict.placement:
+            raise Moved
+        with _asking():
+            follows = resolved(verdict, await self._now(), by, reason)
+            if follows is None:
+                raise Moved
+            answer = await self._writes.change(
+                Changing(
+                    was=was,
+                    placement=follows,
+                    leader=leader,
+                    fills=verdict.claims,
+                    own=_told_to_its_sender(verdict),
+                )
+            )
+        if answer[0] == b"STANDS":
+            raise Moved
+        self._tell_taken(follows, answer)
+        return follows
+
+    async def claim_external(self, account: str, order_id: str, leader: Leadership) -> bool:
+        """Note that an order is nobody's here, for good; False when it is a placement's.
+
+        Raises `Fenced` and `NotLookedUp`.
+        """
+        with _asking():
+            return await self._writes.claim_external(account, order_id, leader)
+
+    async def quarantine(self, account: str) -> str | None:
+        """Why the account's records may not be whole; None when they are. Raises `NotLookedUp`."""
+        with _asking():
+            return await self._guard.look(account)
+
+    async def reopen(self, account: str, reason: str) -> None:
+        """End the quarantine: what the journal holds now is what it goes on from.
+
+        Raises `NotLookedUp`.
+        """
+        with _asking():
+            await self._guard.reopen(account, reason)
 
     async def run(self) -> None:
         """Write what waits in memory, oldest first, for ever."""
@@ -134,15 +255,15 @@ class OrderJournal:
             if not len(self._spool):
                 _log.info("journal.caught_up")
 
-    async def watch(self, every_s: float) -> None:
-        """Look at Redis every `every_s` seconds, for ever; `problem` says what is wrong."""
+    async def watch(self, every_s: float, accounts: Callable[[], Iterable[str]]) -> None:
+        """Look for losses every `every_s` seconds, for ever; `quarantines` says what was found."""
         while True:
-            problem = " ".join(await self.inspect()) or None
-            if problem is not None and problem != self.problem:
-                _log.warning("journal.problem", problem=problem)
-            elif problem != self.problem:
-                _log.info("journal.back")
-            self.problem = problem
+            for account in accounts():
+                try:
+                    await self._guard.look(account)
+                except StoreUnavailable as away:
+                    _log.warning("journal.away", cause=away.cause)
+                    break
             await asyncio.sleep(every_s)
 
     async def caught_up(self) -> None:
@@ -153,126 +274,95 @@ class OrderJournal:
         """How many records wait in memory to be written."""
         return len(self._spool)
 
-    async def get(self, placement_id: str) -> Placement | None:
-        """The placement with this id. Raises `NotLookedUp`, as all readers here do."""
-        waiting = self._spool.get(placement_id)
-        if waiting is not None:
-            return waiting
-        (record,) = await self._records.pointers([id_key(placement_id)])
-        return None if record is None else await self._records.one(record)
-
-    async def find(self, principal: str, account: str, client_order_id: str) -> Placement | None:
-        """The placement that stands for this principal, account and client order id."""
-        waiting = self._waiting_for((principal, account, client_order_id))
-        if waiting is not None:
-            return waiting
-        return await self._records.one(record_key(principal, account, client_order_id))
-
-    async def of_orders(self, account: str, order_ids: Sequence[str]) -> dict[str, Placement]:
-        """The placements by the ids of the orders that they placed; others are left out.
-
-        So are those whose record is corrupt: one must not hide all others.
-        """
-        keys = [order_key(account, order_id) for order_id in order_ids]
-        pairs = zip(order_ids, await self._records.pointers(keys), strict=True)
-        records = {order_id: key for order_id, key in pairs if key is not None}
-        found = zip(records, await self._records.several(list(records.values())), strict=True)
-        placements = {order_id: each for order_id, each in found if each is not None}
-        return placements | self._waiting_of(account, frozenset(order_ids))
-
-    async def page(
-        self,
-        principal: str,
-        account: str,
-        *,
-        first: int,
-        after: str | None = None,
-        client_order_id: str | None = None,
-        wanted: Callable[[Placement], bool] = lambda _: True,
-    ) -> PlacementPage:
-        """The principal's `first` newest placements in an account that are `wanted`.
-
-        `after`: the cursor at which another page ended; raises `BadUserInput` for what is none.
-        With `client_order_id`, the one placement that has it. What waits in memory is among them;
-        what is corrupt is not, except that the one of an id raises `NotLookedUp`.
-        """
-        before = None if after is None else position_at(after)
-        if client_order_id is None:
-            found = self._newest_first(principal, account, before)
-        else:
-            found = self._one((principal, account, client_order_id), before)
-        async with aclosing(found) as places:
-            return await page_of(places, first, wanted)
-
     async def writable(self, account: str) -> bool:
-        """Whether an intent of the account could be recorded now, as far as Redis tells."""
+        """Whether an intent of the account could be recorded now, as far as can be told."""
         try:
             await attempt(lambda: would_write(self._redis, key_of(account, "writable")))
-        except StoreUnavailable:
+            self._require_durable()
+        except (StoreUnavailable, NotRecorded, NotDurable):
             return False
-        return True
+        return account not in self.quarantines
 
-    async def inspect(self) -> list[str]:
-        """What would let Redis lose records, one sentence each; empty when nothing would."""
-        try:
-            server: dict[str, Any] = await attempt(self._redis.info, tries=2)
-        except StoreUnavailable as away:
-            return [f"The order journal's Redis cannot be asked how durable it is: {away}."]
-        warnings = []
-        if (policy := server.get("maxmemory_policy")) != "noeviction":
-            warnings.append(
-                f"The order journal's Redis may evict records when its memory is full: "
-                f"set maxmemory-policy to noeviction (it is {policy})."
-            )
-        if not server.get("aof_enabled"):
-            warnings.append(
-                "The order journal's Redis loses the last records when it stops: "
-                "set appendonly to yes."
-            )
-        return warnings
+    def _wait(self) -> WaitAof | None:
+        known = None if self._guard.volatile else self._durability()
+        return None if known is None else known.wait
 
-    async def _begin(self, placement: Placement) -> Placement:
+    def _require_durable(self) -> None:
+        if self._guard.volatile:
+            return
+        known = self._durability()
+        if known is None or self._guard.server() is None:
+            raise NotRecorded
+        if known.problem is not None:
+            raise NotDurable(known.problem)
+
+    def _terms(self, command: PlaceOrder) -> dict[str, Any]:
+        return {
+            **self._guard.terms(command.account),
+            "lane": command.lane,
+            "immediate": command.immediate,
+            "canonical": command.canonical(),
+        }
+
+    async def _begin(
+        self, intent: Placement, terms: dict[str, Any], claim: BudgetClaim | None
+    ) -> list[Any]:
         try:
-            standing = await self._put(placement, after=frozenset())
+            answer = await self._writes.begin(intent, terms, claim)
+            if self._guard.server() != terms.get("server"):
+                # It may have run on either server, and only one of them was compared.
+                raise StoreUnavailable("ServerChanged")  # noqa: TRY301 - as an answer that is lost
+        except CorruptBudget as corrupt:
+            raise NotRecorded from corrupt  # and nothing was written
         except StoreUnavailable as lost:
-            self._withdraw(placement)
+            self._defer(withdrawn(intent))
             raise NotRecorded from lost
         except asyncio.CancelledError:
-            self._withdraw(placement)
+            self._defer(withdrawn(intent))
             raise
-        if standing is None:
-            return placement
-        try:
-            return self._records.decode(record_key(*identity_of(placement)), standing)
-        except NotLookedUp as corrupt:
-            raise NotRecorded from corrupt
+        return answer
 
-    def _withdraw(self, placement: Placement) -> None:
-        """See to it that an intent which may have been recorded is not taken for sent."""
-        if placement.state in _INTENTS:
-            reason = NotRecorded()
-            rejection = Rejection(code=reason.code, message=str(reason), retryable=True)
-            placement = replace(placement, state=PlacementState.NOT_SENT, rejection=rejection)
-        self._defer(placement)
+    def _begun(self, intent: Placement, answer: list[Any]) -> Placement:
+        account, kind = intent.command.account, answer[0]
+        if kind == b"BEGUN":
+            self._guard.begun(account, answer[2], answer[3])
+            return replace(intent, lease_until=answer[1])
+        if kind == b"STANDS":
+            try:
+                return self._records.decode(record_key(*identity_of(intent)), answer[1])
+            except NotLookedUp as corrupt:
+                raise NotRecorded from corrupt
+        if kind == b"MOVED":
+            raise LaneMoved
+        obstacle, _ = obstacle_of(account, answer)
+        if isinstance(obstacle, Quarantined):
+            self._guard.found(account, obstacle.reason)
+        raise obstacle
 
-    async def _settle(self, placement: Placement) -> Placement:
-        after = frozenset(s for s, following in FOLLOWING.items() if placement.state in following)
-        raw = await self._put(placement, after)
-        if raw is None:
-            return placement
-        try:
-            standing = self._records.decode(record_key(*identity_of(placement)), raw)
-        except NotLookedUp:
-            return placement
-        if standing != placement:
-            _refused(placement, standing)
-        return standing
+    async def _settle(self, outcome: Placement) -> Placement:
+        standing: Placement | None = as_begun(outcome)
+        was = text_of(as_begun(outcome))
+        for _ in range(_TRIES):
+            follows = following(outcome, standing)
+            if follows is None:
+                return self._refused(outcome, standing)
+            tell = standing is None or follows.state is not standing.state
+            changing = Changing(was=was, placement=follows, own=True, tell=tell)
+            answer = await self._writes.change(changing)
+            if answer[0] != b"STANDS":
+                self._tell_taken(follows, answer)
+                return follows
+            was = answer[1]
+            try:
+                standing = self._decoded(outcome, was)
+            except NotLookedUp:
+                return outcome
+        raise StoreUnavailable("Contention")
 
     def _defer(self, placement: Placement) -> Placement:
         known = self._spool.get(placement.id)
-        if known is not None and placement.state not in FOLLOWING[known.state]:
-            _refused(placement, known)
-            return known
+        if known is not None:
+            return self._refused(placement, known)
         if not len(self._spool):
             _log.warning("journal.away")
         if not self._spool.put(placement):
@@ -280,92 +370,58 @@ class OrderJournal:
             _log.critical("journal.spool_full", placement=placement.id, state=placement.state)
         return placement
 
-    async def _put(self, placement: Placement, after: frozenset[PlacementState]) -> bytes | None:
-        keys = keys_of(placement)
-        keep_ms = self._keep_ms if placement.state in _EXPIRING else 0
-        step = "begin" if placement.state in _INTENTS else "finish"
-        place = position_of(placement)
-        values = (
-            msgspec.json.encode(placement),
-            placement.id,
-            keep_ms,
-            step,
-            place,
-            *sorted(after),
+    async def _read(self, placement: Placement) -> tuple[bytes, Placement | None]:
+        (raw,) = await self._records.values([record_key(*identity_of(placement))])
+        return raw or b"", self._decoded(placement, raw or b"")
+
+    def _decoded(self, placement: Placement, raw: bytes) -> Placement | None:
+        return self._records.decode(record_key(*identity_of(placement)), raw) if raw else None
+
+    async def _now(self) -> int:
+        seconds, micros = await attempt(self._redis.time, tries=2)
+        return int(seconds * 1000 + micros // 1000)
+
+    def _tell_taken(self, placement: Placement, answer: list[Any]) -> None:
+        if answer[0] == b"TAKEN":
+            _log.critical(
+                "journal.order_claimed_twice",
+                placement=placement.id,
+                order=None if placement.order is None else placement.order.order_id,
+            )
+
+    def _refused(self, placement: Placement, standing: Placement | None) -> Placement:
+        if standing is None or standing == placement:
+            return placement
+        _log.warning(
+            "journal.transition_refused",
+            placement=placement.id,
+            wanted=placement.state,
+            standing=standing.id,
+            state=standing.state,
         )
-        standing: bytes | None = await attempt(lambda: run_script(self._redis, PUT, keys, values))
         return standing
 
-    async def _newest_first(
-        self, principal: str, account: str, before: str | None
-    ) -> AsyncGenerator[tuple[str, Placement | None]]:
-        """Every position of the principal's in an account, from below `before` on.
 
-        With the placement that stands there; None where nothing does, or nothing readable.
-        """
-        index, _ = index_keys(principal, account)
-        waiting: dict[str, Placement] = {}
-        while True:
-            positions = await self._records.positions(index, before, _CHUNK)
-            found = await self._placements_at(principal, account, positions)
-            waiting |= self._waiting_by_position(principal, account)
-            down_to = positions[-1] if len(positions) == _CHUNK else ""
-            for position, placement in waiting.items():
-                if down_to <= position and (before is None or position < before):
-                    found[position] = placement
-            for position in sorted(found, reverse=True):
-                yield position, found[position]
-            if not down_to:
-                return
-            before = down_to
-
-    async def _one(
-        self, identity: Identity, before: str | None
-    ) -> AsyncGenerator[tuple[str, Placement | None]]:
-        placement = await self.find(*identity)
-        if placement is None:
-            return
-        position = position_of(placement)
-        if before is None or position < before:
-            yield position, placement
-
-    async def _placements_at(
-        self, principal: str, account: str, positions: Sequence[str]
-    ) -> dict[str, Placement | None]:
-        ids = map(client_order_id_at, positions)
-        keys = [record_key(principal, account, each) for each in ids]
-        records = await self._records.several(keys)
-        # Where an intent was withdrawn, the one in its place may stand elsewhere.
-        return {
-            at: found if found is not None and position_of(found) == at else None
-            for at, found in zip(positions, records, strict=True)
-        }
-
-    def _waiting_by_position(self, principal: str, account: str) -> dict[str, Placement]:
-        return {
-            position_of(placement): placement
-            for placement in self._spool.latest()
-            if (placement.principal, placement.command.account) == (principal, account)
-        }
-
-    def _waiting_for(self, identity: Identity) -> Placement | None:
-        return next((p for p in self._spool.latest() if identity_of(p) == identity), None)
-
-    def _waiting_of(self, account: str, order_ids: frozenset[str]) -> dict[str, Placement]:
-        return {
-            placement.order.order_id: placement
-            for placement in self._spool.latest()
-            if placement.command.account == account
-            and placement.order is not None
-            and placement.order.order_id in order_ids
-        }
+@contextmanager
+def _asking() -> Iterator[None]:
+    try:
+        yield
+    except StoreUnavailable as away:
+        raise NotLookedUp from away
 
 
-def _refused(placement: Placement, standing: Placement) -> None:
-    _log.warning(
-        "journal.transition_refused",
-        placement=placement.id,
-        wanted=placement.state,
-        standing=standing.id,
-        state=standing.state,
-    )
+def _check_intent(placement: Placement, claim: BudgetClaim | None) -> None:
+    message = None
+    if account_of(placement.id) != placement.command.account:
+        message = "the placement's id must come from new_placement_id"
+    elif placement.state is not _S.SENDING:
+        message = f"{placement.state} is no intent"
+    elif claim is not None and claim.key != budget_key(placement):
+        message = "the claim must be on the budget of the placement's own grant"
+    if message is not None:
+        raise ValueError(message)
+
+
+def _told_to_its_sender(verdict: Verdict) -> bool:
+    answered = verdict.placement.answered
+    return answered is not None and answered.answer is Answer.ACCEPTED

@@ -7,6 +7,9 @@ from gateway.domain.placements import Placement
 Identity = tuple[str, str, str]
 """Principal, account and client order id: one placement at most has them."""
 
+EXTERNAL = b"EXTERNAL"
+"""What stands in the place of a pointer from an order that is nobody's here."""
+
 
 def identity_of(placement: Placement) -> Identity:
     """What no other placement has."""
@@ -35,22 +38,47 @@ def id_key(placement_id: str) -> str:
 
 
 def order_key(account: str, order_id: str) -> str:
-    """The pointer from an order's id to the record of its placement."""
+    """The pointer from an order's id to the record of its placement, or `EXTERNAL`."""
     return key_of(account, "order", order_id)
 
 
-def index_keys(principal: str, account: str) -> tuple[str, str]:
-    """The positions of a principal's placements; and when those expire that do."""
-    return key_of(account, "index", principal), key_of(account, "expiries", principal)
+def index_key(principal: str, account: str) -> str:
+    """The positions of a principal's placements."""
+    return key_of(account, "index", principal)
 
 
-def keys_of(placement: Placement) -> list[str]:
-    """The keys that are written with a placement: its record, the indexes, the pointers."""
-    principal, account, _ = identity = identity_of(placement)
-    keys = [record_key(*identity), *index_keys(principal, account), id_key(placement.id)]
-    if placement.order is not None and placement.order.order_id is not None:
-        keys.append(order_key(account, placement.order.order_id))
-    return keys
+def unresolved_key(account: str) -> str:
+    """A hash of what has no outcome: what decides over others, by the placement's id."""
+    return key_of(account, "unresolved")
+
+
+def ended_key(account: str) -> str:
+    """The records that have an outcome, by the time (ms) of that."""
+    return key_of(account, "ended")
+
+
+def given_up_key(account: str) -> str:
+    """The records that were lately found NOT_PLACED, by the time (ms) of that."""
+    return key_of(account, "given-up")
+
+
+def fills_key(account: str) -> str:
+    """The names of the fills that made an order, by the time (ms) at which they were claimed."""
+    return key_of(account, "fills")
+
+
+def guard_key(account: str) -> str:
+    """A hash of what is true of the account as a whole.
+
+    `server`, `generation`, `begun` and `quarantine` say whether records were lost, `sequence`
+    counts its events, `lane:<lane>` the intents of a lane.
+    """
+    return key_of(account, "guard")
+
+
+def events_key(account: str) -> str:
+    """The stream of the account's events; an entry's id is the event's number."""
+    return key_of(account, "events")
 
 
 def _quoted(part: str) -> str:

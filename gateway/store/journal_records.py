@@ -1,6 +1,7 @@
-"""Reading the journal: its records, the pointers to them, and its index."""
+"""What stands under the journal's keys: records, the pointers to them, and its indexes."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -9,6 +10,8 @@ from redis.asyncio import Redis
 from gateway.domain.errors import NotLookedUp
 from gateway.domain.placements import Placement
 from gateway.store.redis import StoreUnavailable, attempt, positions_before, read_all
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -22,8 +25,8 @@ class JournalRecords:
         self._redis = redis
         self._corrupt: set[str] = set()
 
-    async def pointers(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The keys of the records that these pointers lead to; None where there is no pointer."""
+    async def values(self, keys: Sequence[str]) -> list[bytes | None]:
+        """What stands under `keys`: records as text, and where pointers lead; None for nothing."""
         return await self._read(keys)
 
     async def one(self, key: str | bytes) -> Placement | None:
@@ -38,10 +41,12 @@ class JournalRecords:
 
     async def positions(self, index: str, before: str | None, most: int) -> list[str]:
         """Up to `most` positions of an index, the last below `before`."""
+        return await self.asked(lambda redis: positions_before(redis, index, before, most))
+
+    async def asked(self, command: Callable[[Redis], Awaitable[T]]) -> T:
+        """What a command answers that may be run twice."""
         try:
-            return await attempt(
-                lambda: positions_before(self._redis, index, before, most), tries=2
-            )
+            return await attempt(lambda: command(self._redis), tries=2)
         except StoreUnavailable as away:
             raise NotLookedUp from away
 
@@ -65,7 +70,4 @@ class JournalRecords:
     async def _read(self, keys: Sequence[str | bytes]) -> list[bytes | None]:
         if not keys:
             return []
-        try:
-            return await attempt(lambda: read_all(self._redis, keys), tries=2)
-        except StoreUnavailable as away:
-            raise NotLookedUp from away
+        return await self.asked(lambda redis: read_all(redis, keys))

@@ -1,0 +1,76 @@
+-- journal.begin
+-- Record an intent, all or nothing, unless something stands in its way.
+--
+-- KEYS: the record, the pointer from the placement's id, the principal's index, what is unresolved,
+-- what has ended, the guard, the events, the budget.
+-- ARGV: the terms, the record, its entry among the unresolved, its event, and, where it claims, the
+-- budget as it must stand ('': none) and as it is to be. Texts have 0 where the lease's end goes.
+-- The terms have, beside those of rules.lua: id, position, lease_ms, mark (of the lane, if it must
+-- stand), keep_events, claims, and keep_budget_ms (0: for ever).
+--
+-- Answers with {'BEGUN', the lease's end, generation, begun}, {'STANDS', record}, {'MOVED'},
+-- {'BUDGET', what stands}, or a hindrance (rules.lua).
+local terms = cjson.decode(ARGV[1])
+local record, id, index, unresolved, ended, guard, events, budget = unpack(KEYS)
+local now = now_ms()
+
+-- A withdrawn intent was never sent, and its caller was told to repeat it: the new one replaces it.
+-- MGET instead of GET: a key of a foreign type is no record.
+local standing, replaced = redis.call('MGET', record)[1], nil
+if standing then
+  local readable, held = pcall(cjson.decode, standing)
+  if not readable or type(held) ~= 'table' or held.id == terms.id then return {'STANDS', standing} end
+  local why = type(held.rejection) == 'table' and held.rejection.code
+  if held.state ~= 'NOT_SENT' or why ~= 'JOURNAL_UNAVAILABLE' then return {'STANDS', standing} end
+  replaced = held
+end
+
+local hindered = hindrance(guard, unresolved, terms)
+if hindered then
+  -- An older data set looks like any other to a process that began later: tell them all.
+  if hindered[1] == 'QUARANTINED' and hindered[2] ~= 'SERVER' then
+    redis.call('HSET', guard, 'quarantine', hindered[2])
+  end
+  return hindered
+end
+local lane = 'lane:' .. terms.lane
+if terms.mark and terms.mark ~= tonumber(redis.call('HGET', guard, lane) or 0) then
+  return {'MOVED'}
+end
+if terms.claims then
+  local held = redis.call('GET', budget) or ''
+  if held ~= ARGV[5] then return {'BUDGET', held} end
+end
+
+local lease_until = string.format('%.0f', now + terms.lease_ms)
+-- In JSON, these characters are the member and nothing else: within a text, quotes are escaped.
+local function leased(text)
+  return (string.gsub(text, '"lease_until":0([,}])', '"lease_until":' .. lease_until .. '%1', 1))
+end
+
+-- What the rules rest on comes first: should any of it fail, no record of the intent stands.
+redis.call('HSET', unresolved, terms.id, leased(ARGV[3]))
+if terms.server then redis.call('HSETNX', guard, 'server', terms.server) end
+local begun = redis.call('HINCRBY', guard, 'begun', 1)
+redis.call('HINCRBY', guard, lane, 1)
+if terms.claims then
+  if terms.keep_budget_ms == 0 then redis.call('SET', budget, ARGV[6])
+  else redis.call('SET', budget, ARGV[6], 'PX', terms.keep_budget_ms) end
+end
+redis.call('SET', record, leased(ARGV[2]))
+redis.call('SET', id, record)
+
+-- What only shows the record keeps no order from going out.
+if replaced then
+  -- The ids of one account differ in their last 32 characters alone.
+  redis.pcall('DEL', string.sub(id, 1, -33) .. string.sub(tostring(replaced.id), -32))
+  redis.pcall('ZREM', ended, record)
+  local created = string.format('%016d', replaced.created_at)
+  redis.pcall('ZREM', index, created .. string.sub(terms.position, 17))
+end
+redis.pcall('ZADD', index, 0, terms.position)
+local sequence = redis.call('HINCRBY', guard, 'sequence', 1)
+redis.pcall('XADD', events, 'MAXLEN', '~', terms.keep_events, string.format('%.0f-0', sequence),
+  'event', leased(ARGV[4]))
+local generation = tonumber(redis.call('HGET', guard, 'generation') or 0)
+return {'BEGUN', tonumber(lease_until), generation, begun}
