@@ -4,6 +4,7 @@ import strawberry
 
 from gateway.access.policy import Action
 from gateway.domain.errors import BadUserInput, GatewayError
+from gateway.domain.order_errors import OrderClosedUnknown, OrderFilled
 from gateway.schema.cancel_types import (
     CancelAllOrdersInput,
     CancelAllOrdersResult,
@@ -69,11 +70,12 @@ class OrderMutation:
                 info.context.caller, input.account, input.order_id
             )
         except GatewayError as error:
-            return CancelRejected.of(rejection_of(error), input.account)
+            order = error.order if isinstance(error, OrderFilled | OrderClosedUnknown) else None
+            return CancelRejected.of(rejection_of(error), input.account, order)
         order_id = strawberry.ID(outcome.order_id)
         if isinstance(outcome, Cancelled):
-            order = None if outcome.order is None else Order.of(outcome.order, input.account)
-            return OrderCancelled(order_id=order_id, order=order)
+            shown = None if outcome.order is None else Order.of(outcome.order, input.account)
+            return OrderCancelled(order_id=order_id, order=shown)
         return CancelPending(order_id=order_id, resolve_by=Timestamp(outcome.resolve_by))
 
     @strawberry.mutation(

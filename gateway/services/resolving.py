@@ -106,10 +106,10 @@ class ResolvePlacements:
         if placement is None:
             raise BadUserInput("id", "no placement has this id")
         check_reason(judgement.reason)
-        _check_order_id(placement, judgement)
         if _is_settled_so(placement, judgement):
             return placement
         self._check_due(placement)
+        _check_order_id(placement, judgement)
         verdict = await self._verdict(caller, placement, judgement)
         event = _resolution(caller, placement, judgement, rule)
         return await self._on_record(event, lambda: self._settle(caller, verdict, judgement))

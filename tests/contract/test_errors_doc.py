@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.domain.errors import ExchangeFailure, GatewayError, Refused
+from gateway.domain.order_errors import AgainstRules
+from gateway.domain.placements import PlacementState
 from gateway.exchange import ERROR_CODES
 from gateway.schema import errors as graphql_errors
 
@@ -20,6 +22,8 @@ OF_DOCUMENTS = {
     graphql_errors.BAD_USER_INPUT,
     graphql_errors.INTERNAL,
 }
+OF_PLACEMENTS = {PlacementState.NOT_PLACED.value}
+"""What was found to be no order has no answer whose code it could tell."""
 
 
 def failures(base: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
@@ -35,15 +39,16 @@ def yes_or_no(value: bool) -> str:  # noqa: FBT001 - it is what is written
 def test_every_code_has_one_row() -> None:
     codes = [code for code, _ in ROWS]
     assert len(codes) == len(set(codes))
-    # ExchangeFailure is only ever raised as one of its kinds.
-    ours = {kind.code for kind in failures() if kind is not ExchangeFailure} | OF_DOCUMENTS
+    # ExchangeFailure is only ever raised as one of its kinds, AgainstRules with the exchange's code.
+    kinds = [kind for kind in failures() if kind not in {ExchangeFailure, AgainstRules}]
+    ours = {kind.code for kind in kinds} | OF_DOCUMENTS | OF_PLACEMENTS
     assert set(OF_THE_GATEWAY) == ours
     assert set(OF_THE_EXCHANGE) == set(ERROR_CODES)
 
 
 def test_every_row_says_whether_trying_again_can_help() -> None:
     for kind in failures():
-        if kind not in {Refused, ExchangeFailure}:
+        if kind not in {Refused, ExchangeFailure, AgainstRules}:
             assert OF_THE_GATEWAY[kind.code][1] == yes_or_no(kind.retryable), kind
     assert OF_THE_GATEWAY[Refused.code][1] == "as there"
     assert OF_THE_GATEWAY[graphql_errors.INTERNAL][1] == "yes"

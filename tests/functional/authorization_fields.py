@@ -22,7 +22,7 @@ PLACES = ("demo", "vault", NOWHERE)
 
 @dataclass(frozen=True)
 class Ask:
-    """One way to ask for `field`: `action` is what it takes, None a known caller.
+    """One way to ask for `field`: `action` is what it takes, None a known caller; `also`: another one.
 
     `account`: the account that it concerns; `anywhere`: the action on some account is enough.
     `order`: the terms of the order. `done`: the type of a mutation's result that says that it was
@@ -33,6 +33,7 @@ class Ask:
     field: str
     document: str
     action: str | None = None
+    also: str | None = None
     account: str | None = None
     anywhere: bool = False
     order: dict[str, str] | None = None
@@ -83,7 +84,7 @@ def _account(name: str, rest: str = "", action: str | None = "account:read") -> 
             f"Account.{name}",
             f'query {{ account(id: "{account}") {{ {name}{rest} }} }}',
             action,
-            account,
+            account=account,
         )
         for account in PLACES
     )
@@ -95,7 +96,7 @@ def _stream(name: str, rest: str) -> tuple[Ask, ...]:
             f"Subscription.{name}",
             f'subscription {{ {name}(account: "{account}") {rest} }}',
             "account:read",
-            account,
+            account=account,
         )
         for account in PLACES
     )
@@ -113,7 +114,7 @@ def _place(symbol: str, side: str, kind: str, spec: str) -> tuple[Ask, ...]:
                 order: {spec}
             }}) {_RESULT} }}""",
             "orders:place",
-            account,
+            account=account,
             order={"symbol": symbol, "side": side, "type": kind},
             done="OrderAccepted",
         )
@@ -128,7 +129,7 @@ def _switch(scope: str, account: str | None = None) -> Ask:
             input: {{ {scope} state: ACTIVE, reason: "matrix" }}
         ) {_RESULT} }}""",
         "operate",
-        account,
+        account=account,
         done="TradingStateSet",
     )
 
@@ -141,6 +142,19 @@ def _person(name: str, done: str) -> Ask:
         ) {_RESULT} }}""",
         "operate",
         done=done,
+    )
+
+
+def _cancel(name: str, arguments: str, done: str) -> tuple[Ask, ...]:
+    return tuple(
+        Ask(
+            f"Mutation.{name}",
+            f"mutation {{ {name}({arguments.format(account)}) {_RESULT} }}",
+            "orders:cancel",
+            account=account,
+            done=done,
+        )
+        for account in PLACES
     )
 
 
@@ -210,13 +224,68 @@ ASKS = (
                 input: {{ account: "{each}", orderId: $ownOrder }}
             ) {_RESULT} }}""",
             "orders:cancel",
-            each,
+            account=each,
             done="OrderCancelled",
+        )
+        for each in PLACES
+    ),
+    *(
+        # One's own are for the other rows.
+        replace(each, also="orders:read-all")
+        for each in _cancel(
+            "cancelAllOrders",
+            'input: {{ account: "{}", principal: "bystander" }}',
+            "OrdersCancelled",
+        )
+    ),
+    *_cancel("armDeadManSwitch", 'input: {{ account: "{}", seconds: 3600 }}', "DeadManSwitch"),
+    *_cancel("disarmDeadManSwitch", 'account: "{}"', "DeadManSwitchDisarmed"),
+    *(
+        Ask(
+            "Query.unresolvedPlacements",
+            f'query {{ unresolvedPlacements(account: "{each}") {{ id }} }}',
+            "operate",
+            account=each,
+        )
+        for each in PLACES
+    ),
+    *(
+        Ask(
+            "Mutation.resolvePlacement",
+            # It was placed, and is known to be: saying so changes nothing.
+            f"""mutation ($ownPlacement: ID!) {{ resolvePlacement(
+                input: {{ id: $ownPlacement, outcome: PLACED, reason: "matrix" }}
+            ) {_RESULT} }}""",
+            "operate",
+            account=each,
+            done="PlacementResolved",
+        )
+        for each in PLACES[:2]
+    ),
+    *(
+        Ask(
+            "Mutation.reopenAccount",
+            f"""mutation {{ reopenAccount(
+                input: {{ account: "{each}", reason: "matrix" }}
+            ) {_RESULT} }}""",
+            "operate",
+            account=each,
+            done="AccountReopened",
         )
         for each in PLACES
     ),
     *_stream("balances", "{ __typename }"),
     *_stream("orders", "{ __typename }"),
+    *(
+        Ask(
+            "Subscription.accountEvents",
+            f'subscription {{ accountEvents(account: "{each}", after: "0") {{ sequence }} }}',
+            "orders:read-all",
+            also="account:read",
+            account=each,
+        )
+        for each in PLACES
+    ),
     *_account("id", action=None),
     *_account("balances", " { asset }"),
     *_account("openOrders", " { orderId }"),
@@ -227,6 +296,8 @@ ASKS = (
     *_account("deposits", " { id }"),
     *_account("withdrawals", " { id }"),
     *_account("tradingState"),
+    *_account("quarantine"),
+    *_account("deadManSwitch", " { expiresAt }"),
 )
 
 

@@ -27,6 +27,14 @@ def expected(person: Person | None, ask: Ask) -> str:
     return "UNKNOWN_ACCOUNT" if missing else "OK"
 
 
+def missing_action(person: Person, ask: Ask) -> str:
+    """The action for want of which somebody is denied."""
+    assert ask.action is not None, "it takes none"
+    if ask.also is None or not allows(person.entry(), ask.action, ask.account, ask.order):
+        return ask.action
+    return ask.also
+
+
 def named_accounts(entry: dict[str, Any]) -> list[str]:
     """The accounts that somebody may know of."""
     named = {grant.get("account") for grant in entry["grants"]}
@@ -50,6 +58,7 @@ def _verdict(entry: dict[str, Any], ask: Ask) -> str:
         return "OK"
     places = (None, *ACCOUNTS) if ask.anywhere else (ask.account,)
     allowed = any(allows(entry, ask.action, place, ask.order) for place in places)
+    allowed = allowed and (ask.also is None or allows(entry, ask.also, ask.account))
     return "OK" if allowed else "FORBIDDEN"
 
 

@@ -27,7 +27,12 @@ from tests.functional.authorization_people import (
     PEOPLE,
     Person,
 )
-from tests.functional.authorization_rules import allows, expected, named_accounts
+from tests.functional.authorization_rules import (
+    allows,
+    expected,
+    missing_action,
+    named_accounts,
+)
 from tests.functional.callers import open_socket
 from tests.processes import eventually
 
@@ -184,21 +189,23 @@ def cancelled(house: House, person: Person, ask: Ask, order_id: str) -> str:
 
 @pytest.mark.parametrize("account", ACCOUNTS)
 @pytest.mark.parametrize("person", PROVEN, ids=name_of)
-def test_placements_are_ones_own_whatever_else_is_allowed(
+def test_placements_are_ones_own_but_for_who_may_operate_the_account(
     house: House, person: Person, account: str
 ) -> None:
     caller = house.caller(person)
     of_another = house.placements[NEIGHBOUR.name, account]
     document = "query ($id: ID!) { placement(id: $id) { id } }"
-    assert caller.answer(document, id=of_another) == {"placement": None}
+    operates = allows(person.entry(), "operate", account)
+    shown = {"id": of_another} if operates else None
+    assert caller.answer(document, id=of_another) == {"placement": shown}
     document = f'{{ placements(account: "{account}") {{ edges {{ node {{ id }} }} }} }}'
     if account not in named_accounts(person.entry()):
         assert caller.code(document) == "UNKNOWN_ACCOUNT"
         return
     edges = caller.answer(document)["placements"]["edges"]
-    shown = {edge["node"]["id"] for edge in edges}
-    assert house.placements[person.name, account] in shown
-    assert of_another not in shown
+    listed = {edge["node"]["id"] for edge in edges}
+    assert house.placements[person.name, account] in listed
+    assert of_another not in listed
 
 
 @pytest.fixture(scope="module")
@@ -213,12 +220,18 @@ def test_each_denial_is_on_record_once(house: House, person: Person) -> None:
     before = denials(house, person)
     outcomes = [(ask, house.over_http(person, ask)) for ask in CALLS]
     told = Counter(
-        (ask.action or "account:read", _declared(ask.account, outcome), outcome)
+        (_denied(person, ask, outcome), _declared(ask.account, outcome), outcome)
         for ask, outcome in outcomes
         # That there is nothing to switch is no denial.
         if outcome == "FORBIDDEN" or (outcome == "UNKNOWN_ACCOUNT" and ask.action != "operate")
     )
     assert eventually(lambda: denials(house, person) - before == told)
+
+
+def _denied(person: Person, ask: Ask, outcome: str) -> str:
+    if outcome == "UNKNOWN_ACCOUNT":
+        return ask.action or "account:read"
+    return missing_action(person, ask)
 
 
 def _declared(account: str | None, outcome: str) -> str | None:
