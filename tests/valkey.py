@@ -61,6 +61,11 @@ class ValkeyServer:
         """Where it listens on loopback."""
         return self._port
 
+    @property
+    def data(self) -> Path:
+        """Where the server keeps what is written, while it runs and after."""
+        return self._folder / "appendonlydir"
+
     def start(self, *options: str, replica_of: "ValkeyServer | None" = None) -> None:
         """Start on the data that is there; `options` such as "--appendonly", "no".
 
@@ -106,12 +111,12 @@ class ValkeyServer:
 
     def keep(self, copy: Path) -> None:
         """Copy what is on disk to `copy`, a folder that is not there yet."""
-        shutil.copytree(self._data, copy)
+        shutil.copytree(self.data, copy)
 
     def restore(self, copy: Path) -> None:
         """Put a copy in the place of what is on disk, which is lost. For while it is stopped."""
-        shutil.rmtree(self._data)
-        shutil.copytree(copy, self._data)
+        shutil.rmtree(self.data)
+        shutil.copytree(copy, self.data)
 
     def command(self, *words: str) -> bytes:
         """Send one command over a connection of its own; return the start of the reply."""
@@ -126,11 +131,7 @@ class ValkeyServer:
 
     def written(self) -> bytes:
         """Every write so far, also of what is gone."""
-        return b"".join(file.read_bytes() for file in self._data.glob("*"))
-
-    @property
-    def _data(self) -> Path:
-        return self._folder / "appendonlydir"
+        return b"".join(file.read_bytes() for file in self.data.glob("*"))
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:

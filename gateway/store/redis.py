@@ -20,8 +20,9 @@ from redis.maint_notifications import MaintNotificationsConfig
 T = TypeVar("T")
 
 _RUN_ID = re.compile(rb"^run_id:([0-9a-f]{40})\r?$", re.MULTILINE)
-_SHARE_OF_TIMEOUT = 0.9
-"""Of a command's timeout, what WAITAOF may take, so that its answer comes before that is over."""
+_SHARE_OF_TIMEOUT = 0.75
+"""Of a command's timeout, what WAITAOF may take: the server looks at its clock ten times a second,
+and its answer has to be here before the timeout is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,43 @@
 import asyncio
+from contextlib import AbstractAsyncContextManager
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from gateway.store.redis import BadStoreUrl, StoreUnavailable, attempt, open_redis, reach
+from gateway.store.redis import (
+    BadStoreUrl,
+    StoreUnavailable,
+    WaitAof,
+    attempt,
+    open_redis,
+    reach,
+    run_script,
+)
 from tests.unit.store.examples import open_patient, open_quick
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
 PASSWORD = "hunter2/?#"
+
+INCREMENT = "return redis.call('INCR', KEYS[1])"
+
+
+def open_watched(url: str, servers: list[str]) -> AbstractAsyncContextManager[Redis]:
+    """A client that notes the server of each new connection."""
+    return open_redis(
+        url,
+        connect_timeout=20,
+        command_timeout=20,
+        max_connections=4,
+        on_server=servers.append,
+    )
+
+
+async def run_id(redis: Redis) -> str:
+    return str((await redis.info("server"))["run_id"])
 
 
 async def test_it_speaks_over_a_unix_socket_and_over_tcp(valkey: ValkeyServer) -> None:
@@ -115,3 +142,80 @@ async def test_a_password_shows_neither_in_the_client_nor_in_a_failure() -> None
         with pytest.raises(StoreUnavailable) as raised:
             await attempt(redis.ping)
         assert "hunter2" not in repr(redis) + repr(redis.connection_pool) + repr(raised.value)
+
+
+async def test_each_new_connection_tells_which_server_it_leads_to(valkey: ValkeyServer) -> None:
+    for url in (valkey.url, valkey.tcp_url, f"{valkey.tcp_url}/3"):
+        servers: list[str] = []
+        async with open_watched(url, servers) as redis:
+            await asyncio.gather(*[redis.blpop("nothing", timeout=0.1) for _ in range(3)])
+            assert servers == [await run_id(redis)] * 3
+
+
+async def test_a_server_that_was_started_anew_is_told_before_a_command_reaches_it(
+    own_valkey: ValkeyServer,
+) -> None:
+    servers: list[str] = []
+    async with open_watched(own_valkey.tcp_url, servers) as redis:
+        await redis.ping()
+        await asyncio.to_thread(own_valkey.stop)
+        await asyncio.to_thread(own_valkey.start)
+        await attempt(lambda: reach(redis))
+        assert len(set(servers)) == len(servers) == 2
+        assert await run_id(redis) == servers[-1]
+
+
+async def test_a_server_that_does_not_tell_which_one_it_is_is_unavailable(
+    own_valkey: ValkeyServer,
+) -> None:
+    servers: list[str] = []
+    own_valkey.command("ACL", "SETUSER", "default", "-info")
+    async with open_watched(own_valkey.url, servers) as redis:
+        with pytest.raises(StoreUnavailable):
+            await attempt(lambda: redis.set("k", "v"))
+    own_valkey.command("ACL", "SETUSER", "default", "+info")
+    assert own_valkey.command("EXISTS", "k") == b":0\r\n"
+    assert servers == []
+
+
+async def test_a_script_can_wait_for_the_disks_of_server_and_replica(
+    own_valkey: ValkeyServer, replica: ValkeyServer
+) -> None:
+    async with open_patient(own_valkey.url) as redis:
+        assert await run_script(redis, INCREMENT, ["n"], [], wait=WaitAof(1, 1)) == 1
+        assert b"INCR" in replica.written()
+
+
+async def test_a_write_that_a_replica_has_not_on_disk_in_time_is_unavailable(
+    own_valkey: ValkeyServer, replica: ValkeyServer
+) -> None:
+    replica.pause()
+    async with open_redis(
+        own_valkey.url, connect_timeout=1, command_timeout=1, max_connections=1
+    ) as redis:
+        with pytest.raises(StoreUnavailable) as raised:
+            await run_script(redis, INCREMENT, ["n"], [], wait=WaitAof(1, 1))
+        assert raised.value.cause == "TooFewAcknowledgements"
+        # It happened all the same, and for who asks for less the connection is as good as ever.
+        assert await run_script(redis, INCREMENT, ["n"], [], wait=WaitAof(1, 0)) == 2
+
+
+async def test_waiting_for_a_disk_that_is_never_written_is_unavailable(
+    own_valkey: ValkeyServer,
+) -> None:
+    await asyncio.to_thread(own_valkey.stop)
+    await asyncio.to_thread(own_valkey.start, "--appendonly", "no")
+    async with open_patient(own_valkey.url) as redis:
+        with pytest.raises(StoreUnavailable) as raised:
+            await attempt(lambda: run_script(redis, INCREMENT, ["n"], [], wait=WaitAof(1, 0)))
+        assert raised.value.cause == "ResponseError"
+
+
+async def test_a_script_that_fails_is_unavailable_whether_it_waits_or_not(
+    valkey: ValkeyServer,
+) -> None:
+    async with open_patient(valkey.url) as redis:
+        for wait in (None, WaitAof(1, 0)):
+            with pytest.raises(StoreUnavailable) as raised:
+                await attempt(lambda w=wait: run_script(redis, "nonsense(", [], [], wait=w))  # type: ignore[misc]
+            assert raised.value.cause == "ResponseError"
