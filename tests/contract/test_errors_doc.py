@@ -39,7 +39,7 @@ def yes_or_no(value: bool) -> str:  # noqa: FBT001 - it is what is written
 def test_every_code_has_one_row() -> None:
     codes = [code for code, _ in ROWS]
     assert len(codes) == len(set(codes))
-    # ExchangeFailure is only ever raised as one of its kinds, AgainstRules with the exchange's code.
+    # The one is only ever raised as one of its kinds, the other with a code of the exchange's.
     kinds = [kind for kind in failures() if kind not in {ExchangeFailure, AgainstRules}]
     ours = {kind.code for kind in kinds} | OF_DOCUMENTS | OF_PLACEMENTS
     assert set(OF_THE_GATEWAY) == ours

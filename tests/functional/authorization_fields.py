@@ -22,7 +22,9 @@ PLACES = ("demo", "vault", NOWHERE)
 
 @dataclass(frozen=True)
 class Ask:
-    """One way to ask for `field`: `action` is what it takes, None a known caller; `also`: another one.
+    """One way to ask for `field`.
+
+    `action` is what it takes, None a known caller; `also` another one that it takes besides.
 
     `account`: the account that it concerns; `anywhere`: the action on some account is enough.
     `order`: the terms of the order. `done`: the type of a mutation's result that says that it was
