@@ -88,9 +88,11 @@ def bought(caller: Caller, client_order_id: str, price: str, quantity: str) -> s
     return str(result["order"]["orderId"])
 
 
-def at_market(caller: Caller, client_order_id: str, **order: dict[str, str]) -> Json:
-    """Send a buy at the market; give what became of it."""
-    command = {"account": "demo", "symbol": SYMBOL, "side": "BUY", "order": order}
+def at_market(
+    caller: Caller, client_order_id: str, side: str = "BUY", **order: dict[str, str]
+) -> Json:
+    """Send an order at the market; give what became of it."""
+    command = {"account": "demo", "symbol": SYMBOL, "side": side, "order": order}
     return caller.answer(PLACE, input={**command, "clientOrderId": client_order_id})["placeOrder"]
 
 
@@ -112,7 +114,7 @@ def test_an_order_beyond_the_notional_of_one_is_refused_and_not_sent(
 
 
 def test_an_order_in_an_asset_without_a_notional_is_refused(desk: Service) -> None:
-    result = place(desk.caller("each"), "usdt", symbol="BTCUSDT", price="1", quantity="1")
+    result = place(desk.caller("each"), "usdt", symbol="BTCUSDT", price="50000", quantity="1")
     over(result, "order_notional")
 
 
@@ -154,7 +156,8 @@ def test_an_order_that_is_asked_for_again_counts_once(desk: Service, books: Exch
 
 def test_what_the_exchange_refuses_counts_nothing(desk: Service, books: Exchange) -> None:
     caller = desk.caller("refused")
-    refused = buy(caller, "far-below", "50", "20")
+    with books.fault("market/limit-buy", outcome="code-before", code="10062"):
+        refused = buy(caller, "refused", "100", "10")
     assert (refused["__typename"], refused["exchangeCode"]) == ("OrderRejected", "10062")
     bought(caller, "counts", "100", "10")
 
@@ -169,8 +172,8 @@ def test_an_order_whose_outcome_nobody_knows_counts_as_if_it_stood(
     over(buy(caller, "day", "127", "5"), "day_notional")
     over(buy(caller, "open", "127", "3"), "open_orders")
     assert books.requests("market/limit-buy", price="127") == []
-    books.outsider.limit("sell", SYMBOL, "200", "1")
-    result = at_market(caller, "needs-no-place", market={"quantity": "1"})
+    books.outsider.limit("buy", SYMBOL, "200", "1")
+    result = at_market(caller, "needs-no-place", "SELL", market={"quantity": "1"})
     assert result["__typename"] == "OrderAccepted", result
 
 

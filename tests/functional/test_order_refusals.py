@@ -19,11 +19,12 @@ def test_a_symbol_that_is_not_listed_is_refused_here(exchange: Exchange, trader:
 
 
 def test_refusals_are_counted_by_outcome_and_by_the_exchanges_code(
-    service: Service, trader: Caller
+    service: Service, exchange: Exchange, trader: Caller
 ) -> None:
     before = service.metric("gateway_orders_total", outcome="REJECTED")
     calls = {"endpoint": "limit-buy", "code": "10031"}
     asked = service.metric("gateway_upstream_requests_total", **calls)
-    refused(trader, "counted", quantity="900000")
+    with exchange.fault("market/limit-buy", outcome="code-before", code="10031"):
+        refused(trader, "counted")
     assert service.metric("gateway_orders_total", outcome="REJECTED") == before + 1
     assert service.metric("gateway_upstream_requests_total", **calls) == asked + 1

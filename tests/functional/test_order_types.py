@@ -187,7 +187,12 @@ def test_an_order_whose_answer_was_lost_is_found_by_its_client_order_id(
         result = place(trader, "lost", "BUY", limit={"price": "101", "quantity": "1"})
     assert result["__typename"] == "OrderPending", result
     (edge,) = listed(trader, clientOrderId="lost")["edges"]
-    assert (edge["node"]["state"], edge["node"]["newIdSafe"]) == ("UNKNOWN", False)
-    unknown = listed(trader, state="UNKNOWN", first=100)["edges"]
-    assert edge in unknown
-    assert eventually(lambda: bool(open_orders(trader, SYMBOL)))
+    assert edge["node"]["id"] == result["placement"]["id"]
+    assert edge["node"]["newIdSafe"] is False
+
+    def known() -> bool:
+        edges = listed(trader, state="ACCEPTED", first=100)["edges"]
+        return edge["node"]["id"] in {each["node"]["id"] for each in edges}
+
+    assert eventually(known)
+    assert open_orders(trader, SYMBOL)

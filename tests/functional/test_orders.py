@@ -92,9 +92,10 @@ def test_the_same_id_and_command_gives_the_recorded_outcome_and_sends_nothing(
 
 
 def test_a_recorded_refusal_is_replayed_too(exchange: Exchange, trader: Caller) -> None:
-    first = place(trader, "again-refused", price="300002", quantity="0.000001")
-    assert (first["__typename"], first["exchangeCode"]) == ("OrderRejected", "10039")
-    assert place(trader, "again-refused", price="300002", quantity="0.000001") == first
+    with exchange.fault("market/limit-buy", outcome="code-before", code="10031"):
+        first = place(trader, "again-refused", price="300002")
+    assert (first["__typename"], first["exchangeCode"]) == ("OrderRejected", "10031")
+    assert place(trader, "again-refused", price="300002") == first
     assert len(exchange.requests("market/limit-buy", price="300002")) == 1
 
 
@@ -196,17 +197,24 @@ def test_a_socket_that_closes_does_not_stop_the_order(
     assert len(exchange.requests("market/limit-buy", price="300011")) == 1
 
 
-def test_a_cancel_of_what_is_not_open_any_more_says_so(trader: Caller) -> None:
+def test_an_order_can_be_cancelled_again_and_again(exchange: Exchange, trader: Caller) -> None:
     order_id = accepted(trader, "cancelled-twice")["order"]["orderId"]
-    assert cancel(trader, order_id)["__typename"] == "OrderCancelled"
-    again = cancel(trader, order_id)
-    assert again.pop("message")
-    assert again == {
-        "__typename": "CancelRejected",
-        "code": "ORDER_NOT_FOUND",
-        "exchangeCode": "10075",
-        "retryable": False,
-    }
+    for _ in range(3):
+        cancelled = cancel(trader, order_id)
+        told = (cancelled["__typename"], cancelled["orderId"])
+        assert told == ("OrderCancelled", order_id), cancelled
+    assert len(exchange.orders("demo", orderId=order_id, status="CANCELLED")) == 1
+
+
+def test_a_cancel_of_an_order_that_was_filled_says_so_and_shows_it(
+    exchange: Exchange, trader: Caller
+) -> None:
+    order = accepted(trader, "filled-first", symbol="LINKUSDT", price="28", quantity="3")["order"]
+    exchange.outsider.limit("sell", "LINKUSDT", "27.2", "3")
+    rejected = cancel(trader, order["orderId"])
+    assert (rejected["__typename"], rejected["code"]) == ("CancelRejected", "ORDER_FILLED")
+    shown = rejected["order"]
+    assert (shown["orderId"], shown["status"]) == (order["orderId"], "FILLED")
 
 
 @pytest.mark.parametrize("order_id", ["", "a b", "../cancel", "é", "x" * 300, "0&amount=1"])

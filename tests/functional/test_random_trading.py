@@ -111,7 +111,7 @@ class Desk:
         if result["__typename"] == "OrderCancelled":
             self.cancelled.append(order_id)
         else:
-            assert result["exchangeCode"] == "10075", result
+            assert result["code"] == "ORDER_FILLED", result
 
     def _order(self) -> Json:
         symbol, side = self.random.choice(list(MARKETS)), self.random.choice(("BUY", "SELL"))
