@@ -101,6 +101,9 @@ class OrdersCancelled:
     cancelled: list[strawberry.ID] = described("The orders that are cancelled.")
     failed: list[CancelFailure] = described("The orders that were not, and why.")
     pending: list[strawberry.ID] = described("The orders of which nobody knows it yet.")
+    ended: list[strawberry.ID] = described(
+        "The orders that were gone before: filled, or nobody knows how they ended."
+    )
     unresolved: list[strawberry.ID] = described(
         "The placements whose outcome is not known: an order of theirs may still show up."
     )
@@ -117,6 +120,7 @@ class OrdersCancelled:
                 for order_id, why in done.failed
             ],
             pending=_ids(done.pending),
+            ended=_ids(done.ended),
             unresolved=_ids(done.unresolved),
         )
 

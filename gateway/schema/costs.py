@@ -64,6 +64,7 @@ LENGTHS = {
     "OrderBook.asks": MAX_LEVELS,
     "OrderBook.bids": MAX_LEVELS,
     "OrdersCancelled.cancelled": 300,
+    "OrdersCancelled.ended": 300,
     "OrdersCancelled.failed": 300,
     "OrdersCancelled.pending": 300,
     "OrdersCancelled.unresolved": 100,

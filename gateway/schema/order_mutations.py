@@ -3,7 +3,7 @@
 import strawberry
 
 from gateway.access.policy import Action
-from gateway.domain.errors import BadUserInput, GatewayError
+from gateway.domain.errors import GatewayError
 from gateway.domain.order_errors import OrderClosedUnknown, OrderFilled
 from gateway.schema.cancel_types import (
     CancelAllOrdersInput,
@@ -92,9 +92,6 @@ class OrderMutation:
         input: CancelAllOrdersInput,  # noqa: A002  # contract
     ) -> CancelAllOrdersResult:
         """Cancel open orders."""
-        if input.everybody and input.principal is not None:
-            problem = BadUserInput("principal", "name a principal or everybody, not both")
-            return CancelRejected.of(rejection_of(problem), input.account)
         try:
             done = await info.context.services.cancel_all.cancel(
                 info.context.caller,

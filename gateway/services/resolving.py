@@ -166,7 +166,7 @@ class ResolvePlacements:
         return Verdict(
             placement=placement,
             state=_STATES[judgement.decision],
-            evidence=judgement.reason,
+            evidence=placement.evidence or "",
             order=await self._order(caller, placement, judgement.order_id) if placed else None,
         )
 

@@ -43,7 +43,9 @@ def _each(outcome: Mapping[str, Any]) -> Iterator[str]:
         yield f"failed  {failure['orderId']}  {problem['code']}: {problem['message']}"
     for order_id in outcome["pending"]:
         yield f"pending  {order_id}  cancel again"
+    for order_id in outcome["ended"]:
+        yield f"ended  {order_id}  before it was cancelled: look at the fills"
     for placement_id in outcome["unresolved"]:
         yield f"unresolved  {placement_id}  its order may still show up: cancel again later"
-    if not any(outcome[each] for each in ("cancelled", "failed", "pending", "unresolved")):
+    if not any(value for value in outcome.values() if isinstance(value, list)):
         yield "nothing was open"
