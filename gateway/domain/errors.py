@@ -23,6 +23,7 @@
     │   ├── NotDurable         nor while its record could be lost (`order_errors`)
     │   ├── NotLookedUp        nobody can tell now what was placed
     │   ├── SwitchesUnavailable  the trading switches cannot be read or set
+    │   ├── DeadManUnavailable   nor can the dead-man switches (`order_errors`)
     │   └── SwitchesUnread     no order is sent without knowing of them
     ├── AuditUnavailable       nothing is done that cannot be put on record
     ├── KeyUnavailable         no key that the exchange would take (`key_errors`)

@@ -148,3 +148,14 @@ class OrderNotFound(GatewayError):
             "the exchange has no open order of this id, and neither the journal nor what was seen "
             "of the account knows one"
         )
+
+
+class DeadManUnavailable(JournalUnavailable):
+    """Dead-man switches, kept beside the journal, cannot be read or set now."""
+
+    def __str__(self) -> str:
+        """Say that a change may stand, and how to go on."""
+        return (
+            "the dead-man switches cannot be reached; what was asked for may stand or not: ask "
+            "again"
+        )

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.access.policy import Action
-from gateway.access.principal import Caller
-from gateway.domain.errors import GatewayError, Unclear
+from gateway.access.principal import Caller, Principal, PrincipalKind
+from gateway.domain.audit import GATEWAY
+from gateway.domain.errors import GatewayError, Refused, Unclear
 from gateway.domain.orders import Order
 from gateway.domain.signing import Sign
-from gateway.exchange import ExchangeClient
+from gateway.exchange import ORDER_NOT_OPEN, ExchangeClient, PreparedRequest
 from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.audit import AuditTrail
+from gateway.services.closed_orders import ClosedOrders
 from gateway.services.order_audit import cancel_event, cancel_joined, deny
 from gateway.services.order_gate import OrderGate
 from gateway.services.order_logs import cancel_ended
@@ -22,7 +24,7 @@ from gateway.services.single_flight import SingleFlight
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The exchange cancelled the order; `order` when it showed it."""
+    """The order is cancelled, by this cancel or before; `order` when something is known of it."""
 
     order_id: str
     order: Order | None
@@ -30,7 +32,10 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class CancelUnknown:
-    """Nobody knows whether the cancel was carried out; it cannot be after `resolve_by` (ms)."""
+    """Nobody knows whether the cancel was carried out; it cannot be after `resolve_by` (ms).
+
+    The order was open, or could not be looked for. Cancelling it again is safe, and tells.
+    """
 
     order_id: str
     resolve_by: int
@@ -40,7 +45,8 @@ class Cancels:
     """The one way by which cancels reach the exchange.
 
     A cancel lowers what is at risk: it goes out though the audit log cannot be written, and its
-    entries wait in memory.
+    entries wait in memory. `guard_ms`: how long after its window the exchange may still carry one
+    out.
     """
 
     def __init__(
@@ -48,45 +54,70 @@ class Cancels:
         *,
         gate: OrderGate,
         accounts: Accounts,
+        closed: ClosedOrders,
         signer: Callable[[str], Sign],
         exchange: ExchangeClient,
         audit: AuditTrail,
         metrics: Metrics,
+        guard_ms: int,
     ) -> None:
         self._gate = gate
         self._accounts = accounts
+        self._closed = closed
         self._signer = signer
         self._exchange = exchange
         self._audit = audit
         self._metrics = metrics
+        self._guard_ms = guard_ms
         self._cancelling: SingleFlight[tuple[str, str], Cancelled | CancelUnknown] = SingleFlight()
 
     async def cancel(
         self, caller: Caller, account: str, order_id: str
     ) -> Cancelled | CancelUnknown:
-        """Cancel an open order.
+        """Cancel an order; one that was cancelled before is as good.
 
-        Raises what the gate raises, `BadUserInput`, `KeyUnavailable`, `NotSent`, and `Refused`
-        (10075: it is not open any more). Callers at once share one request, which is on record as
-        the first one's; each of the others is on record as having joined it.
+        Raises what the gate raises, `BadUserInput`, `KeyUnavailable`, `NotSent` and `Refused`; and
+        when it is not open any more, and was not found to have been cancelled, `OrderFilled`,
+        `OrderClosedUnknown` or `OrderNotFound`. Callers at once share one request, which is on
+        record as the first one's; each of the others is on record as having joined it.
         """
         try:
             rule = await self._gate.admit_cancel(caller, account, order_id)
         except GatewayError as refusal:
-            cancel_ended(caller.principal, account, order_id, refusal)
-            self._deny(caller, account, order_id, refusal)
+            self._refused(caller, account, order_id, refusal)
             raise
+        return await self._join(caller, account, order_id, rule)
+
+    async def cancel_for(
+        self, principal_id: str, account: str, order_id: str, *, rule: str, trace_id: str
+    ) -> Cancelled | CancelUnknown:
+        """Cancel an order of a principal that does not ask for it now.
+
+        It is on record as the gateway's own doing, by `rule`. Raises `TradingHalted`,
+        `RateLimited`, and what `cancel` raises once it is admitted.
+        """
+        actor = Caller(Principal(GATEWAY, PrincipalKind.APP), trace_id)
+        try:
+            await self._gate.admit_own_cancel(principal_id, account)
+        except GatewayError as refusal:
+            self._refused(actor, account, order_id, refusal)
+            raise
+        return await self._join(actor, account, order_id, rule)
+
+    async def aclose(self, within_s: float) -> None:
+        """Give what is under way `within_s` seconds, then give up on it."""
+        await self._cancelling.landed(within_s)
+        await self._cancelling.aclose()
+
+    async def _join(
+        self, caller: Caller, account: str, order_id: str, rule: str
+    ) -> Cancelled | CancelUnknown:
         key = (account, order_id)
         if self._cancelling.under_way(key):
             self._audit.note(cancel_joined(caller, account, order_id, rule))
         return await self._cancelling.join(
             key, lambda: self._cancel(caller, account, order_id, rule)
         )
-
-    async def aclose(self, within_s: float) -> None:
-        """Give what is under way `within_s` seconds, then give up on it."""
-        await self._cancelling.landed(within_s)
-        await self._cancelling.aclose()
 
     async def _cancel(
         self, caller: Caller, account: str, order_id: str, rule: str
@@ -95,8 +126,7 @@ class Cancels:
             outcome, unclear = await self._send(caller, account, order_id, rule)
         except GatewayError as failure:
             self._metrics.cancels.labels(type(failure).__name__).inc()
-            cancel_ended(caller.principal, account, order_id, failure)
-            self._deny(caller, account, order_id, failure)
+            self._refused(caller, account, order_id, failure)
             raise
         self._metrics.cancels.labels(type(outcome).__name__).inc()
         cancel_ended(caller.principal, account, order_id, unclear)
@@ -110,17 +140,34 @@ class Cancels:
         self._audit.note(tell("SENDING"))
         outcome = "UNKNOWN"
         try:
-            order = await self._exchange.cancel(prepared, order_id)
+            order = await self._require_cancelled(account, order_id, prepared)
             outcome = "CANCELLED"
         except Unclear as unclear:
-            return CancelUnknown(order_id, prepared.signed_at + prepared.window), unclear
+            resolve_by = prepared.signed_at + prepared.window + self._guard_ms
+            return CancelUnknown(order_id, resolve_by), unclear
         except GatewayError as failure:
             outcome = rejection_of(failure).code
             raise
         finally:
-            self._accounts.order_answered(account)
             self._audit.note(tell(outcome))
         return Cancelled(order_id, order), None
 
-    def _deny(self, caller: Caller, account: str, order_id: str, error: GatewayError) -> None:
+    async def _require_cancelled(
+        self, account: str, order_id: str, prepared: PreparedRequest
+    ) -> Order | None:
+        """Return once the order is known to be cancelled; raise `Unclear` while it may be open."""
+        try:
+            return await self._exchange.cancel(prepared, order_id)
+        except Refused as refusal:
+            if refusal.exchange_code != ORDER_NOT_OPEN:
+                raise
+        except Unclear:
+            if await self._closed.may_be_open(account, order_id):
+                raise
+        finally:
+            self._accounts.order_answered(account)
+        return await self._closed.require_cancelled(account, order_id)
+
+    def _refused(self, caller: Caller, account: str, order_id: str, error: GatewayError) -> None:
+        cancel_ended(caller.principal, account, order_id, error)
         deny(self._audit, caller, Action.ORDERS_CANCEL, account, error, orderId=order_id)

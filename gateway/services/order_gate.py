@@ -84,6 +84,14 @@ class OrderGate:
         await self._rates.take_call(account, cancel=True)
         return decision.rule
 
+    async def admit_own_cancel(self, principal_id: str, account: str) -> None:
+        """See that the gateway may cancel an order of the principal's without being asked to now.
+
+        Raises `TradingHalted` and `RateLimited`.
+        """
+        await self._switch.check_own_cancel(principal_id, account)
+        await self._rates.take_call(account, cancel=True)
+
     async def trading_state(self, caller: Caller, account: str) -> TradingState:
         """What the switches let the caller send for the account now."""
         switch = await self._switch.state(caller.id, account)

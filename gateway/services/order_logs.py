@@ -8,6 +8,7 @@ import structlog
 
 from gateway.access.policy import Principal
 from gateway.domain.errors import GatewayError, JournalUnavailable, Refused, Unclear
+from gateway.domain.order_errors import OrderClosedUnknown, OrderFilled, OrderNotFound
 from gateway.domain.orders import PlaceOrder
 from gateway.domain.placements import Placement, PlacementState
 from gateway.exchange import CODES_FOR_THE_OPERATOR
@@ -82,7 +83,7 @@ def _state_after(failure: GatewayError | None) -> str:
             return "CANCELLED"
         case Unclear():
             return "UNKNOWN"
-        case Refused():
+        case Refused() | OrderFilled() | OrderClosedUnknown() | OrderNotFound():
             return "REJECTED"
         case _:
             return "NOT_SENT"

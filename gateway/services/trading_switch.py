@@ -95,6 +95,16 @@ class TradingSwitch:
         holding = self._holding(principal_id, account)
         _allow(holding, TradingState.ACTIVE, TradingState.CANCEL_ONLY)
 
+    async def check_own_cancel(self, principal_id: str, account: str) -> None:
+        """As `check_cancel`, for a cancel that the gateway sends by itself for the principal.
+
+        No suspension stops that: who is suspended cannot look after its orders.
+        """
+        if self.problem is None:
+            await self._look()
+        holding = strictest(self.known.switches, principal_id, account)
+        _allow(holding, TradingState.ACTIVE, TradingState.CANCEL_ONLY)
+
     async def state(self, principal_id: str, account: str) -> Switch | None:
         """The switch that holds for what the principal does with the account; None: all ACTIVE."""
         await self._look()

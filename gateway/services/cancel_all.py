@@ -1,0 +1,231 @@
+"""Cancelling all open orders: of an app, or of an account."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from gateway.access.policy import Action
+from gateway.access.principal import Caller
+from gateway.domain.errors import BadUserInput, GatewayError, NotLookedUp
+from gateway.domain.order_errors import OrderClosedUnknown, OrderFilled, OrderNotFound
+from gateway.domain.orders import Order
+from gateway.domain.placements import Placement, Rejection
+from gateway.exchange import ExchangeClient
+from gateway.services.audit import AuditTrail
+from gateway.services.authority import Authority
+from gateway.services.cancels import Cancelled, Cancels, CancelUnknown
+from gateway.services.order_audit import deny
+from gateway.services.order_outcomes import rejection_of
+from gateway.services.recent_placements import RecentPlacements
+from gateway.services.signed_reads import SignedReads
+from gateway.store.journal import OrderJournal
+
+_AT_ONCE = 4
+_ROUNDS = 5
+_PAUSE_S = 0.2
+
+_Outcome = Cancelled | CancelUnknown | GatewayError
+_GONE = (OrderFilled, OrderClosedUnknown, OrderNotFound)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelledAll:
+    """What became of each order that was open, by its id.
+
+    `failed`: still open, and why; `pending`: nobody knows; `ended`: it was filled before, or nobody
+    knows how it ended. `unresolved` are the placements, by their ids, that may have made an order,
+    or make one yet. Nothing is left open when `failed`, `pending` and `unresolved` are empty.
+    """
+
+    cancelled: tuple[str, ...] = ()
+    failed: tuple[tuple[str, Rejection], ...] = ()
+    pending: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
+
+    @property
+    def nothing_left(self) -> bool:
+        """True when none of the orders is open, and none can come."""
+        return not (self.failed or self.pending or self.unresolved)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """Which orders are meant: all, or those of a principal, placed until `until` (ms) if given."""
+
+    principal: str | None
+    until: int | None = None
+
+    def means(self, placement: Placement) -> bool:
+        """Whether the order of a placement is one of them."""
+        if self.principal not in (None, placement.principal):
+            return False
+        return self.until is None or placement.created_at <= self.until
+
+
+class CancelAll:
+    """Cancels by readings of the open orders, until one shows none that is meant.
+
+    An order that is placed meanwhile is cancelled too if a reading shows it; who wants none to
+    follow stops placing, or has the account switched to CANCEL_ONLY, before.
+    """
+
+    def __init__(
+        self,
+        *,
+        authority: Authority,
+        cancels: Cancels,
+        journal: OrderJournal,
+        recent: RecentPlacements,
+        exchange: ExchangeClient,
+        reads: SignedReads,
+        audit: AuditTrail,
+    ) -> None:
+        self._authority = authority
+        self._cancels = cancels
+        self._journal = journal
+        self._recent = recent
+        self._exchange = exchange
+        self._reads = reads
+        self._audit = audit
+
+    async def cancel(
+        self,
+        caller: Caller,
+        account: str,
+        *,
+        principal: str | None = None,
+        everybody: bool = False,
+    ) -> CancelledAll:
+        """Cancel the caller's own open orders; a `principal`'s, or `everybody`'s, with read-all.
+
+        `everybody`: those placed elsewhere too. Raises `UnknownAccount`, `Forbidden` and
+        `BadUserInput` before anything is sent; and, when it cannot be seen that nothing is left,
+        what a reading of the account raises, and `NotLookedUp`. Running it again is safe.
+        """
+        if everybody and principal is not None:
+            raise BadUserInput("principal", "leave it out when you cancel everybody's orders")
+        own = not everybody and principal in (None, caller.id)
+        self._require(caller, Action.ORDERS_CANCEL, account)
+        if not own:
+            self._require(caller, Action.ORDERS_READ_ALL, account)
+        whose = _Whose(None if everybody else principal or caller.id)
+        sweep = _Sweep(
+            whose,
+            lambda: self._reads.read(account, self._exchange.open_orders, caller),
+            lambda order_id: self._cancels.cancel(caller, account, order_id),
+        )
+        return await self._run(account, sweep)
+
+    async def cancel_for(
+        self, principal_id: str, account: str, *, until: int | None, rule: str, trace_id: str
+    ) -> CancelledAll:
+        """Cancel the open orders of a principal that does not ask for it now, by `rule`.
+
+        Those placed until `until` (ms), or all. Raises as `cancel` does.
+        """
+        sweep = _Sweep(
+            _Whose(principal_id, until),
+            lambda: self._reads.read(account, self._exchange.open_orders),
+            lambda order_id: self._cancels.cancel_for(
+                principal_id, account, order_id, rule=rule, trace_id=trace_id
+            ),
+        )
+        return await self._run(account, sweep)
+
+    def _require(self, caller: Caller, action: Action, account: str) -> None:
+        try:
+            self._authority.require(caller, action, account)
+        except GatewayError as denial:
+            deny(self._audit, caller, action, account, denial, asked="cancelAllOrders")
+            raise
+
+    async def _run(self, account: str, sweep: "_Sweep") -> CancelledAll:
+        for _ in range(_ROUNDS):
+            # Before the orders are read: what has an outcome by then, the reading shows.
+            sweep.unresolved = await self._unresolved(account, sweep)
+            await sweep.cancel_all(await self._meant(account, sweep))
+            if sweep.over:
+                break
+            await asyncio.sleep(_PAUSE_S)
+        return sweep.result()
+
+    async def _unresolved(self, account: str, sweep: "_Sweep") -> tuple[str, ...]:
+        try:
+            standing = await self._journal.unresolved(account)
+        except NotLookedUp as away:
+            sweep.unseen = away
+            return ()
+        return tuple(each.id for each in standing if sweep.whose.means(each))
+
+    async def _meant(self, account: str, sweep: "_Sweep") -> tuple[str, ...]:
+        orders = await sweep.read()
+        ids = [order.order_id for order in orders if order.order_id is not None]
+        if sweep.whose.principal is None:
+            return tuple(ids)
+        found = {each: self._recent.find(account, each) for each in ids}
+        placed = {each: placement for each, placement in found.items() if placement is not None}
+        try:
+            unknown = [each for each in ids if each not in placed]
+            placed |= await self._journal.of_orders(account, unknown)
+        except NotLookedUp as away:
+            sweep.unseen = away
+        return tuple(each for each in ids if each in placed and sweep.whose.means(placed[each]))
+
+
+@dataclass(slots=True)
+class _Sweep:
+    """One run: whose orders, how they are read and cancelled, and the newest outcome of each.
+
+    `unseen`: why there may be others that are meant. `over`: another round is of no use.
+    """
+
+    whose: _Whose
+    read: Callable[[], Awaitable[tuple[Order, ...]]]
+    cancel: Callable[[str], Awaitable[Cancelled | CancelUnknown]]
+    outcomes: dict[str, _Outcome] = field(default_factory=dict)
+    unresolved: tuple[str, ...] = ()
+    unseen: GatewayError | None = None
+    over: bool = False
+
+    async def cancel_all(self, orders: tuple[str, ...]) -> None:
+        """Cancel them, a few at once; what is not among them any more is not open."""
+        for order_id in self._open().difference(orders):
+            self.outcomes[order_id] = OrderClosedUnknown(order_id)
+        turns = asyncio.Semaphore(_AT_ONCE)
+        told = await asyncio.gather(*(self._one(order_id, turns) for order_id in orders))
+        self.outcomes |= zip(orders, told, strict=True)
+        failed = self._failed()
+        self.over = not orders or (bool(failed) and not any(why.retryable for _, why in failed))
+
+    def result(self) -> CancelledAll:
+        """What became of each; raises why there may be others."""
+        if self.unseen is not None:
+            raise self.unseen
+        return CancelledAll(
+            cancelled=self._of(Cancelled),
+            failed=self._failed(),
+            pending=self._of(CancelUnknown),
+            ended=self._of(_GONE),
+            unresolved=self.unresolved,
+        )
+
+    async def _one(self, order_id: str, turns: asyncio.Semaphore) -> _Outcome:
+        async with turns:
+            try:
+                return await self.cancel(order_id)
+            except GatewayError as failure:
+                return failure
+
+    def _open(self) -> set[str]:
+        return {*self._of(CancelUnknown), *(order_id for order_id, _ in self._failed())}
+
+    def _of(self, kind: type | tuple[type, ...]) -> tuple[str, ...]:
+        return tuple(key for key, told in self.outcomes.items() if isinstance(told, kind))
+
+    def _failed(self) -> tuple[tuple[str, Rejection], ...]:
+        return tuple(
+            (key, rejection_of(told))
+            for key, told in self.outcomes.items()
+            if isinstance(told, GatewayError) and not isinstance(told, _GONE)
+        )

@@ -1,0 +1,194 @@
+"""Dead-man switches: an app that falls silent has its open orders cancelled.
+
+Whoever leads the account carries that out, from Redis and by the clock of Redis: so it happens
+whichever replica lives, and after a restart.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from gateway.access.policy import Action
+from gateway.access.principal import Caller
+from gateway.domain.audit import GATEWAY, AuditEvent, AuditKind
+from gateway.domain.errors import BadUserInput, GatewayError, TradingHalted
+from gateway.domain.leadership import Leadership
+from gateway.domain.order_errors import DeadManUnavailable
+from gateway.services.audit import AuditTrail
+from gateway.services.authority import Authority
+from gateway.services.cancel_all import CancelAll, CancelledAll
+from gateway.services.order_audit import deny
+from gateway.store.dead_man import DeadManStore, Lapse
+from gateway.store.redis import StoreUnavailable
+
+_log = structlog.get_logger(__name__)
+
+SHORTEST_S, LONGEST_S = 1, 3600
+RULE = "dead-man-switch"
+
+_EVERY_S = 0.2
+_SLOWEST_S = 2.0
+
+
+class DeadManSwitches:
+    """Each principal has one on each account: armed for some seconds, again and again.
+
+    A switch that lapses cancels what is open of the principal's on the account, and goes on until
+    nothing is open and no order of it is without an outcome. Who arms or disarms it after that
+    does not stop this: it only spares what is placed from then on. HALTED stops it, until the
+    switch is another. `on_fired` is told of each lapse, once by each process that carries it out.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: DeadManStore,
+        authority: Authority,
+        cancel_all: CancelAll,
+        audit: AuditTrail,
+        random_bytes: Callable[[int], bytes],
+        on_fired: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._authority = authority
+        self._cancel_all = cancel_all
+        self._audit = audit
+        self._random_bytes = random_bytes
+        self._on_fired = on_fired
+        self._told: dict[tuple[str, str], int] = {}
+
+    async def arm(self, caller: Caller, account: str, seconds: int) -> int:
+        """Arm the caller's switch for `seconds` (1 to 3600) from now; return when it lapses (ms).
+
+        Raises `BadUserInput`, `UnknownAccount`, `Forbidden` without orders:cancel, and
+        `DeadManUnavailable`.
+        """
+        rule = self._require(caller, account, "armDeadManSwitch")
+        if not SHORTEST_S <= seconds <= LONGEST_S:
+            raise BadUserInput("seconds", f"expected {SHORTEST_S} to {LONGEST_S}")
+        try:
+            armed = await self._store.arm(account, caller.id, seconds * 1000)
+        except StoreUnavailable as away:
+            raise DeadManUnavailable from away
+        if not armed.renewed:
+            self._audit.note(_asked(caller, account, "armDeadManSwitch", rule))
+        return armed.expires_at
+
+    async def disarm(self, caller: Caller, account: str) -> None:
+        """Disarm the caller's switch, if it is armed; raises as `arm` does."""
+        rule = self._require(caller, account, "disarmDeadManSwitch")
+        try:
+            await self._store.disarm(account, caller.id)
+        except StoreUnavailable as away:
+            raise DeadManUnavailable from away
+        self._audit.note(_asked(caller, account, "disarmDeadManSwitch", rule))
+
+    async def standing(self, account: str, principal_id: str) -> int | None:
+        """Until when (ms) the principal's switch is armed; None when it is not.
+
+        Raises `DeadManUnavailable`.
+        """
+        try:
+            return await self._store.standing(account, principal_id)
+        except StoreUnavailable as away:
+            raise DeadManUnavailable from away
+
+    async def fire(self, leadership: Leadership) -> None:
+        """Carry out what lapses on the account, until cancelled."""
+        account = leadership.account
+        running: dict[Lapse, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                lapses = await self._lapsed(account)
+                if lapses is not None:
+                    for gone in running.keys() - lapses:
+                        running.pop(gone).cancel()
+                    for lapse in lapses - running.keys():
+                        running[lapse] = tasks.create_task(self._carry_out(account, lapse))
+                await asyncio.sleep(_EVERY_S)
+
+    async def _lapsed(self, account: str) -> frozenset[Lapse] | None:
+        """What is to be carried out; None when Redis cannot be asked."""
+        try:
+            return frozenset(await self._store.lapsed(account))
+        except StoreUnavailable as away:
+            _log.warning("dead_man.away", account=account, cause=away.cause)
+            return None
+
+    async def _carry_out(self, account: str, lapse: Lapse) -> None:
+        """Cancel until nothing is left and the lapse is forgotten."""
+        trace_id = self._random_bytes(16).hex()
+        if self._told.get((account, lapse.principal)) != lapse.lapsed_at:
+            self._told[account, lapse.principal] = lapse.lapsed_at
+            self._on_fired()
+            self._tell(account, lapse, trace_id, "LAPSED")
+        before: CancelledAll | None = None
+        pause = _EVERY_S
+        while True:
+            found = await self._cancel(account, lapse, trace_id)
+            if found is not None and found.nothing_left and await self._forget(account, lapse):
+                self._tell(account, lapse, trace_id, "DONE")
+                return
+            if _halted(found) and not _halted(before):
+                self._tell(account, lapse, trace_id, TradingHalted.code)
+            # What stays as it is, an order in doubt or a halt, may do so for days.
+            pause = _EVERY_S if found != before else min(2 * pause, _SLOWEST_S)
+            before = found
+            await asyncio.sleep(pause)
+
+    async def _cancel(self, account: str, lapse: Lapse, trace_id: str) -> CancelledAll | None:
+        """Cancel once, and say what is left; None when that cannot be told."""
+        rule = f"{RULE} of {lapse.principal}"
+        try:
+            return await self._cancel_all.cancel_for(
+                lapse.principal, account, until=lapse.back_at, rule=rule, trace_id=trace_id
+            )
+        except GatewayError as failure:
+            _log.warning(
+                "dead_man.failing", account=account, principal=lapse.principal, problem=str(failure)
+            )
+            return None
+
+    async def _forget(self, account: str, lapse: Lapse) -> bool:
+        try:
+            return await self._store.carried_out(account, lapse)
+        except StoreUnavailable:
+            return False
+
+    def _tell(self, account: str, lapse: Lapse, trace_id: str, outcome: str) -> None:
+        log = _log.error if outcome == TradingHalted.code else _log.warning
+        log("dead_man.fired", account=account, principal=lapse.principal, state=outcome)
+        event = AuditEvent(
+            kind=AuditKind.CANCEL,
+            principal=GATEWAY,
+            account=account,
+            action=RULE,
+            outcome=outcome,
+            trace_id=trace_id,
+            detail={"of": lapse.principal, "lapsedAt": str(lapse.lapsed_at)},
+        )
+        self._audit.note(event)
+
+    def _require(self, caller: Caller, account: str, asked: str) -> str:
+        try:
+            return self._authority.require(caller, Action.ORDERS_CANCEL, account).rule
+        except GatewayError as denial:
+            deny(self._audit, caller, Action.ORDERS_CANCEL, account, denial, asked=asked)
+            raise
+
+
+def _halted(found: CancelledAll | None) -> bool:
+    return found is not None and any(why.code == TradingHalted.code for _, why in found.failed)
+
+
+def _asked(caller: Caller, account: str, action: str, rule: str) -> AuditEvent:
+    return AuditEvent(
+        kind=AuditKind.CANCEL,
+        principal=caller.id,
+        account=account,
+        action=action,
+        rule=rule,
+        outcome="OK",
+        trace_id=caller.trace_id,
+    )
