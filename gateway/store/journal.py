@@ -11,8 +11,7 @@ under the next epoch. What the owner brings then is evidence.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +19,9 @@ import structlog
 from redis.asyncio import Redis
 
 from gateway.domain.errors import NotLookedUp, NotRecorded
-from gateway.domain.leadership import Leadership
 from gateway.domain.order_errors import NotDurable, Quarantined
 from gateway.domain.orders import PlaceOrder
-from gateway.domain.placements import FOLLOWING, Answer, Placement, PlacementState
-from gateway.domain.resolution import Verdict
+from gateway.domain.placements import FOLLOWING, Placement, PlacementState
 from gateway.store.budgets import BudgetClaim, CorruptBudget
 from gateway.store.durability import Durability
 from gateway.store.journal_account import AccountJournal
@@ -33,8 +30,6 @@ from gateway.store.journal_keys import account_of, identity_of, key_of, record_k
 from gateway.store.journal_outcomes import (
     as_begun,
     following,
-    resolved,
-    taken_over,
     was_withdrawn,
     withdrawn,
 )
@@ -77,24 +72,16 @@ class OrderJournal(AccountJournal):
         spool_limit: int = 10_000,
         retry_s: float = 0.5,
     ) -> None:
-        super().__init__(redis, Spool(spool_limit))
+        super().__init__(
+            redis,
+            spool=Spool(spool_limit),
+            guard=JournalGuard(redis, server=server, volatile=volatile),
+            writes=JournalWrites(
+                redis, wait=self._wait, keep_events=keep_events, late_watch_ms=late_watch_ms
+            ),
+        )
         self._durability = durability
         self._retry_s = retry_s
-        self._guard = JournalGuard(redis, server=server, volatile=volatile)
-        self._writes = JournalWrites(
-            redis, wait=self._wait, keep_events=keep_events, late_watch_ms=late_watch_ms
-        )
-
-    @property
-    def quarantines(self) -> Mapping[str, str]:
-        """The accounts that were quarantined when last looked at, and why."""
-        return self._guard.shut
-
-    @property
-    def problem(self) -> str | None:
-        """Which accounts are quarantined, for people; None when none is."""
-        said = (f"{account} is quarantined: {why}." for account, why in self.quarantines.items())
-        return " ".join(said) or None
 
     async def look(self, principal_id: str, command: PlaceOrder) -> Look:
         """What stands for an order that is to be placed, and what is in its way.
@@ -173,75 +160,6 @@ class OrderJournal(AccountJournal):
             self._defer(placement)
             raise
 
-    async def lapse(self, placement: Placement) -> Placement | None:
-        """Take over an intent whose lease has lapsed: it is UNKNOWN then.
-
-        None when the lease stands, or the placement is not SENDING any more. Raises `NotLookedUp`.
-        """
-        was, standing = await self._read(placement)
-        if standing is None or standing.id != placement.id or standing.state is not _S.SENDING:
-            return None
-        with _asking():
-            lost = taken_over(standing, await self._now())
-            answer = await self._writes.change(Changing(was=was, placement=lost, only_lapsed=True))
-        return lost if answer[0] == b"CHANGED" else None
-
-    async def resolve(
-        self,
-        verdict: Verdict,
-        *,
-        leader: Leadership | None,
-        by: str | None = None,
-        reason: str | None = None,
-    ) -> Placement:
-        """Record what a placement without an outcome is found to be, and claim its order or fills.
-
-        By the account's `leader`, or by a person (`by`), who has a `reason`. Raises `Moved` when
-        the placement is not what the verdict is on, or may not become this; `Claimed` when what it
-        claims is another's; `Fenced` when the leadership has passed; and `NotLookedUp`.
-        """
-        was, standing = await self._read(verdict.placement)
-        if standing != verdict.placement:
-            raise Moved
-        with _asking():
-            follows = resolved(verdict, await self._now(), by, reason)
-            if follows is None:
-                raise Moved
-            answer = await self._writes.change(
-                Changing(
-                    was=was,
-                    placement=follows,
-                    leader=leader,
-                    fills=verdict.claims,
-                    own=_told_to_its_sender(verdict),
-                )
-            )
-        if answer[0] == b"STANDS":
-            raise Moved
-        self._tell_taken(follows, answer)
-        return follows
-
-    async def claim_external(self, account: str, order_id: str, leader: Leadership) -> bool:
-        """Note that an order is nobody's here, for good; False when it is a placement's.
-
-        Raises `Fenced` and `NotLookedUp`.
-        """
-        with _asking():
-            return await self._writes.claim_external(account, order_id, leader)
-
-    async def quarantine(self, account: str) -> str | None:
-        """Why the account's records may not be whole; None when they are. Raises `NotLookedUp`."""
-        with _asking():
-            return await self._guard.look(account)
-
-    async def reopen(self, account: str, reason: str) -> None:
-        """End the quarantine: what the journal holds now is what it goes on from.
-
-        Raises `NotLookedUp`.
-        """
-        with _asking():
-            await self._guard.reopen(account, reason)
-
     async def run(self) -> None:
         """Write what waits in memory, oldest first, for ever."""
         while True:
@@ -254,17 +172,6 @@ class OrderJournal(AccountJournal):
             self._spool.drop_first()
             if not len(self._spool):
                 _log.info("journal.caught_up")
-
-    async def watch(self, every_s: float, accounts: Callable[[], Iterable[str]]) -> None:
-        """Look for losses every `every_s` seconds, for ever; `quarantines` says what was found."""
-        while True:
-            for account in accounts():
-                try:
-                    await self._guard.look(account)
-                except StoreUnavailable as away:
-                    _log.warning("journal.away", cause=away.cause)
-                    break
-            await asyncio.sleep(every_s)
 
     async def caught_up(self) -> None:
         """Wait until `run` has written everything: a graceful stop gives it some seconds."""
@@ -370,25 +277,6 @@ class OrderJournal(AccountJournal):
             _log.critical("journal.spool_full", placement=placement.id, state=placement.state)
         return placement
 
-    async def _read(self, placement: Placement) -> tuple[bytes, Placement | None]:
-        (raw,) = await self._records.values([record_key(*identity_of(placement))])
-        return raw or b"", self._decoded(placement, raw or b"")
-
-    def _decoded(self, placement: Placement, raw: bytes) -> Placement | None:
-        return self._records.decode(record_key(*identity_of(placement)), raw) if raw else None
-
-    async def _now(self) -> int:
-        seconds, micros = await attempt(self._redis.time, tries=2)
-        return int(seconds * 1000 + micros // 1000)
-
-    def _tell_taken(self, placement: Placement, answer: list[Any]) -> None:
-        if answer[0] == b"TAKEN":
-            _log.critical(
-                "journal.order_claimed_twice",
-                placement=placement.id,
-                order=None if placement.order is None else placement.order.order_id,
-            )
-
     def _refused(self, placement: Placement, standing: Placement | None) -> Placement:
         if standing is None or standing == placement:
             return placement
@@ -402,14 +290,6 @@ class OrderJournal(AccountJournal):
         return standing
 
 
-@contextmanager
-def _asking() -> Iterator[None]:
-    try:
-        yield
-    except StoreUnavailable as away:
-        raise NotLookedUp from away
-
-
 def _check_intent(placement: Placement, claim: BudgetClaim | None) -> None:
     message = None
     if account_of(placement.id) != placement.command.account:
@@ -420,8 +300,3 @@ def _check_intent(placement: Placement, claim: BudgetClaim | None) -> None:
         message = "the claim must be on the budget of the placement's own grant"
     if message is not None:
         raise ValueError(message)
-
-
-def _told_to_its_sender(verdict: Verdict) -> bool:
-    answered = verdict.placement.answered
-    return answered is not None and answered.answer is Answer.ACCEPTED

@@ -73,16 +73,16 @@ class JournalGuard:
         seconds, micros = await attempt(self._redis.time)
         # By the clock as well: it is above those of a data set that this one knows nothing of.
         later = max(int(generation or 0) + 1, seconds * 1000 + micros // 1000)
-        fields = {"generation": later, "begun": 0, "reopened": reason}
-        server = self.server()
-        await attempt(lambda: self._rewrite(account, fields, server))
+        fields: dict[str, str | int] = {"generation": later, "begun": 0, "reopened": reason}
+        if (server := self.server()) is not None:
+            fields["server"] = server
+        await attempt(lambda: self._rewrite(account, fields))
         self.found(account, None)
 
-    async def _rewrite(self, account: str, fields: dict[str, Any], server: str | None) -> None:
-        key = guard_key(account)
+    async def _rewrite(self, account: str, fields: dict[str, str | int]) -> None:
         async with self._redis.pipeline() as together:
-            together.hdel(key, "quarantine", "server")
-            together.hset(key, mapping=fields if server is None else {**fields, "server": server})
+            together.hdel(guard_key(account), "quarantine", "server")
+            together.hset(guard_key(account), mapping=cast("Any", fields))
             await together.execute()
 
     async def _held(self, account: str) -> list[bytes | None]:

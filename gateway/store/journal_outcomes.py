@@ -90,7 +90,7 @@ def resolved(verdict: Verdict, now: int, by: str | None, reason: str | None) -> 
         updated_at=now,
         order=verdict.order,
         rejection=verdict.rejection,
-        evidence="; ".join(filter(None, (verdict.evidence, reason))),
+        evidence="; ".join(dict.fromkeys(filter(None, (verdict.evidence, reason)))),
         resolved_by=by,
     )
 
