@@ -6,6 +6,7 @@ whichever replica lives, and after a restart.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -101,20 +102,19 @@ class DeadManSwitches:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 lapses = await self._lapsed(account)
-                if lapses is not None:
-                    for gone in running.keys() - lapses:
-                        running.pop(gone).cancel()
-                    for lapse in lapses - running.keys():
-                        running[lapse] = tasks.create_task(self._carry_out(account, lapse))
+                for lapse in lapses - running.keys():
+                    for former in [each for each in running if each.principal == lapse.principal]:
+                        running.pop(former).cancel()
+                    running[lapse] = tasks.create_task(self._carry_out(account, lapse))
                 await asyncio.sleep(_EVERY_S)
 
-    async def _lapsed(self, account: str) -> frozenset[Lapse] | None:
-        """What is to be carried out; None when Redis cannot be asked."""
+    async def _lapsed(self, account: str) -> frozenset[Lapse]:
+        """What is to be carried out; nothing new while Redis cannot be asked."""
         try:
             return frozenset(await self._store.lapsed(account))
         except StoreUnavailable as away:
             _log.warning("dead_man.away", account=account, cause=away.cause)
-            return None
+            return frozenset()
 
     async def _carry_out(self, account: str, lapse: Lapse) -> None:
         """Cancel until nothing is left and the lapse is forgotten."""
@@ -127,9 +127,11 @@ class DeadManSwitches:
         pause = _EVERY_S
         while True:
             found = await self._cancel(account, lapse, trace_id)
-            if found is not None and found.nothing_left and await self._forget(account, lapse):
-                self._tell(account, lapse, trace_id, "DONE")
-                return
+            if found is not None and found.nothing_left:
+                with suppress(StoreUnavailable):
+                    if await self._store.carried_out(account, lapse):
+                        self._tell(account, lapse, trace_id, "DONE")
+                    return
             if _halted(found) and not _halted(before):
                 self._tell(account, lapse, trace_id, TradingHalted.code)
             # What stays as it is, an order in doubt or a halt, may do so for days.
@@ -149,12 +151,6 @@ class DeadManSwitches:
                 "dead_man.failing", account=account, principal=lapse.principal, problem=str(failure)
             )
             return None
-
-    async def _forget(self, account: str, lapse: Lapse) -> bool:
-        try:
-            return await self._store.carried_out(account, lapse)
-        except StoreUnavailable:
-            return False
 
     def _tell(self, account: str, lapse: Lapse, trace_id: str, outcome: str) -> None:
         log = _log.error if outcome == TradingHalted.code else _log.warning

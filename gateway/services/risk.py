@@ -7,23 +7,30 @@ the figures. The order of the checks is the exchange's.
 from collections.abc import Callable
 from decimal import Decimal
 
+from gateway.domain.errors import GatewayError
 from gateway.domain.market import MarketKey, MarketKind, MarketRules, Ticker
+from gateway.domain.order_errors import AgainstRules
 from gateway.domain.orders import PlaceOrder
+from gateway.services.account_rereads import AccountRereads, Reread
 from gateway.services.baselines import AccountView
 from gateway.services.market_data import MarketData, MarketView
 from gateway.services.reference_prices import ReferencePrices
-from gateway.services.risk_of_account import check_balance, check_self_cross
+from gateway.services.risk_of_account import check_account
 from gateway.services.risk_of_market import check_price_band, check_terms, check_total
 
 
 class RiskRules:
     """Checks orders against the rules of their market and what stands on their account.
 
-    `now` gives the time in ms.
+    What an account's stream told last may be older than a cancel that was just carried out: before
+    it refuses an order, the account is read once more. `now` gives the time in ms.
     """
 
-    def __init__(self, market_data: MarketData, now: Callable[[], int]) -> None:
+    def __init__(
+        self, *, market_data: MarketData, rereads: AccountRereads, now: Callable[[], int]
+    ) -> None:
         self._market_data = market_data
+        self._rereads = rereads
         self._prices = ReferencePrices(market_data)
         self._now = now
 
@@ -38,13 +45,22 @@ class RiskRules:
         price = await self._price(command)
         check_total(command, rules, price)
         check_price_band(command, self._last(command.symbol))
-        check_self_cross(command, price, view.open_orders)
         market = await MarketView(self._market_data, self._now).market(command.symbol)
-        check_balance(command, price, market, view.balances)
+        try:
+            check_account(command, price, market, view.open_orders, view.balances)
+        except AgainstRules as refusal:
+            reread = await self._reread(command.account, refusal)
+            check_account(command, price, market, reread.open_orders, reread.balances)
 
     async def aclose(self) -> None:
         """Cancel what is under way."""
         await self._prices.aclose()
+
+    async def _reread(self, account: str, refusal: AgainstRules) -> Reread:
+        try:
+            return await self._rereads.of(account)
+        except GatewayError:
+            raise refusal from None
 
     async def _rules(self, symbol: str) -> MarketRules:
         snapshot = await self._market_data.read(MarketKey(MarketKind.RULES, symbol))

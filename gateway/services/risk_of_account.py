@@ -16,6 +16,18 @@ _SELF_CROSS, _BALANCE = "account.self_cross", "account.balance"
 _NOTHING = Decimal(0)
 
 
+def check_account(
+    command: PlaceOrder,
+    price: Decimal | None,
+    market: Market,
+    open_orders: Iterable[Order],
+    balances: Mapping[str, Balance],
+) -> None:
+    """See that the account can bear the order, which trades at `price` as far as that is known."""
+    check_self_cross(command, price, open_orders)
+    check_balance(command, price, market, balances)
+
+
 def check_self_cross(
     command: PlaceOrder, price: Decimal | None, open_orders: Iterable[Order]
 ) -> None:

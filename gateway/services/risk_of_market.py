@@ -5,7 +5,6 @@ Each check raises `AgainstRules`, with the name that the exchange's own code for
 
 from decimal import Decimal
 
-from gateway.domain.errors import GatewayError
 from gateway.domain.market import MarketRules, OrderSide
 from gateway.domain.money import exact_product, shortest
 from gateway.domain.order_errors import AgainstRules
@@ -19,7 +18,7 @@ LEAST_OF_LAST = Decimal("0.4")
 """A buy priced below this multiple of the last price is refused (10062)."""
 
 
-def against(rule: str, exchange_code: str, problem: str) -> GatewayError:
+def against(rule: str, exchange_code: str, problem: str) -> AgainstRules:
     """The refusal by `rule` of what the exchange refuses with `exchange_code`."""
     known = ERROR_CODES[exchange_code]
     return AgainstRules(rule, problem, known.name, known.retryable)
