@@ -1,5 +1,6 @@
 """What /readyz tells of each part, and the gauges that tell the same to a monitor."""
 
+from gateway.app.duties import Duties
 from gateway.app.foundation import Foundation
 from gateway.app.given import Given
 from gateway.app.stores import Stores
@@ -8,9 +9,10 @@ from gateway.services.exchange_status import ExchangeStatus
 from gateway.web.health import Check
 
 
-def build_checks(base: Foundation, exchange: ExchangeStatus) -> dict[str, Check]:
+def build_checks(base: Foundation, exchange: ExchangeStatus, duties: Duties) -> dict[str, Check]:
     """Each says what is wrong with a part, or None."""
     _set_gauges(base, exchange)
+    _set_gauges_of_orders(base, duties)
     given, stores, governance = base.given, base.stores, base.governance
     upstream, keys = base.upstream, base.keys
     feed, candidate = upstream.feed, given.candidate_file
@@ -23,7 +25,10 @@ def build_checks(base: Foundation, exchange: ExchangeStatus) -> dict[str, Check]
         "logins": lambda: _refused_logins(upstream),
         "streams": lambda: _unread(upstream),
         "cache": lambda: None if stores.cache.available else "the cache Redis is away",
-        "journal": lambda: stores.journal.problem,
+        "journal": lambda: stores.server.problem,
+        "quarantine": lambda: stores.journal.problem,
+        "export": lambda: duties.retention.problem,
+        "window": lambda: duties.window.problem,
         "audit": lambda: governance.audit.problem,
         "switches": lambda: governance.switch.problem,
         "rates": lambda: _unshared(stores),
@@ -34,21 +39,29 @@ def build_checks(base: Foundation, exchange: ExchangeStatus) -> dict[str, Check]
 
 
 def _set_gauges(base: Foundation, exchange: ExchangeStatus) -> None:
-    given, stores, governance = base.given, base.stores, base.governance
+    given, governance = base.given, base.governance
     upstream, keys, metrics = base.upstream, base.keys, base.given.metrics
     metrics.policy_refused.set_function(lambda: given.policy_file.problem is not None)
     metrics.issuer_problem.set_function(lambda: governance.issuer_keys.problem is not None)
     metrics.key_problem.set_function(lambda: keys.problem is not None)
     metrics.switches_set.set_function(lambda: len(governance.switch.known.switches))
     metrics.principals_suspended.set_function(lambda: len(governance.switch.known.suspensions))
-    metrics.journal_spooled.set_function(stores.journal.pending)
-    metrics.journal_problem.set_function(lambda: stores.journal.problem is not None)
     metrics.audit_problem.set_function(lambda: governance.audit.problem is not None)
     metrics.audit_pending.set_function(governance.audit.pending)
     metrics.audit_lost.set_function(lambda: governance.audit.lost)
     metrics.exchange_answers.set_function(lambda: exchange.problem is None)
     metrics.exchange_backs_off.set_function(lambda: governance.back_off.seconds_left > 0)
     metrics.feed_connected.labels("public").set_function(lambda: upstream.feed.state.connected)
+
+
+def _set_gauges_of_orders(base: Foundation, duties: Duties) -> None:
+    stores, metrics, keyring = base.stores, base.given.metrics, base.given.keyring
+    metrics.journal_spooled.set_function(stores.journal.pending)
+    metrics.journal_problem.set_function(lambda: stores.server.problem is not None)
+    metrics.accounts_quarantined.set_function(lambda: len(stores.journal.quarantines))
+    metrics.journal_export_problem.set_function(lambda: duties.retention.problem is not None)
+    metrics.window_unenforced.set_function(lambda: not duties.window.fenced)
+    metrics.accounts_led.set_function(lambda: sum(map(duties.leaders.leads, keyring.accounts)))
 
 
 def follow_accounts(given: Given, upstream: Upstream) -> None:

@@ -21,8 +21,12 @@ from gateway.store.audit_file import audit_file
 
 @dataclass(frozen=True, slots=True)
 class Governance:
-    """What every use of the gateway passes, whatever it is for."""
+    """What every use of the gateway passes, whatever it is for.
 
+    `replica` is a name that no other process has or had: its writer's in the audit log.
+    """
+
+    replica: str
     audit: AuditTrail
     switch: TradingSwitch
     rates: Rates
@@ -35,7 +39,8 @@ class Governance:
 def build_governance(given: Given, stores: Stores) -> Governance:
     """Build it; its loops are run by the app."""
     settings, policy = given.settings, given.policy
-    audit = _audit(given, stores)
+    replica = new_writer(socket.gethostname(), wall_ms(), os.urandom)
+    audit = _audit(given, stores, replica)
     audit.note(policy_taken_over("in-force", policy()))
     switch = TradingSwitch(store=stores.switches, policy=policy, audit=audit, wall_ms=wall_ms)
     issuer_keys = IssuerKeys(
@@ -45,6 +50,7 @@ def build_governance(given: Given, stores: Stores) -> Governance:
         clock=time.monotonic,
     )
     return Governance(
+        replica=replica,
         audit=audit,
         switch=switch,
         rates=Rates(
@@ -69,12 +75,12 @@ def build_governance(given: Given, stores: Stores) -> Governance:
     )
 
 
-def _audit(given: Given, stores: Stores) -> AuditTrail:
+def _audit(given: Given, stores: Stores, writer: str) -> AuditTrail:
     settings = given.settings
     return AuditTrail(
         stream=stores.audit,
         file=audit_file(settings.audit_file, sys.stdout),
-        writer=new_writer(socket.gethostname(), wall_ms(), os.urandom),
+        writer=writer,
         wall_ms=wall_ms,
         spool_limit=settings.audit_spool,
         anchor_s=settings.audit_anchor_s,

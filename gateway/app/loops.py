@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 
 from gateway.access.candidate import CandidateFile
 from gateway.access.policy_file import PolicyFile
 from gateway.app.checks import follow_accounts
+from gateway.app.duties import Duties
 from gateway.app.edges import Edges
 from gateway.app.foundation import Foundation
 from gateway.app.given import Given
+from gateway.domain.errors import JournalUnavailable
 from gateway.schema.context import Services
 from gateway.services.audit import AuditTrail
 from gateway.services.loops import Loop
@@ -22,11 +25,12 @@ def record_loops(base: Foundation) -> dict[str, Loop]:
     return {
         "audit": base.governance.audit.run,
         "journal": base.stores.journal.run,
-        "budgets": base.stores.budgets.run,
     }
 
 
-def build_loops(base: Foundation, services: Services, edges: Edges) -> dict[str, Loop]:
+def build_loops(
+    base: Foundation, services: Services, edges: Edges, duties: Duties
+) -> dict[str, Loop]:
     """All others, each by the name that the log knows it by."""
     given, stores, governance = base.given, base.stores, base.governance
     upstream, settings = base.upstream, given.settings
@@ -35,6 +39,13 @@ def build_loops(base: Foundation, services: Services, edges: Edges) -> dict[str,
         while True:
             follow_accounts(given, upstream)
             await asyncio.sleep(settings.keys_reload_s)
+
+    async def look_for_quarantines() -> None:
+        while True:
+            for account in given.keyring.accounts:
+                with suppress(JournalUnavailable):
+                    await stores.journal.quarantine(account)
+            await asyncio.sleep(_REDIS_WATCH_S)
 
     async def recheck_sockets() -> None:
         while True:
@@ -46,7 +57,10 @@ def build_loops(base: Foundation, services: Services, edges: Edges) -> dict[str,
         "back-off": lambda: governance.back_off.run(settings.switch_poll_s),
         "rates": lambda: stores.rates.watch(_REDIS_WATCH_S),
         "issuers": governance.issuer_keys.run,
-        "journal-watch": lambda: stores.journal.watch(_REDIS_WATCH_S),
+        "journal-server": lambda: stores.watch_server(_REDIS_WATCH_S),
+        "quarantines": look_for_quarantines,
+        "window": duties.window.run,
+        "leaders": lambda: duties.leaders.run(lambda: given.keyring.accounts),
         "cache-watch": lambda: stores.cache.watch(_REDIS_WATCH_S),
         "market-data": services.market_data.run,
         "feed": lambda: upstream.feed.run(services.streams.receive),

@@ -14,12 +14,13 @@ from stamina.instrumentation import set_on_retry_hooks
 from gateway.access.candidate import CandidateFile
 from gateway.access.policy_file import PolicyFile
 from gateway.app.checks import build_checks
+from gateway.app.duties import build_duties
 from gateway.app.edges import Edges, build_edges
 from gateway.app.foundation import open_foundation
 from gateway.app.given import Given, wall_ms
 from gateway.app.loops import build_loops, record_loops
 from gateway.app.stores import Stores
-from gateway.app.use_cases import build_services
+from gateway.app.use_cases import build_services, build_trade
 from gateway.custody import KeyPlaces, Keyring, configured_sources, read_keys
 from gateway.custody.process_memory import keep_memory_private
 from gateway.exchange import log_retry
@@ -119,14 +120,17 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
     """Build every part, run its loops, and take all of it down again in the reverse order."""
     async with AsyncExitStack() as stack:
         base = await open_foundation(stack, given)
+        await base.stores.look_at_server()
         # Whatever comes after this is down before the audit log ends, and so on record.
         await stack.enter_async_context(kept_up(record_loops(base)))
         stack.push_async_callback(finish_audit, base.governance.audit, given.stop)
-        services = build_services(stack, base)
+        trade = build_trade(stack, base)
+        services = build_services(stack, trade)
+        duties = build_duties(trade)
         edges = build_edges(given, services, base.governance.identities)
         stack.push_async_callback(edges.groups.aclose)
-        checks = build_checks(base, services.exchange)
-        loops = build_loops(base, services, edges)
+        checks = build_checks(base, services.exchange, duties)
+        loops = build_loops(base, services, edges, duties)
         await stack.enter_async_context(kept_up(loops))
         stack.push_async_callback(drain, services.orders, services.cancels, base.stores, given.stop)
         services.streams.start()
@@ -139,7 +143,7 @@ async def drain(orders: Orders, cancels: Cancels, stores: Stores, stop: StopDead
     with suppress(TimeoutError):
         async with asyncio.timeout(stop.for_records()):
             await asyncio.gather(orders.aclose(within_s), cancels.aclose(within_s))
-            await asyncio.gather(stores.journal.caught_up(), stores.budgets.caught_up())
+            await stores.journal.caught_up()
 
 
 async def finish_audit(audit: AuditTrail, stop: StopDeadline) -> None:

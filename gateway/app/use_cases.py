@@ -6,59 +6,108 @@ from dataclasses import dataclass
 
 from gateway.app.foundation import Foundation
 from gateway.app.given import wall_ms
+from gateway.domain.market import Market
 from gateway.domain.orders import Order
 from gateway.schema.context import Services
+from gateway.services.account_events import AccountEvents
 from gateway.services.accounts import Accounts
+from gateway.services.baselines import Baselines
+from gateway.services.cancel_all import CancelAll
 from gateway.services.cancels import Cancels
+from gateway.services.closed_orders import ClosedOrders
+from gateway.services.dead_man import DeadManSwitches
 from gateway.services.exchange_status import ExchangeStatus
-from gateway.services.market_data import MarketData
+from gateway.services.market_data import MarketData, MarketView
 from gateway.services.market_memory import MarketMemory
 from gateway.services.order_gate import OrderGate
 from gateway.services.order_limits import OrderLimiter
+from gateway.services.order_preparation import OrderPreparation, OrderTiming
 from gateway.services.orders import Orders
 from gateway.services.ownership import Ownership
 from gateway.services.placements import Placements, Placing
 from gateway.services.recent_placements import RecentPlacements
+from gateway.services.resolving import ResolvePlacements
+from gateway.services.risk import RiskRules
 from gateway.services.streams import StreamHub
 
 
 @dataclass(frozen=True, slots=True)
-class _Shared:
-    """What the use cases of orders and accounts share."""
+class Trade:
+    """What the use cases of orders share, and what a leader does for an account needs."""
 
     base: Foundation
     market_data: MarketData
     recent: RecentPlacements
-    ownership: Ownership
+    events: AccountEvents
     accounts: Accounts
-    limiter: OrderLimiter
+    risk: RiskRules
+    gate: OrderGate
+    cancels: Cancels
+    cancel_all: CancelAll
+    dead_man: DeadManSwitches
+
+    async def market(self, symbol: str) -> Market:
+        """A market by its symbol; raises `UnknownSymbol` and `SourceUnavailable`."""
+        return await MarketView(self.market_data, wall_ms).market(symbol)
 
 
-def build_services(stack: AsyncExitStack, base: Foundation) -> Services:
-    """Build them; what they have under way ends with `stack`, in the reverse order."""
-    governance, upstream = base.governance, base.upstream
-    shared = _shared(base)
-    streams = _streams(shared)
-    for part in (shared.limiter, shared.accounts, streams):
-        stack.push_async_callback(part.aclose)
-    gate = _gate(shared)
-    placing = Placing()
-    placements = Placements(
-        authority=governance.authority,
-        journal=base.stores.journal,
-        recent=shared.recent,
-        placing=placing,
-        now=wall_ms,
+def build_trade(stack: AsyncExitStack, base: Foundation) -> Trade:
+    """Build it; what it has under way ends with `stack`, in the reverse order."""
+    stores, upstream = base.stores, base.upstream
+    recent = RecentPlacements()
+    ownership = Ownership(journal=stores.journal, recent=recent, policy=base.given.policy)
+    events = AccountEvents(stores.events)
+    accounts = Accounts(
+        exchange=upstream.exchange,
+        reads=upstream.reads,
+        streams=upstream.account_streams,
+        ownership=ownership,
+        events=events,
     )
+    market_data = _market_data(base)
+    limiter, risk = _limiter(base, market_data), RiskRules(market_data, wall_ms)
+    for part in (limiter, risk, accounts):
+        stack.push_async_callback(part.aclose)
+    gate = _gate(base, ownership, limiter)
+    cancels = _cancels(base, gate, accounts, recent)
+    cancel_all = _cancel_all(base, cancels, recent)
+    return Trade(
+        base=base,
+        market_data=market_data,
+        recent=recent,
+        events=events,
+        accounts=accounts,
+        risk=risk,
+        gate=gate,
+        cancels=cancels,
+        cancel_all=cancel_all,
+        dead_man=_dead_man(base, cancel_all),
+    )
+
+
+def build_services(stack: AsyncExitStack, trade: Trade) -> Services:
+    """What resolvers call; what it has under way ends with `stack`."""
+    base = trade.base
+    governance, upstream, journal = base.governance, base.upstream, base.stores.journal
+    placing = Placing()
+    streams = _streams(trade)
+    stack.push_async_callback(streams.aclose)
     return Services(
-        market_data=shared.market_data,
+        market_data=trade.market_data,
         streams=streams,
         policy=base.given.policy,
         authority=governance.authority,
-        accounts=shared.accounts,
-        orders=_orders(shared, gate, placements, placing),
-        cancels=_cancels(shared, gate),
-        placements=placements,
+        accounts=trade.accounts,
+        account_events=trade.events,
+        orders=_orders(trade, placing),
+        cancels=trade.cancels,
+        cancel_all=trade.cancel_all,
+        dead_man=trade.dead_man,
+        placements=Placements(
+            authority=governance.authority, journal=journal, recent=trade.recent, placing=placing
+        ),
+        resolving=_resolving(base),
+        journal_quarantine=journal.quarantine,
         trading_switch=governance.switch,
         rates=governance.rates,
         audit=governance.audit,
@@ -67,78 +116,126 @@ def build_services(stack: AsyncExitStack, base: Foundation) -> Services:
     )
 
 
-def _shared(base: Foundation) -> _Shared:
-    upstream = base.upstream
-    recent = RecentPlacements()
-    ownership = Ownership(journal=base.stores.journal, recent=recent, policy=base.given.policy)
-    market_data = _market_data(base)
-    return _Shared(
-        base=base,
-        market_data=market_data,
-        recent=recent,
-        ownership=ownership,
-        accounts=Accounts(
-            exchange=upstream.exchange,
-            reads=upstream.reads,
-            streams=upstream.account_streams,
-            ownership=ownership,
-        ),
-        limiter=_limiter(base, market_data),
-    )
-
-
-def _streams(shared: _Shared) -> StreamHub:
-    settings = shared.base.given.settings
+def _streams(trade: Trade) -> StreamHub:
+    settings = trade.base.given.settings
     return StreamHub(
-        feed=shared.base.upstream.feed,
-        market_data=shared.market_data,
+        feed=trade.base.upstream.feed,
+        market_data=trade.market_data,
         queue_size=settings.stream_queue,
         linger_s=settings.feed_linger_s,
         now=wall_ms,
     )
 
 
-def _gate(shared: _Shared) -> OrderGate:
-    governance = shared.base.governance
+def _gate(base: Foundation, ownership: Ownership, limiter: OrderLimiter) -> OrderGate:
+    governance = base.governance
     return OrderGate(
         authority=governance.authority,
         switch=governance.switch,
-        ownership=shared.ownership,
+        ownership=ownership,
         rates=governance.rates,
-        limiter=shared.limiter,
+        limiter=limiter,
     )
 
 
-def _orders(shared: _Shared, gate: OrderGate, placements: Placements, placing: Placing) -> Orders:
-    base = shared.base
+def _orders(trade: Trade, placing: Placing) -> Orders:
+    base = trade.base
     return Orders(
-        gate=gate,
-        placements=placements,
+        preparation=_preparation(trade),
         placing=placing,
-        accounts=shared.accounts,
-        market_data=shared.market_data,
-        signer=base.given.keyring.signer,
+        accounts=trade.accounts,
         exchange=base.upstream.exchange,
         journal=base.stores.journal,
         audit=base.governance.audit,
-        recent=shared.recent,
+        recent=trade.recent,
         now=wall_ms,
-        random_bytes=os.urandom,
-        ready_within_s=base.given.settings.order_window_ms / 1000,
-        lease_ms=int(base.given.settings.order_lease_s * 1000),
         metrics=base.given.metrics,
     )
 
 
-def _cancels(shared: _Shared, gate: OrderGate) -> Cancels:
-    base = shared.base
+def _preparation(trade: Trade) -> OrderPreparation:
+    base, upstream = trade.base, trade.base.upstream
+    settings = base.given.settings
+    return OrderPreparation(
+        gate=trade.gate,
+        market_data=trade.market_data,
+        baselines=Baselines(
+            streams=upstream.account_streams,
+            exchange=upstream.exchange,
+            reads=upstream.reads,
+            market=trade.market,
+            exchange_now=upstream.clock.now,
+        ),
+        risk=trade.risk,
+        signer=base.given.keyring.signer,
+        exchange=upstream.exchange,
+        journal=base.stores.journal,
+        audit=base.governance.audit,
+        owner=base.governance.replica,
+        now=wall_ms,
+        random_bytes=os.urandom,
+        timing=OrderTiming(
+            ready_within_s=settings.order_window_ms / 1000,
+            lease=int(settings.order_lease_s * 1000),
+            unknown=int((settings.order_guard_s + settings.resolve_within_s) * 1000),
+        ),
+    )
+
+
+def _cancels(
+    base: Foundation, gate: OrderGate, accounts: Accounts, recent: RecentPlacements
+) -> Cancels:
+    stores, upstream = base.stores, base.upstream
     return Cancels(
         gate=gate,
-        accounts=shared.accounts,
+        accounts=accounts,
+        closed=ClosedOrders(
+            streams=upstream.account_streams,
+            events=stores.events,
+            journal=stores.journal,
+            recent=recent,
+            exchange=upstream.exchange,
+            reads=upstream.reads,
+        ),
         signer=base.given.keyring.signer,
-        exchange=base.upstream.exchange,
+        exchange=upstream.exchange,
         audit=base.governance.audit,
         metrics=base.given.metrics,
+        guard_ms=int(base.given.settings.order_guard_s * 1000),
+    )
+
+
+def _cancel_all(base: Foundation, cancels: Cancels, recent: RecentPlacements) -> CancelAll:
+    return CancelAll(
+        authority=base.governance.authority,
+        cancels=cancels,
+        journal=base.stores.journal,
+        recent=recent,
+        exchange=base.upstream.exchange,
+        reads=base.upstream.reads,
+        audit=base.governance.audit,
+    )
+
+
+def _dead_man(base: Foundation, cancel_all: CancelAll) -> DeadManSwitches:
+    return DeadManSwitches(
+        store=base.stores.dead_man,
+        authority=base.governance.authority,
+        cancel_all=cancel_all,
+        audit=base.governance.audit,
+        random_bytes=os.urandom,
+        on_fired=base.given.metrics.dead_man_fired.inc,
+    )
+
+
+def _resolving(base: Foundation) -> ResolvePlacements:
+    return ResolvePlacements(
+        journal=base.stores.journal,
+        reads=base.upstream.reads,
+        exchange=base.upstream.exchange,
+        policy=base.given.policy,
+        audit=base.governance.audit,
+        now=wall_ms,
     )
 
 

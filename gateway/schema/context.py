@@ -1,6 +1,6 @@
 """What a resolver works with: the caller, the services, and what the answer depends on."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -14,16 +14,20 @@ from gateway.domain.errors import GatewayError, UnknownAccount
 from gateway.domain.limits import LimitState
 from gateway.domain.placements import Placement
 from gateway.domain.streams import FeedState
+from gateway.services.account_events import AccountEvents
 from gateway.services.accounts import Accounts
 from gateway.services.audit import AuditTrail
 from gateway.services.authority import Authority
+from gateway.services.cancel_all import CancelAll
 from gateway.services.cancels import Cancels
+from gateway.services.dead_man import DeadManSwitches
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.market_data import MarketData, MarketView
 from gateway.services.order_audit import deny
 from gateway.services.orders import Orders
 from gateway.services.placements import Placements
 from gateway.services.rates import Rates
+from gateway.services.resolving import ResolvePlacements
 from gateway.services.streams import StreamHub
 from gateway.services.trading_switch import TradingSwitch
 
@@ -37,9 +41,14 @@ class Services:
     policy: Callable[[], Policy]
     authority: Authority
     accounts: Accounts
+    account_events: AccountEvents
     orders: Orders
     cancels: Cancels
+    cancel_all: CancelAll
+    dead_man: DeadManSwitches
     placements: Placements
+    resolving: ResolvePlacements
+    journal_quarantine: Callable[[str], Awaitable[str | None]]
     trading_switch: TradingSwitch
     rates: Rates
     audit: AuditTrail

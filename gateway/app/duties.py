@@ -1,0 +1,101 @@
+"""What one replica does for an account on behalf of all: the account's leader."""
+
+import sys
+from dataclasses import dataclass
+
+from gateway.app.given import wall_ms
+from gateway.app.use_cases import Trade
+from gateway.domain.durations import DAY_MS
+from gateway.domain.placements import Placement
+from gateway.domain.resolution import Terms
+from gateway.observability import Metrics
+from gateway.services.account_reporter import AccountReporter
+from gateway.services.journal_retention import JournalRetention
+from gateway.services.leadership import AccountLeaders
+from gateway.services.pictures import Pictures
+from gateway.services.resolver import Resolver
+from gateway.services.window_probe import WindowProbe
+from gateway.store.line_file import line_file
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """Who leads which account, whether silence proves anything, and what is dropped in the end."""
+
+    leaders: AccountLeaders
+    window: WindowProbe
+    retention: JournalRetention
+
+
+def build_duties(trade: Trade) -> Duties:
+    """Build them; the loops of `leaders` and `window` are run by the app."""
+    base, settings = trade.base, trade.base.given.settings
+    window = WindowProbe(
+        exchange=base.upstream.exchange,
+        reads=base.upstream.reads,
+        accounts=lambda: base.given.keyring.accounts,
+    )
+    retention = JournalRetention(
+        journal=base.stores.journal,
+        export=line_file(settings.journal_export_file, sys.stdout, name="journal_export"),
+        keep_ms=settings.journal_retention_days * DAY_MS,
+        wall_ms=wall_ms,
+    )
+    leaders = AccountLeaders(
+        leases=base.stores.leases,
+        owner=base.governance.replica,
+        ttl_s=settings.account_lease_s,
+        duties={
+            "resolver": _resolver(trade, window).run,
+            "reporter": _reporter(trade).run,
+            "dead-man switches": trade.dead_man.fire,
+            "retention": retention.run,
+        },
+    )
+    return Duties(leaders, window, retention)
+
+
+def _resolver(trade: Trade, window: WindowProbe) -> Resolver:
+    base, upstream, settings = trade.base, trade.base.upstream, trade.base.given.settings
+
+    def terms() -> Terms:
+        return Terms(
+            guard=int(settings.order_guard_s * 1000),
+            spacing=int(settings.resolve_spacing_s * 1000),
+            within=int(settings.resolve_within_s * 1000),
+            fenced=window.fenced,
+        )
+
+    metrics = base.given.metrics
+    return Resolver(
+        journal=base.stores.journal,
+        pictures=Pictures(
+            streams=upstream.account_streams,
+            exchange=upstream.exchange,
+            reads=upstream.reads,
+            exchange_now=upstream.clock.now,
+        ),
+        streams=upstream.account_streams,
+        market=trade.market,
+        terms=terms,
+        exchange_now=upstream.clock.now,
+        audit=base.governance.audit,
+        on_resolved=lambda placement, seconds: _count_resolved(metrics, placement, seconds),
+        on_late=lambda _: metrics.placements_late.inc(),
+    )
+
+
+def _count_resolved(metrics: Metrics, placement: Placement, seconds: float) -> None:
+    metrics.placements_resolved.labels(placement.state.value).inc()
+    metrics.resolution_seconds.observe(seconds)
+
+
+def _reporter(trade: Trade) -> AccountReporter:
+    base, upstream = trade.base, trade.base.upstream
+    return AccountReporter(
+        streams=upstream.account_streams,
+        journal=base.stores.journal,
+        events=base.stores.events,
+        now=wall_ms,
+        exchange_now=upstream.clock.now,
+    )
