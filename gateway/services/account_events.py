@@ -68,31 +68,38 @@ class AccountEvents:
         """The reader of an account, and the number of the newest event as of now."""
         try:
             _, newest = await self._store.bounds(account)
+            tail = self._tails.get(account)
+            if tail is None:
+                begin = await self._store.read(account, newest - 1, 1) if newest else ()
+                tail = _Tail(self._store, account, begin, self._every_s)
         except StoreUnavailable as away:
             raise NotLookedUp from away
-        tail = self._tails.get(account)
-        if tail is None:
-            tail = self._tails[account] = _Tail(self._store, account, newest, self._every_s)
-        return tail, newest
+        return self._tails.setdefault(account, tail), newest
 
 
 class _Tail:
     """Reads an account's newest events for all who follow it here, while one of them waits.
 
     `turns` counts how often events that had been read were found gone, or others in their place,
-    as after a restore of Redis; they go on behind number `turned_at`.
+    as after a restore of Redis; they go on behind number `turned_at`. `begin`: the newest of them.
     """
 
-    def __init__(self, store: AccountEventStore, account: str, newest: int, every_s: float) -> None:
+    def __init__(
+        self,
+        store: AccountEventStore,
+        account: str,
+        begin: Sequence[AccountEvent],
+        every_s: float,
+    ) -> None:
         self._store = store
         self._account = account
         self._every_s = every_s
-        self._at = newest
-        self._recent: deque[AccountEvent] = deque(maxlen=_KEPT)
+        self._recent = deque(begin, maxlen=_KEPT)
+        self._at = begin[-1].sequence if begin else 0
         self._looking = asyncio.Lock()
         self._away = False
         self.turns = 0
-        self.turned_at = newest
+        self.turned_at = self._at
 
     async def behind(self, at: int) -> Sequence[AccountEvent]:
         """Some events behind number `at`, in order, once there are any; none after a turn."""
