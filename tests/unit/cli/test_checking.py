@@ -146,11 +146,13 @@ def test_redis_is_asked_only_when_that_is_wanted(
     assert check(environ, connect=True) == 0
 
 
-def test_a_journal_that_may_lose_orders_is_warned_of(
+def test_a_journal_that_may_lose_orders_is_a_fault_unless_that_is_accepted(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str], own_valkey: ValkeyServer
 ) -> None:
     environ |= {"NGW_STATE_REDIS_URL": own_valkey.url, "NGW_CACHE_REDIS_URL": own_valkey.url}
     own_valkey.command("CONFIG", "SET", "appendonly", "no")
-    assert check(environ, connect=True) == 0
-    (warning,) = capsys.readouterr().err.splitlines()
-    assert warning.startswith("warning: The order journal's Redis loses the last records")
+    assert check(environ, connect=True) == 2
+    (fault,) = problems(capsys)
+    assert fault.startswith("NGW_STATE_REDIS_URL: The order journal's Redis loses the last records")
+    assert check(environ | {"NGW_JOURNAL_ACCEPT_VOLATILE": "true"}, connect=True) == 0
+    assert capsys.readouterr().err == f"warning: {fault}\n"

@@ -39,6 +39,8 @@ def test_the_version_is_the_projects() -> None:
         *(("keys", name) for name in ("init", "add", "list", "rotate", "retire")),
         *(("keys", "reseal"), ("keys", "probe"), ("policy", "check"), ("policy", "new-token")),
         *(("watch", topic) for topic in ("tickers", "top", "book", "candles", "trades", "orders")),
+        *(("watch", "account-events"), ("trading", "set"), ("trading", "reopen")),
+        *(("orders", name) for name in ("unresolved", "show", "resolve", "cancel-all")),
     ],
     ids=" ".join,
 )

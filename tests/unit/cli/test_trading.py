@@ -1,43 +1,17 @@
 """`trading`: what it says, and its exit status; a real gateway is in the functional tests."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets import Subprotocol
-from websockets.sync.server import ServerConnection, serve
 
 from gateway.cli.trading.operating import operate
 from tests.processes import free_port
+from tests.unit.cli.answering import gateway
 
 CHANGE = {"state": "HALTED", "reason": "why", "setBy": "operator", "setAt": "2026-01-01T00:00:00Z"}
 EVERYTHING = {**CHANGE, "account": None, "principal": None}
-
-
-@contextmanager
-def gateway(answer: Callable[[dict[str, Any]], object]) -> Iterator[dict[str, str]]:
-    """A server that gives this answer to what is asked; give the environment that names it."""
-
-    def script(connection: ServerConnection) -> None:
-        init = json.loads(connection.recv(timeout=10))
-        connection.send(json.dumps({"type": "connection_ack"}))
-        asked = json.loads(connection.recv(timeout=10))["payload"]
-        data = answer({**asked, "token": init["payload"]["Authorization"]})
-        if data is not None:
-            connection.send(json.dumps({"type": "next", "id": "1", "payload": {"data": data}}))
-
-    protocols = [Subprotocol("graphql-transport-ws")]
-    with serve(script, "127.0.0.1", 0, subprotocols=protocols, compression=None) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        port = server.socket.getsockname()[1]
-        yield {"GATEWAY_URL": f"http://127.0.0.1:{port}", "OPERATOR_TOKEN": "ops"}
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -102,6 +76,28 @@ def test_what_is_asked_for_goes_to_the_gateway_as_it_is() -> None:
     with gateway(answer) as given:
         assert operate("restore-principal", variables, given) == 0
     assert seen == [variables]
+
+
+def test_what_was_done_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = {
+        "setTradingState": {"__typename": "TradingStateSet", "switch": EVERYTHING},
+        "suspendPrincipal": {
+            "__typename": "PrincipalSuspended",
+            "suspension": {**CHANGE, "principal": "bot"},
+        },
+        "restorePrincipal": {"__typename": "PrincipalRestored", "principal": "bot"},
+        "reopenAccount": {"__typename": "AccountReopened", "account": "demo"},
+    }
+    for field, outcome in outcomes.items():
+        with gateway(lambda asked, told={field: outcome}: told) as given:
+            assert operate("reopen-account", {"account": "demo", "reason": "why"}, given) == 0
+    why = "by operator at 2026-01-01T00:00:00Z: why"
+    assert capsys.readouterr().out.splitlines() == [
+        f"HALTED  everything  {why}",
+        f"suspended  principal bot  {why}",
+        "restored  principal bot",
+        "reopened  account demo",
+    ]
 
 
 def test_a_refusal_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,12 @@ def test_the_cache_and_the_journal_are_databases_apart() -> None:
     assert len(urls) == 2
 
 
+def test_orders_are_taken_although_the_journal_could_lose_them_whatever_the_shell_says() -> None:
+    shell = {"NGW_JOURNAL_ACCEPT_VOLATILE": "false"}
+    assert load_settings(gateway_environ(shell, OWN)).journal_accept_volatile
+    assert displaced(shell, OWN) == ["NGW_JOURNAL_ACCEPT_VOLATILE"]
+
+
 def test_a_setting_of_the_shell_that_is_not_for_dev_to_decide_holds() -> None:
     environ = gateway_environ({"NGW_LOG_LEVEL": "DEBUG", "NGW_LOG_FORMAT": "json"}, OWN)
     settings = load_settings(environ)

@@ -49,6 +49,7 @@ def test_it_says_what_runs_where_and_how_long_the_start_took(tmp_path: Path) -> 
         assert part in shown
     assert "100000 USDT, 1000000 TRY, 5 BTC, 50 ETH" in shown
     assert "new at each start" in " ".join(shown.split())
+    assert "The order journal is volatile" in shown
 
 
 def test_the_commands_work_in_a_folder_with_an_awkward_name(tmp_path: Path) -> None:

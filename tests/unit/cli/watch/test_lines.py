@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from gateway.cli.watch import lines
 
 SOURCED = {"asOf": "2026-01-31T12:00:00.123Z", "source": "STREAM", "stale": False}
@@ -106,3 +108,54 @@ def test_what_could_steer_a_terminal_is_escaped_and_all_else_is_left() -> None:
     line = lines.printable(lines.balance({"__typename": "Balance", **event}))
     assert line == "\\x1b[2JB\\u202eTC\\n  total 1  available 1  held 0"
     assert lines.printable("12:00  ÜBTC 1") == "12:00  ÜBTC 1"
+
+
+PLACEMENT = {
+    "__typename": "Placement",
+    "id": "demo.1",
+    "symbol": "BTCUSDT",
+    "side": "BUY",
+    "state": "IN_DOUBT",
+    "evidence": "two orders fit",
+}
+
+
+def test_a_placement_among_the_orders() -> None:
+    told = "placement demo.1  BTCUSDT  BUY  IN_DOUBT"
+    assert lines.order(PLACEMENT) == f"{told}  two orders fit"
+    assert lines.order(PLACEMENT | {"evidence": None}) == told
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            {"__typename": "AccountOrder", "origin": "EXTERNAL", "order": ORDER},
+            f"{lines.order(ORDER)}  EXTERNAL",
+        ),
+        (PLACEMENT, lines.order(PLACEMENT)),
+        (
+            {
+                "__typename": "Fill",
+                "symbol": "BTCUSDT",
+                "side": "BUY",
+                "type": "LIMIT",
+                "price": "54000",
+                "quantity": "0.001",
+                "fee": "0.1",
+                "feeAsset": "USDT",
+                "executedAt": SOURCED["asOf"],
+            },
+            f"{TIME}  BTCUSDT  BUY LIMIT 0.001 at 54000  fee 0.1 USDT",
+        ),
+        (
+            {"__typename": "Balance", "asset": "BTC", "total": "3", "available": "2", "held": "1"},
+            "BTC     total 3  available 2  held 1",
+        ),
+        (GAP, f"{TIME}  gap: something may be missing since then (the feed was cut)"),
+    ],
+    ids=["order", "placement", "fill", "balance", "gap"],
+)
+def test_an_account_s_event_has_its_number_before_it(change: dict[str, Any], line: str) -> None:
+    assert lines.account_event({"sequence": "17", "change": change}) == f"    17  {line}"
+    assert lines.account_event({"sequence": None, "change": change}) == f"     -  {line}"

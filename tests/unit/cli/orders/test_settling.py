@@ -1,0 +1,98 @@
+"""`orders resolve` and `cancel-all`: what they say, and their exit status."""
+
+from typing import Any
+
+import pytest
+
+from gateway.cli.orders.looking import details
+from gateway.cli.orders.settling import cancel, settle
+from tests.unit.cli.answering import gateway
+from tests.unit.cli.orders.test_looking import SETTLED
+
+JUDGEMENT = {"id": "demo.1", "outcome": "PLACED", "orderId": "o-1", "reason": "why"}
+WHOSE = {"account": "demo", "principal": None, "everybody": False}
+NOTHING: dict[str, Any] = {
+    "__typename": "OrdersCancelled",
+    "cancelled": [],
+    "failed": [],
+    "pending": [],
+    "ended": [],
+    "unresolved": [],
+}
+REFUSAL = {"code": "FORBIDDEN", "message": "no", "rule": "default-deny"}
+
+
+def test_a_settled_placement_is_shown_as_it_then_is(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[object] = []
+
+    def answer(asked: dict[str, Any]) -> object:
+        seen.append(asked["variables"])
+        return {"resolvePlacement": {"__typename": "PlacementResolved", "placement": SETTLED}}
+
+    with gateway(answer) as given:
+        assert settle(JUDGEMENT, given) == 0
+    assert capsys.readouterr().out.splitlines() == list(details(SETTLED))
+    assert seen == [JUDGEMENT]
+
+
+def test_a_refused_judgement_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    refusal = {"__typename": "OperatorRejected", **REFUSAL}
+    with gateway(lambda asked: {"resolvePlacement": refusal}) as given:
+        assert settle(JUDGEMENT, given) == 1
+    assert capsys.readouterr().err == "FORBIDDEN: no (rule default-deny)\n"
+
+
+def test_without_an_answer_it_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with gateway(lambda asked: None) as given:
+        assert settle(JUDGEMENT, given) == 1
+        assert cancel(WHOSE, given) == 1
+    told = capsys.readouterr().err
+    assert "resolving it again is safe" in told
+    assert "cancelling again is safe" in told
+
+
+@pytest.mark.parametrize(
+    ("found", "told", "status"),
+    [
+        ({}, "nothing was open", 0),
+        ({"cancelled": ["o-1"]}, "cancelled  o-1", 0),
+        ({"ended": ["o-1"]}, "ended  o-1  before it was cancelled: look at the fills", 0),
+        ({"pending": ["o-1"]}, "pending  o-1  cancel again", 1),
+        (
+            {"unresolved": ["demo.1"]},
+            "unresolved  demo.1  its order may still show up: cancel again later",
+            1,
+        ),
+        (
+            {
+                "failed": [
+                    {"orderId": "o-1", "problem": {"code": "TRADING_HALTED", "message": "no"}}
+                ]
+            },
+            "failed  o-1  TRADING_HALTED: no",
+            1,
+        ),
+    ],
+    ids=lambda given: next(iter(given), "nothing") if isinstance(given, dict) else "",
+)
+def test_what_became_of_each_order_is_told_and_what_is_left_is_the_status(
+    found: dict[str, Any], told: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with gateway(lambda asked: {"cancelAllOrders": NOTHING | found}) as given:
+        assert cancel(WHOSE, given) == status
+    assert capsys.readouterr().out == f"{told}\n"
+
+
+def test_orders_are_cancelled_with_the_app_s_token_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen: list[object] = []
+
+    def answer(asked: dict[str, Any]) -> object:
+        seen.append((asked["variables"], asked["token"]))
+        return {"cancelAllOrders": {"__typename": "CancelRejected", **REFUSAL}}
+
+    with gateway(answer) as given:
+        assert cancel(WHOSE, given | {"GATEWAY_TOKEN": "app"}) == 1
+    assert seen == [(WHOSE, "Bearer app")]
+    assert capsys.readouterr().err == "FORBIDDEN: no (rule default-deny)\n"
