@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 from tests.faults.resp import Commands, Replies
 from tests.faults.tcp_wire import TcpWire, WireLog
-from tests.valkey import ValkeyServer
 
 BEGIN, CHANGE = "begin", "change"
 _MARKS = {f"-- journal.{script}".encode(): script for script in (BEGIN, CHANGE)}
@@ -28,12 +27,17 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True)
 class Write:
-    """A write of the journal: which script, whose placement, and the state that it asks for."""
+    """A write of the journal: which script, whose placement, from which state to which.
+
+    An intent comes from no state. `taken_over`: the write raises the epoch that fences its sender.
+    """
 
     script: str
     account: str
+    before: str | None
     state: str
     digest: str
+    taken_over: bool = False
 
 
 Hook: TypeAlias = Callable[[Write, Moment], bool]
@@ -86,11 +90,6 @@ class JournalWire(TcpWire):
             return self._awaited.setdefault(answerer, deque())
 
 
-def port_of(server: ValkeyServer) -> int:
-    """The port of a server on loopback."""
-    return int(server.tcp_url.rpartition(":")[2])
-
-
 def write_of(words: Sequence[bytes]) -> Write | None:
     """What a command writes to the journal; None when it is no such command.
 
@@ -100,10 +99,17 @@ def write_of(words: Sequence[bytes]) -> Write | None:
         return None
     script = next((name for mark, name in _MARKS.items() if words[1].startswith(mark)), None)
     records = list(_records(words[2:]))
-    if script is None or not records:
+    if script is None or len(records) < (2 if script == CHANGE else 1):
         return None
-    record = records[-1]
-    return Write(script, record["command"]["account"], record["state"], record["digest"])
+    earlier, record = records[-2] if script == CHANGE else None, records[-1]
+    return Write(
+        script,
+        record["command"]["account"],
+        None if earlier is None else earlier["state"],
+        record["state"],
+        record["digest"],
+        taken_over=earlier is not None and earlier["epoch"] < record["epoch"],
+    )
 
 
 def _records(words: Sequence[bytes]) -> Iterator[dict[str, Any]]:

@@ -16,14 +16,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.retry import Retry
 
-from tests.faults.journal_wire import BEGIN, CHANGE, JournalWire, Moment, Write, port_of
+from tests.faults.journal_wire import BEGIN, CHANGE, JournalWire, Moment, Write
 from tests.faults.order_wire import OrderWire
 from tests.faults.resp import Commands, Replies
 from tests.faults.tcp_wire import WireLog
 from tests.valkey import ValkeyServer
 
 SCRIPT = "-- journal.begin\nredis.call('SET', KEYS[1], ARGV[1]) return {1, {ok='fine'}, false}"
-RECORD = {"command": {"account": "demo"}, "state": "SENDING", "digest": "d1"}
+RECORD = {"command": {"account": "demo"}, "state": "SENDING", "digest": "d1", "epoch": 0}
 ORDER = "/v3/api/market/limit-buy?symbol=BTCTRY&timestamp=1"
 
 
@@ -34,7 +34,7 @@ def log() -> WireLog:
 
 @pytest.fixture
 def wire(valkey: ValkeyServer, log: WireLog) -> Iterator[JournalWire]:
-    with closing(JournalWire(port_of(valkey), log)) as made:
+    with closing(JournalWire(valkey.port, log)) as made:
         yield made
 
 
@@ -76,7 +76,7 @@ def test_a_write_of_the_journal_is_met_before_it_arrives_and_before_its_answer_g
     pipeline.eval(SCRIPT, 1, "key", json.dumps(RECORD))
     pipeline.get("key")
     assert pipeline.execute()[2] == json.dumps(RECORD).encode()
-    write = Write(BEGIN, "demo", "SENDING", "d1")
+    write = Write(BEGIN, "demo", None, "SENDING", "d1")
     assert met == [(write, Moment.ASKED, b":0\r\n"), (write, Moment.ANSWERED, b":1\r\n")]
 
 
@@ -102,16 +102,16 @@ def test_what_a_change_makes_of_a_record_is_told_not_what_it_was(
         return True
 
     wire.hook = hook
-    text = "-- journal.change\nreturn 1"
-    client.eval(text, 1, "key", json.dumps(RECORD), json.dumps(RECORD | {"state": "UNKNOWN"}))
-    assert met == [Write(CHANGE, "demo", "UNKNOWN", "d1")] * 2
+    text, lapsed = "-- journal.change\nreturn 1", {"state": "UNKNOWN", "epoch": 1}
+    client.eval(text, 1, "key", json.dumps(RECORD), json.dumps(RECORD | lapsed))
+    assert met == [Write(CHANGE, "demo", "SENDING", "UNKNOWN", "d1", taken_over=True)] * 2
 
 
 def test_a_wire_can_be_led_to_another_server(
     wire: JournalWire, client: redis.Redis, own_valkey: ValkeyServer
 ) -> None:
     client.set("where", "first")
-    wire.target = port_of(own_valkey)
+    wire.target = own_valkey.port
     wire.cut()
     assert client.get("where") is None
 
