@@ -1,8 +1,8 @@
 """Every code of the exchange: the sandbox gives it, and callers see what docs/errors.md says of it.
 
-What an order, a cancel or a read can provoke, provokes it. The other codes are put in the
-sandbox's mouth, also on endpoints that never answer them: this is about their way to the caller.
-What is due there is read from the gateway's own table; `tests/unit/exchange/test_error_codes.py`
+What an order, a cancel or a read can provoke, provokes it; where a rule of the gateway refuses the
+order before, it is refused under the same name. All codes are put in the sandbox's mouth as well, also
+on endpoints that never answer them: this is about their way to the caller. What is due there is read from the gateway's own table; `tests/unit/exchange/test_error_codes.py`
 holds that against the document. Those of withdrawing and signing are provoked without the gateway:
 by clients of the sandbox (`tests/functional/test_clients.py`), or in `tests/unit/sandbox`.
 """
@@ -102,6 +102,20 @@ ORDERS: dict[str, tuple[str, str, str, Json]] = {
     "20011": ("onlooker", "BTCTRY", "BUY", FAIR),
     "20012": ("demo", "BTCTRY", "BUY", {"fast": {"quoteTotal": "100.001"}}),
 }
+# Of these, those that the gateway sees before it sends anything, and by which rule.
+RULES = {
+    "10031": "account.balance",
+    "10038": "market.enabled",
+    "10039": "market.min_total",
+    "10040": "market.min_quantity",
+    "10041": "account.self_cross",
+    "10061": "market.price_band",
+    "10062": "market.price_band",
+    "20007": "market.price_precision",
+    "20008": "market.price_precision",
+    "20009": "market.quantity_precision",
+    "20012": "market.total_precision",
+}
 READS = {
     "10010": ("newcomer", "balances { asset }"),
     "10026": ("unverified", 'depositOptions(asset: "BTC") { name }'),
@@ -112,11 +126,13 @@ READS = {
     "20002": ("elsewhere", "fills { symbol }"),
 }
 ASSETS_ASKED = {"10037": "DOGE", "20006": "D-O-G-E"}
-CANCELS = {"10075"}
 # No caller reaches what answers these: they are put in the exchange's mouth.
 OF_WITHDRAWING = {"10029", "10030", "10035", "10054", "10055", "10063", "10064", "20010"}
 OF_A_GATEWAY_THAT_SIGNS_WRONGLY = {"20000", "20003", "20005"}
 UNCLEAR = {"90000", "90001"}
+# It may have traded in part before it was refused.
+TO_RECONCILE = "10041"
+NOT_OPEN = "10075"
 
 
 @pytest.fixture
@@ -127,7 +143,7 @@ def mended(target: Service) -> Iterator[Service]:
 
 
 def test_of_every_code_it_is_known_what_provokes_it() -> None:
-    provoked = {*ORDERS, *READS, *ASSETS_ASKED, *CANCELS}
+    provoked = {*ORDERS, *READS, *ASSETS_ASKED, NOT_OPEN}
     assert provoked.isdisjoint(OF_WITHDRAWING | OF_A_GATEWAY_THAT_SIGNS_WRONGLY | UNCLEAR)
     put = OF_WITHDRAWING | OF_A_GATEWAY_THAT_SIGNS_WRONGLY | UNCLEAR
     assert provoked | put == set(ERROR_CODES)
@@ -142,6 +158,12 @@ def ask_account(service: Service, name: str, selection: str) -> Json:
 def send_order(service: Service, code: str, account_id: str = "demo", **terms: Json) -> Json:
     given = {"account": account_id, "clientOrderId": f"provokes-{code}", **terms}
     return service.caller(account_id).answer(PLACE, input=given)["placeOrder"]
+
+
+def orders_sent(service: Service) -> int:
+    """How many orders the exchange has received so far."""
+    counts = service.exchange.http.get("/control/requests").json()["counts"]
+    return sum(count for path, count in counts.items() if path.endswith(("-buy", "-sell")))
 
 
 def check_rejection(result: Json, kind: str, code: str) -> None:
@@ -163,12 +185,25 @@ def check_error(error: Json, code: str) -> None:
     assert error["message"] == f"{known.meaning}: {known.advice}"
 
 
-@pytest.mark.parametrize("code", ORDERS)
+@pytest.mark.parametrize("code", ORDERS.keys() - RULES.keys())
 def test_an_order_that_provokes_a_code_is_rejected_with_it(target: Service, code: str) -> None:
     account_id, symbol, side, order = ORDERS[code]
     with target.exchange.skew(60_000 if code == "20004" else 0):
         result = send_order(target, code, account_id, symbol=symbol, side=side, order=order)
     check_rejection(result, "OrderRejected", code)
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_an_order_that_would_provoke_a_code_is_refused_here_under_its_name(
+    target: Service, code: str
+) -> None:
+    account_id, symbol, side, order = ORDERS[code]
+    before = orders_sent(target)
+    result = send_order(target, code, account_id, symbol=symbol, side=side, order=order)
+    told = (result["__typename"], result["code"], result["exchangeCode"], result["rule"])
+    assert told == ("OrderRejected", ERROR_CODES[code].name, None, RULES[code]), result
+    assert result["message"].endswith("nothing was sent")
+    assert orders_sent(target) == before
 
 
 @pytest.mark.parametrize("code", READS)
@@ -188,19 +223,21 @@ def test_an_asset_that_the_exchange_does_not_know_is_bad_input(
     assert target.exchange.requests(endpoint)[-1]["answered"] == code
 
 
-@pytest.mark.parametrize("code", CANCELS)
-def test_a_cancel_that_provokes_a_code_is_rejected_with_it(target: Service, code: str) -> None:
-    check_rejection(cancel(target.caller("demo"), "0" * 72), "CancelRejected", code)
+def test_a_cancel_of_an_order_that_never_was_is_not_found(target: Service) -> None:
+    result = cancel(target.caller("demo"), "0" * 72)
+    assert (result["__typename"], result["code"]) == ("CancelRejected", "ORDER_NOT_FOUND")
+    assert target.exchange.requests("market/cancel-order")[-1]["answered"] == NOT_OPEN
 
 
 @pytest.mark.parametrize("code", ERROR_CODES)
 def test_whatever_code_an_order_is_answered_by_it_is_shown_by_its_name(
     mended: Service, code: str
 ) -> None:
-    fair = {"symbol": "BTCTRY", "side": "BUY", "order": FAIR}
+    # Each at a price of its own: while one has no outcome, an order like it is not sent.
+    order = limit(f"{290_000 + int(code)}", "0.001")
     with mended.exchange.fault("market/limit-buy", outcome="code-before", code=code):
-        result = send_order(mended, f"{code}-put", **fair)
-    if code in UNCLEAR:
+        result = send_order(mended, f"{code}-put", symbol="BTCTRY", side="BUY", order=order)
+    if code in {*UNCLEAR, TO_RECONCILE}:
         assert result["__typename"] == "OrderPending"
     else:
         check_rejection(result, "OrderRejected", code)
@@ -212,7 +249,9 @@ def test_whatever_code_a_cancel_is_answered_by_it_is_shown_by_its_name(
 ) -> None:
     with mended.exchange.fault("market/cancel-order", outcome="code-before", code=code):
         result = cancel(mended.caller("demo"), "0" * 72)
-    if code in UNCLEAR:
+    if code == NOT_OPEN:
+        assert (result["__typename"], result["code"]) == ("CancelRejected", "ORDER_NOT_FOUND")
+    elif code in UNCLEAR:
         assert result["__typename"] == "CancelPending"
     else:
         check_rejection(result, "CancelRejected", code)
