@@ -1,10 +1,11 @@
 """Every code of the exchange: the sandbox gives it, and callers see what docs/errors.md says of it.
 
 What an order, a cancel or a read can provoke, provokes it; where a rule of the gateway refuses the
-order before, it is refused under the same name. All codes are put in the sandbox's mouth as well, also
-on endpoints that never answer them: this is about their way to the caller. What is due there is read from the gateway's own table; `tests/unit/exchange/test_error_codes.py`
-holds that against the document. Those of withdrawing and signing are provoked without the gateway:
-by clients of the sandbox (`tests/functional/test_clients.py`), or in `tests/unit/sandbox`.
+order before, it is refused under the same name. All codes are put in the sandbox's mouth as well,
+also on endpoints that never answer them: this is about their way to the caller. What is due there
+is read from the gateway's own table; `tests/unit/exchange/test_error_codes.py` holds that against
+the document. Those of withdrawing and signing are provoked without the gateway: by clients of the
+sandbox (`tests/functional/test_clients.py`), or in `tests/unit/sandbox`.
 """
 
 from collections.abc import Iterator
