@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from gateway.app.foundation import Foundation
 from gateway.app.given import wall_ms
 from gateway.domain.market import Market
-from gateway.domain.orders import Order
 from gateway.schema.context import Services
 from gateway.services.account_events import AccountEvents
+from gateway.services.account_rereads import AccountRereads
 from gateway.services.accounts import Accounts
 from gateway.services.baselines import Baselines
 from gateway.services.cancel_all import CancelAll
@@ -65,7 +65,11 @@ def build_trade(stack: AsyncExitStack, base: Foundation) -> Trade:
         events=events,
     )
     market_data = _market_data(base)
-    limiter, risk = _limiter(base, market_data), RiskRules(market_data, wall_ms)
+    rereads = AccountRereads(upstream.exchange, upstream.reads)
+    risk = RiskRules(market_data=market_data, rereads=rereads, now=wall_ms)
+    limiter = OrderLimiter(
+        market_data=market_data, budgets=stores.budgets, rereads=rereads, now=wall_ms
+    )
     for part in (limiter, risk, accounts):
         stack.push_async_callback(part.aclose)
     gate = _gate(base, ownership, limiter)
@@ -248,15 +252,4 @@ def _market_data(base: Foundation) -> MarketData:
         lifetime=settings.lifetime,
         now=wall_ms,
         metrics=base.given.metrics,
-    )
-
-
-def _limiter(base: Foundation, market_data: MarketData) -> OrderLimiter:
-    upstream = base.upstream
-
-    async def open_orders(account: str) -> tuple[Order, ...]:
-        return await upstream.reads.read(account, upstream.exchange.open_orders)
-
-    return OrderLimiter(
-        market_data=market_data, budgets=base.stores.budgets, now=wall_ms, open_orders=open_orders
     )

@@ -1,10 +1,7 @@
 """What a grant's limits say of an order, before anything is signed or recorded."""
 
-import asyncio
-import itertools
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from gateway.access.policy import Grant
@@ -12,7 +9,8 @@ from gateway.domain.budgets import Bounds, Budget, Notional, listed
 from gateway.domain.errors import GatewayError, NotRecorded, OverLimit
 from gateway.domain.market import OrderSide
 from gateway.domain.money import exact_product, exact_sum, shortest
-from gateway.domain.orders import Order, OrderType, PlaceOrder
+from gateway.domain.orders import OrderType, PlaceOrder
+from gateway.services.account_rereads import AccountRereads
 from gateway.services.market_data import MarketData, MarketView
 from gateway.services.reference_prices import ReferencePrices
 from gateway.store.budgets import BudgetClaim, BudgetKey, Budgets
@@ -23,37 +21,22 @@ _ONE_PERCENT = Decimal("0.01")
 _ASK_AGAIN_S = 1.0
 
 
-@dataclass(slots=True)
-class _Listing:
-    """The ids of an account's open orders, as a reading that was the `begun`-th event told."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    begun: int = -1
-    order_ids: frozenset[str | None] = frozenset()
-
-
 class OrderLimiter:
-    """Keeps orders within the limits of the grants that allow them.
-
-    `open_orders` gives an account's open orders by a reading that begins when it is called: it
-    joins none that is under way. `now` gives the time in ms.
-    """
+    """Keeps orders within the limits of the grants that allow them; `now` in ms."""
 
     def __init__(
         self,
         *,
         market_data: MarketData,
         budgets: Budgets,
+        rereads: AccountRereads,
         now: Callable[[], int],
-        open_orders: Callable[[str], Awaitable[tuple[Order, ...]]],
     ) -> None:
         self._market_data = market_data
         self._prices = ReferencePrices(market_data)
         self._budgets = budgets
+        self._rereads = rereads
         self._now = now
-        self._open_orders = open_orders
-        self._listings: defaultdict[str, _Listing] = defaultdict(_Listing)
-        self._events = itertools.count()
 
     async def claim(
         self, principal_id: str, grant: Grant, command: PlaceOrder, placement_id: str
@@ -144,26 +127,11 @@ class OrderLimiter:
         if not counted:
             raise over
         try:
-            listed_ids = await self._listed_now(key.account)
+            reread = await self._rereads.of(key.account)
         except GatewayError as failure:
             problem = f"{over.problem}; the exchange could not be asked which still are"
             raise replace(over, problem=problem, retry_after=_ASK_AGAIN_S) from failure
-        return counted - listed_ids
-
-    async def _listed_now(self, account: str) -> frozenset[str | None]:
-        """The ids of the open orders, by a reading that begins after this call.
-
-        Those who wait for the lock share the next reading.
-        """
-        called = next(self._events)
-        listing = self._listings[account]
-        async with listing.lock:
-            if listing.begun < called:
-                begun = next(self._events)
-                orders = await self._open_orders(account)
-                listing.order_ids = frozenset(order.order_id for order in orders)
-                listing.begun = begun
-            return listing.order_ids
+        return counted - {order.order_id for order in reread.open_orders}
 
 
 def _check_order(rule: str, notional: Notional, limits: Mapping[str, Decimal]) -> None:

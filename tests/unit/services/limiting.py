@@ -3,25 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from gateway.access.policy import Action, Grant, OrderLimits
 from gateway.domain.errors import GatewayError, NotSent, OverLimit
 from gateway.domain.market import OrderSide, PriceLevel, TopOfBook
-from gateway.domain.orders import Order, OrderType, PlaceOrder
-from gateway.domain.placements import Placement, PlacementState, Rejection
+from gateway.domain.orders import OrderType, PlaceOrder
+from gateway.services.account_rereads import AccountRereads, Reread
 from gateway.services.order_limits import OrderLimiter
 from gateway.store.budgets import BudgetKey, Budgets
 from tests.unit.services.examples import BTC, command_of, listing, open_patient, order
 from tests.unit.services.test_market_data import Desk as MarketDesk
 from tests.unit.services.test_market_data import desk_of as market_desk
-from tests.unit.store.examples import open_quick, placement
+from tests.unit.store.examples import open_quick
 
-T, S = OrderType, PlacementState
+T = OrderType
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
 AWAY = NotSent("market/orderbook", "connect")
 NOWHERE = "redis://127.0.0.1:1"
@@ -29,7 +29,6 @@ KEY = BudgetKey("demo", "desk", "trade")
 LIMIT = command_of(T.LIMIT, price="100", quantity="2")
 STOP = command_of(T.STOP_LIMIT, stop_price="500", price="510", quantity="2")
 MARKET = command_of(T.MARKET, quantity="2")
-REJECTION = Rejection("INSUFFICIENT", "not enough")
 
 
 def usdt(total: str) -> Mapping[str, Decimal]:
@@ -56,14 +55,18 @@ class OpenOrders:
     asked: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def __call__(self, account: str) -> tuple[Order, ...]:
+    @property
+    def rereads(self) -> AccountRereads:
+        return cast("AccountRereads", self)
+
+    async def of(self, account: str) -> Reread:
         assert account == "demo"
         self.asked += 1
         found = tuple(order(order_id) for order_id in self.listed)
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
-        return found
+        return Reread(found, {})
 
 
 @dataclass
@@ -74,21 +77,25 @@ class Desk:
     open_orders: OpenOrders
 
     async def reserve(self, placement_id: str, granted: Grant, command: PlaceOrder = LIMIT) -> None:
-        await self.limiter.reserve("desk", granted, command, placement_id)
+        """Claim as the journal does with an order's record."""
+        claim = await self.limiter.claim("desk", granted, command, placement_id)
+        while claim is not None:
+            try:
+                await self.budgets.update(claim.key, claim.change)
+            except OverLimit as over:
+                await self.limiter.relieve(claim.key, over)
+            else:
+                return
 
     async def accept(self, placement_id: str, granted: Grant, order_id: str) -> None:
         await self.reserve(placement_id, granted)
-        self.limiter.settle(placed(placement_id, S.ACCEPTED, order=order(order_id)))
+        await self.budgets.update(KEY, lambda budget: budget.accepted(placement_id, order_id))
 
     async def claims(self) -> set[str]:
         return set((await self.budgets.read(KEY)).claims)
 
     async def spent(self) -> Decimal:
         return (await self.budgets.read(KEY)).spent.get("USDT", Decimal(0))
-
-
-def placed(placement_id: str, state: PlacementState, **changes: Any) -> Placement:  # noqa: ANN401
-    return replace(placement(), id=placement_id, state=state, **changes)
 
 
 @asynccontextmanager
@@ -105,7 +112,7 @@ async def desk_of(
             market_data=market.market_data,
             budgets=budgets,
             now=now or market.clock,
-            open_orders=open_orders,
+            rereads=open_orders.rereads,
         )
         yield Desk(limiter, budgets, market, open_orders)
         await limiter.aclose()

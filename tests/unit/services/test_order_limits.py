@@ -8,7 +8,7 @@ from gateway.domain.errors import GatewayError, SourceUnavailable, UnknownSymbol
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import PlaceOrder
 from gateway.domain.streams import Broken, Started, Update
-from tests.unit.services.examples import BTC, SOFT_MS, command_of, listing, order, ticker, turns
+from tests.unit.services.examples import BTC, SOFT_MS, command_of, listing, ticker, turns
 from tests.unit.services.limiting import (
     AWAY,
     BUY,
@@ -17,12 +17,10 @@ from tests.unit.services.limiting import (
     NOWHERE,
     SELL,
     STOP,
-    S,
     T,
     book,
     desk_of,
     grant,
-    placed,
     refusal,
     usdt,
 )
@@ -37,8 +35,6 @@ async def test_a_grant_without_limits_asks_neither_redis_nor_the_exchange(
 ) -> None:
     async with desk_of(NOWHERE) as desk:
         await desk.reserve("p1", grant(), command)
-        desk.limiter.settle(placed("p1", S.ACCEPTED, order=order()))
-        desk.limiter.release("p1")
         assert desk.market.exchange.asked == []
 
 
