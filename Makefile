@@ -2,7 +2,7 @@
 # interpreter to make it with; otherwise the first of python3.13, 3.12, 3.11 and python3 that runs.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check fmt schema bench soak lock clean setup
+.PHONY: help dev test check fmt schema bench soak faults storm mutants lock clean setup
 
 bin := .venv/bin
 
@@ -40,6 +40,15 @@ bench: setup ## compare speed with the textbook way
 
 soak: setup ## load the servers of `make dev` for ten minutes, and look for what only time shows
 	$(bin)/python -m bench.soak
+
+faults: setup ## play the whole fault grid, for hours; ARGS="--seed 7 --only begin --every 5"
+	$(bin)/python -m tests.faults.run_grid $(ARGS)
+
+storm: setup ## many orders while everything fails at random; ORDERS=10000 ARGS="--seed 7"
+	$(bin)/python -m tests.faults.storm --orders $(or $(ORDERS),10000) $(ARGS)
+
+mutants: setup ## break what keeps orders safe, one by one, and see that the fault tests find each
+	$(bin)/python scripts/mutants.py $(ARGS)
 
 lock: setup ## bring the lock files up to pyproject.toml; UPGRADE=--upgrade takes the newest versions
 	scripts/lock.sh $(UPGRADE)
