@@ -109,6 +109,7 @@ class Feed:
             login=login,
         )
         self._changed = asyncio.Event()
+        self._confirming: set[asyncio.Event] = set()
         self._epoch = 0
         self._connected = False
         self._login_refused = False
@@ -157,6 +158,26 @@ class Feed:
         """Connect anew, at once: another key is to log in. Without a connection it does nothing."""
         self._renewal_wanted = self._connected
         self._changed.set()
+
+    async def confirm(self, within_s: float) -> bool:
+        """Ask the exchange for an answer on this connection; return whether it came in the time.
+
+        Then all that it had sent before was told, and the connection was not a dead one.
+        """
+        asked, heard = self._monotonic(), asyncio.Event()
+        self._confirming.add(heard)
+        self._protocol.audit_soon()
+        self._changed.set()
+        try:
+            async with asyncio.timeout(within_s):
+                while not self._protocol.audited_since(asked):
+                    heard.clear()
+                    await heard.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._confirming.discard(heard)
+        return True
 
     async def run(self, on_event: Callable[[FeedEvent], None]) -> None:
         """Keep the connection up until cancelled, and hand each event to `on_event` as it comes.
@@ -260,6 +281,8 @@ class Feed:
                 at = self._now()
                 self._last_message_at = at.wall
                 self._tell(self._protocol.receive(message, at), on_event)
+                for heard in self._confirming:
+                    heard.set()
                 if self._protocol.needs_tick:
                     self._changed.set()
         return Ending.CLOSED

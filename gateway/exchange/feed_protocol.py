@@ -85,6 +85,7 @@ class FeedProtocol:
         self._heard: Instant | None = None
         self._audit: _Audit | None = None
         self._audit_at = 0.0
+        self._audited_at: float | None = None
         self._needs_tick = False
 
     @property
@@ -116,6 +117,17 @@ class FeedProtocol:
     def unwant(self, topic: Topic) -> None:
         """Ask for `topic` no longer; its updates end now."""
         self._topics.unwant(topic)
+
+    def audit_soon(self) -> None:
+        """Send a LIST_SUBSCRIPTIONS at the next `tick`, once the one before is answered."""
+        self._audit_at = 0.0
+
+    def audited_since(self, time: float) -> bool:
+        """True when an audit was answered that was sent then (monotonic) or later.
+
+        All that the exchange sent on the connection before that answer has been taken.
+        """
+        return self._audited_at is not None and self._audited_at >= time
 
     def take_frames(self) -> list[str]:
         """Hand over the frames to send, in order. One may be a credential: never log them."""
@@ -296,7 +308,10 @@ class FeedProtocol:
     def _listed(self, frame: Acknowledgement, at: Instant) -> list[FeedEvent]:
         listed = {topic for name in frame.result or () if (topic := _known(name)) is not None}
         audit, self._audit = self._audit, None
-        if audit is None or not frame.succeeded or frame.result is None:
+        if audit is None:
+            return []
+        self._audited_at = audit.sent.monotonic
+        if not frame.succeeded or frame.result is None:
             return []
         expected = audit.expected & self.confirmed
         self._topics.whole(expected & listed, audit.sent.wall)

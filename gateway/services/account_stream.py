@@ -49,12 +49,14 @@ class AccountTiming:
     waits for the other, and a wallet for the frames before it. `fills_every_s`: between two
     readings of the fills. `start_within_s`: a subscriber who got nothing by then is told why.
     `reread_pauses`: before each reading of what stands; the last one again and again.
+    `confirm_within_s`: how long the exchange has to answer on the stream.
     """
 
     linger_s: float
     settle_s: float = 0.05
     fills_every_s: float = 1.0
     start_within_s: float = 10.0
+    confirm_within_s: float = 2.0
     reread_pauses: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -123,11 +125,18 @@ class AccountStream:
     def whole_since(self) -> int | None:
         """From when on nothing that ended is missing here (ms, by the exchange); None: it may be.
 
-        A connection that has died counts until that is noticed.
+        A connection that has died counts until that is noticed; see `confirmed`.
         """
         if not self._whole or self._since is None:
             return None
         return max(self._since, self._mirror.orders.forgotten_until)
+
+    async def confirmed(self) -> int | None:
+        """`whole_since`, after an answer of the exchange on the stream's connection; None: none."""
+        since = self.whole_since
+        if since is None or not await self._feed.confirm(self._timing.confirm_within_s):
+            return None
+        return since if since == self.whole_since else None
 
     @property
     def standing(self) -> Standing | None:

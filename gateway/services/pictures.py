@@ -55,12 +55,13 @@ class Pictures:
         )
         if read_at is None or fills != await self._reads.read(account, self._exchange.fills):
             return None
-        unbroken = whole_since == stream.whole_since
+        # What the stream told until after the reads: only then it tells what they do not show.
+        confirmed = await stream.confirmed()
         return Picture(
             read_at=read_at,
             orders=orders,
             fills=fills,
             totals={balance.asset: balance.total for balance in balances},
             ended=stream.mirror.orders.ended_orders(since),
-            stream_since=whole_since if unbroken else None,
+            stream_since=whole_since if whole_since == confirmed else None,
         )

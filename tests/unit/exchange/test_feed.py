@@ -142,6 +142,22 @@ async def test_an_audited_connection_that_replies_stays_up() -> None:
             assert feed.epoch == 1
 
 
+async def test_a_connection_that_is_asked_answers_and_a_mute_one_does_not() -> None:
+    async with listening(Exchange(obliging)) as exchange:
+        listener = Listener(exchange.url)
+        listener.feed.want(ALL)
+        async with listener.running() as feed:
+            await listener.next(Started)
+            assert await feed.confirm(within_s=20)
+            assert await feed.confirm(within_s=20)
+            assert len(exchange.of("LIST_SUBSCRIPTIONS")) == 2
+    async with listening(Exchange(mute)) as exchange:
+        listener = Listener(exchange.url)
+        listener.feed.want(ALL)
+        async with listener.running() as feed:
+            assert not await feed.confirm(within_s=0.1)
+
+
 async def test_a_handshake_that_succeeds_and_drops_does_not_reset_the_backoff() -> None:
     async with listening(Exchange(dropping)) as exchange:
         listener = Listener(exchange.url)

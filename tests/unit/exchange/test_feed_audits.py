@@ -34,6 +34,21 @@ def audited(*topics: Topic) -> Bench:
     return bench
 
 
+def test_an_audit_that_is_asked_for_is_sent_once_the_one_before_is_answered() -> None:
+    bench = audited(ALL)
+    asked = bench.at.monotonic + 1
+    bench.protocol.audit_soon()
+    bench.after(1)
+    assert bench.sent() == []
+    bench.receive(listing(ALL))
+    assert not bench.protocol.audited_since(asked)
+    bench.after(1)
+    assert bench.sent() == [{"method": "LIST_SUBSCRIPTIONS"}]
+    assert not bench.protocol.audited_since(asked)
+    bench.receive(listing(ALL))
+    assert bench.protocol.audited_since(asked)
+
+
 def test_a_topic_that_an_audit_misses_is_broken_since_it_was_last_whole_and_asked_for_again() -> (
     None
 ):

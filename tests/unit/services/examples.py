@@ -322,6 +322,7 @@ class StandInFeed:
     def __init__(self) -> None:
         self.wanted: list[Topic] = []
         self.live: set[Topic] = set()
+        self.answers = True
         self.receive: Callable[[FeedEvent], object] = lambda _: None
 
     @property
@@ -346,6 +347,9 @@ class StandInFeed:
     async def run(self, on_event: Callable[[FeedEvent], None]) -> None:
         self.receive = on_event
         await asyncio.Event().wait()
+
+    async def confirm(self, _within_s: float) -> bool:
+        return self.answers
 
     def start(self, topic: Topic, time: int = 1_000_000) -> None:
         self.live.add(topic)
