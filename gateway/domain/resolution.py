@@ -1,83 +1,157 @@
 """What became of orders whose outcome nobody was told, by what can be seen of the account.
 
-Pure: a `Case` is everything that is known, `verdicts` what follows from it.
+Pure: a `Case` is everything that is known, `verdicts` what follows from it. What is found is what
+cannot be otherwise, as long as nobody else places an order on the account with the very terms of
+one that is being looked for:
+
+1. an answer that came late;
+2. an order with all its terms that is nobody else's;
+3. fills that are the whole of it, that no other order accounts for, and that moved the balances;
+4. silence, but only after the exchange can no longer execute it, twice, with nothing missing;
+5. else, after a time, IN_DOUBT: a person judges, and whatever turns up later is still looked at.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Iterator
 
-from gateway.domain.account import Fill
-from gateway.domain.market import Market
 from gateway.domain.orders import Order
-from gateway.domain.placements import Placement, PlacementState, Rejection
+from gateway.domain.placements import Answer, Placement, PlacementState
+from gateway.domain.resolution_case import Case, Picture, Terms, Verdict
+from gateway.domain.resolution_doubts import doubts
+from gateway.domain.resolution_fills import fill_names
+from gateway.domain.resolution_finds import found_by_fills, found_by_order
+from gateway.domain.resolution_orders import KnownOrder, Source, known_orders, matches
+from gateway.domain.resolution_reading import Reader, Reading, may_be_of
+
+__all__ = ["Case", "Picture", "Terms", "Verdict", "fill_names", "unexplained", "verdicts"]
+
+_S = PlacementState
+_TO_RECONCILE = "10041"
+"""'Wash trading cancelled' (heading 'Error Codes'): part of the order may have traded before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """One complete reading of an account, during which nothing of it changed.
+def verdicts(case: Case, terms: Terms) -> tuple[Verdict, ...]:
+    """What is found of the placements of a case; those of which nothing is found have none.
 
-    `read_at`: when it began (ms by the exchange's clock, at the most). `orders` are open, `fills`
-    the newest, newest first, `totals` the balances by asset. `ended`: the orders that the stream
-    told the end of. `stream_since`: from when on (ms, the same clock) the stream is unbroken and
-    whole up to this reading; None when it is not.
+    One that was given up is at most found to be ACCEPTED, late. One that is IN_DOUBT already is
+    found to be something else or nothing. No order and no fill is in two verdicts.
     """
-
-    read_at: int
-    orders: tuple[Order, ...]
-    fills: tuple[Fill, ...]
-    totals: Mapping[str, Decimal]
-    ended: tuple[Order, ...] = ()
-    stream_since: int | None = None
+    judge = _Judge(case, terms)
+    found = (judge.of(each) for each in (*case.unresolved, *case.given_up))
+    return tuple(verdict for verdict in found if verdict is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """When silence proves something; all in ms.
-
-    `guard`: how long after its window the exchange may still execute an order. `spacing`: how far
-    two readings must lie apart. `within`: how long after window and guard an outcome may stay
-    UNKNOWN before it is IN_DOUBT. `fenced`: the exchange was seen to enforce the window; without
-    that nothing is ever concluded from silence.
-    """
-
-    guard: int
-    spacing: int
-    within: int
-    fenced: bool
+def unexplained(case: Case, orders: tuple[Order, ...]) -> tuple[Order, ...]:
+    """Those of the orders that are nobody's, and that no placement of the case may be: EXTERNAL."""
+    accepted = [each.order for each in case.accepted if each.order is not None]
+    ours = [each for each in known_orders(orders, accepted=accepted) if _may_be_ours(each, case)]
+    ids = frozenset[str]().union(*(each.ids for each in ours))
+    unnamed = {each.order for each in ours if not each.ids}
+    return tuple(each for each in orders if each.order_id not in ids and each not in unnamed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """All that is known of an account's placements without an outcome; `now` by the exchange.
-
-    `unresolved` are UNKNOWN or IN_DOUBT, `sending` under way, `given_up` lately NOT_PLACED,
-    `accepted` lately ACCEPTED. `claimed_orders` are the ids of orders that are somebody's, or
-    known to be EXTERNAL, `claimed_fills` the names (`fill_names`) of fills that made an order.
-    `pictures`: the readings since the oldest of them became unknown, oldest first.
-    """
-
-    now: int
-    unresolved: tuple[Placement, ...]
-    sending: tuple[Placement, ...] = ()
-    given_up: tuple[Placement, ...] = ()
-    accepted: tuple[Placement, ...] = ()
-    claimed_orders: frozenset[str] = frozenset()
-    claimed_fills: frozenset[str] = frozenset()
-    markets: Mapping[str, Market] = field(default_factory=dict)
-    pictures: tuple[Picture, ...] = ()
+def _may_be_ours(known: KnownOrder, case: Case) -> bool:
+    if Source.ACCEPTED in known.sources or known.ids & case.claimed_orders:
+        return True
+    return any(
+        may_be_of(known, each)
+        and matches(known.order, each.command, case.quantity_steps) is not False
+        for each in case.intents
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What a placement is found to be: `state` and why, for people.
+class _Judge:
+    def __init__(self, case: Case, terms: Terms) -> None:
+        self._case = case
+        self._terms = terms
+        self._readers = [Reader(case, picture) for picture in case.pictures]
 
-    `order` when it is one; `claims`: the names of the fills that it takes for itself.
-    """
+    def of(self, placement: Placement) -> Verdict | None:
+        verdict = self._by_answer(placement) or self._by_sight(placement)
+        if verdict is not None or placement.state is not _S.UNKNOWN:
+            return verdict
+        return self._in_doubt(placement)
 
-    placement: Placement
-    state: PlacementState
-    evidence: str
-    order: Order | None = None
-    rejection: Rejection | None = None
-    claims: frozenset[str] = frozenset()
+    def _by_answer(self, placement: Placement) -> Verdict | None:
+        answered, given_up = placement.answered, placement.state is _S.NOT_PLACED
+        if answered is None:
+            return None
+        if answered.answer is Answer.ACCEPTED:
+            order = answered.order
+            if order is None or order.order_id in self._case.claimed_orders:
+                return None
+            evidence = "the exchange answered, too late for its sender, that it placed it"
+            return Verdict(placement=placement, state=_S.ACCEPTED, evidence=evidence, order=order)
+        if given_up or _to_reconcile(placement):
+            return None
+        if answered.answer is Answer.NOT_SENT:
+            evidence = "its sender found out, too late to say so, that nothing had left"
+            return Verdict(placement=placement, state=_S.NOT_PLACED, evidence=evidence)
+        evidence = f"the exchange answered, too late for its sender, {answered.exchange_code}"
+        return _refused(placement, evidence)
+
+    def _by_sight(self, placement: Placement) -> Verdict | None:
+        if not self._readers or (reading := self._newest(placement)) is None:
+            return None
+        return (
+            found_by_order(placement, reading, self._readers[-1], self._terms)
+            or found_by_fills(placement, reading, self._case, self._terms)
+            or self._by_silence(placement)
+        )
+
+    def _newest(self, placement: Placement) -> Reading | None:
+        if not self._readers or placement.baseline is None:
+            return None
+        return self._readers[-1].read(placement, placement.baseline)
+
+    def _by_silence(self, placement: Placement) -> Verdict | None:
+        """Nothing is there, twice, after the exchange can no longer execute it.
+
+        Of what it refused only what traded before the refusal is looked for, and fills tell that.
+        """
+        refused = _to_reconcile(placement)
+        if placement.state is _S.NOT_PLACED or not (refused or self._terms.fenced):
+            return None
+        readings = [*self._after_all(placement)]
+        silent = [each for each in readings if each.empty and (refused or each.unbroken)]
+        if not silent or silent[-1] is not readings[-1] or any(map(_suspects, readings)):
+            return None
+        first, last = silent[0].picture.read_at, silent[-1].picture.read_at
+        if last - first < self._terms.spacing:
+            return None
+        evidence = (
+            f"two readings, {(last - first) / 1000:g} s apart and after its window and the guard, "
+            "show no such order and no such fill"
+        )
+        if refused:
+            return _refused(placement, f"{_TO_RECONCILE}, and {evidence}")
+        evidence += ", and the account's stream was whole all the while"
+        return Verdict(placement=placement, state=_S.NOT_PLACED, evidence=evidence)
+
+    def _after_all(self, placement: Placement) -> Iterator[Reading]:
+        for reader in self._readers:
+            late = reader.picture.read_at > self._terms.over(placement)
+            if late and placement.baseline is not None:
+                yield reader.read(placement, placement.baseline)
+
+    def _in_doubt(self, placement: Placement) -> Verdict | None:
+        if self._case.now <= self._terms.over(placement) + self._terms.within:
+            return None
+        evidence = doubts(placement, self._newest(placement), self._case, self._terms)
+        if placement.evidence is not None:
+            evidence = f"{placement.evidence}; {evidence}"
+        return Verdict(placement=placement, state=_S.IN_DOUBT, evidence=evidence)
+
+
+def _to_reconcile(placement: Placement) -> bool:
+    answered = placement.answered
+    return answered is not None and answered.exchange_code == _TO_RECONCILE
+
+
+def _suspects(reading: Reading) -> bool:
+    return bool(reading.candidates or reading.unclear)
+
+
+def _refused(placement: Placement, evidence: str) -> Verdict:
+    """What was IN_DOUBT can only be said not to have been placed."""
+    state = _S.NOT_PLACED if placement.state is _S.IN_DOUBT else _S.REJECTED
+    return Verdict(placement=placement, state=state, evidence=evidence)

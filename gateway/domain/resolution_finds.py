@@ -1,0 +1,131 @@
+"""Verdicts that an order was placed after all. Pure."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from gateway.domain.account import Fill
+from gateway.domain.money import shortest
+from gateway.domain.orders import Order, OrderStatus, PlaceOrder
+from gateway.domain.placements import Placement, PlacementState
+from gateway.domain.resolution_case import Case, Terms, Verdict
+from gateway.domain.resolution_fills import NamedFill, only_choice, quantity_of, total_of
+from gateway.domain.resolution_orders import KnownOrder, spends
+from gateway.domain.resolution_reading import SLACK_MS, Reader, Reading, could_make
+
+_TOLD_WITHIN_MS = 2_000
+"""A stream that is whole tells of an order within this; fills alone do not show its id."""
+
+
+def found_by_order(
+    placement: Placement, reading: Reading, reader: Reader, terms: Terms
+) -> Verdict | None:
+    """ACCEPTED, if one order has all its terms, is nobody's, and can be no other placement's.
+
+    Orders placed while the exchange could still execute it come before those placed later.
+    """
+    last = terms.over(placement) + SLACK_MS
+    in_time = [each for each in reading.candidates if each.order.time <= last]
+    found = in_time or reading.candidates
+    if len(found) != 1 or reader.holders(found[0], terms) != {placement.id}:
+        return None
+    return Verdict(
+        placement=placement,
+        state=PlacementState.ACCEPTED,
+        evidence=f"{_told(found[0])}{_lateness(found[0].order.time, placement, terms)}",
+        order=found[0].order,
+    )
+
+
+def found_by_fills(
+    placement: Placement, reading: Reading, case: Case, terms: Terms
+) -> Verdict | None:
+    """ACCEPTED, if new fills are the whole order, nobody else's, and all that moved the balances.
+
+    Part of an order proves nothing: somebody else's may have been smaller.
+    """
+    if not reading.complete or reading.candidates or reading.unclear:
+        return None
+    chosen = _whole_order(reading, placement.command, case)
+    if chosen is None or _may_be_of_another(chosen, placement, case) or _too_soon(reading, chosen):
+        return None
+    order = _made_of([each.fill for each in chosen], placement.command)
+    return Verdict(
+        placement=placement,
+        state=PlacementState.ACCEPTED,
+        evidence=(
+            f"{len(chosen)} new fill(s) of {_figure(order.filled_quantity)} for "
+            f"{_figure(order.filled_total)} in all are the whole order, are no other order's, and "
+            f"the balances moved by them{_lateness(order.time, placement, terms)}"
+        ),
+        order=order,
+        claims=frozenset(each.name for each in chosen),
+    )
+
+
+def _whole_order(reading: Reading, command: PlaceOrder, case: Case) -> tuple[NamedFill, ...] | None:
+    if not reading.fills or not reading.unexplained:
+        return None
+    chosen = only_choice(reading.fills, reading.unexplained)
+    if chosen is None:
+        return None
+    fills = [each.fill for each in chosen]
+    traded, total = quantity_of(fills), command.spec.quote_total
+    if total is None:
+        return chosen if traded == command.spec.quantity else None
+    step = case.quantity_steps.get(command.symbol)
+    if step is None or not spends(total, total_of(fills), traded, step):
+        return None
+    return chosen
+
+
+def _may_be_of_another(chosen: Iterable[NamedFill], placement: Placement, case: Case) -> bool:
+    """What was given up is no rival of what is not: it would have to have been executed late."""
+    others = [*case.unresolved, *case.sending]
+    if placement.state is PlacementState.NOT_PLACED:
+        others += case.given_up
+    return any(
+        could_make(each.fill, other)
+        for each in chosen
+        for other in others
+        if other.id != placement.id
+    )
+
+
+def _too_soon(reading: Reading, chosen: Iterable[NamedFill]) -> bool:
+    newest = max(each.fill.time for each in chosen)
+    return reading.unbroken and reading.picture.read_at < newest + _TOLD_WITHIN_MS
+
+
+def _made_of(fills: list[Fill], command: PlaceOrder) -> Order:
+    return Order(
+        order_id=None,
+        symbol=command.symbol,
+        side=command.side,
+        type=command.type,
+        status=OrderStatus.FILLED,
+        time=min(fill.time for fill in fills),
+        price=command.spec.price,
+        quantity=command.spec.quantity,
+        quote_total=command.spec.quote_total,
+        stop_price=command.spec.stop_price,
+        filled_quantity=quantity_of(fills),
+        filled_total=total_of(fills),
+    )
+
+
+def _told(known: KnownOrder) -> str:
+    order = known.order
+    filled = "" if known.filled is None else f", {shortest(known.filled)} of it filled"
+    return f"order {order.order_id} ({order.status}{filled}) has all its terms and is nobody else's"
+
+
+def _lateness(time: int, placement: Placement, terms: Terms) -> str:
+    """`time`: when the exchange executed it (ms)."""
+    late = time - terms.over(placement)
+    if late <= SLACK_MS:
+        return ""
+    return f"; the exchange executed it {late / 1000:g} s after its window and the guard"
+
+
+def _figure(value: Decimal | None) -> str:
+    return "?" if value is None else shortest(value)
