@@ -5,24 +5,31 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from redis.asyncio import Redis
+
 from gateway.access.policy import Action, Policy, Principal, PrincipalKind
 from gateway.access.principal import Caller
 from gateway.domain.errors import UnknownAccount
 from gateway.domain.signing import Sign
 from gateway.exchange import ExchangeClient
 from gateway.observability import Metrics
+from gateway.services.account_events import AccountEvents
 from gateway.services.account_stream import AccountStream
 from gateway.services.account_streams import AccountStreams
 from gateway.services.accounts import Accounts
 from gateway.services.authority import Authority
 from gateway.services.cancels import Cancels
+from gateway.services.closed_orders import ClosedOrders
 from gateway.services.market_data import MarketData
 from gateway.services.order_gate import OrderGate
+from gateway.services.order_preparation import OrderPreparation, OrderTiming
 from gateway.services.orders import Orders
 from gateway.services.ownership import Ownership
 from gateway.services.placements import Placements, Placing
 from gateway.services.recent_placements import RecentPlacements
 from gateway.services.signed_reads import SignedReads
+from gateway.store.account_events import AccountEventStore
+from gateway.store.durability import Durability
 from gateway.store.journal import OrderJournal
 from gateway.store.redis import open_redis
 from tests.unit.services.examples import (
@@ -37,8 +44,10 @@ from tests.unit.services.examples import (
 )
 from tests.unit.services.governing import (
     StandInAudit,
+    StandInBaselines,
     StandInLimiter,
     StandInRates,
+    StandInRisk,
     StandInSwitch,
     authority_of,
 )
@@ -58,6 +67,8 @@ class Watch:
     switch: StandInSwitch = field(default_factory=StandInSwitch)
     rates: StandInRates = field(default_factory=StandInRates)
     limiter: StandInLimiter = field(default_factory=StandInLimiter)
+    risk: StandInRisk = field(default_factory=StandInRisk)
+    baselines: StandInBaselines = field(default_factory=StandInBaselines)
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,7 @@ def trading_of(  # noqa: PLR0913 - each is a part of a replica
     granted: Callable[[], Policy],
     market_data: MarketData,
     journal: OrderJournal,
+    events: AccountEventStore,
     clock: Clock,
     metrics: Metrics,
     watch: Watch,
@@ -103,11 +115,16 @@ def trading_of(  # noqa: PLR0913 - each is a part of a replica
     ready_within_s: float = 60,
 ) -> Trading:
     """Put the use cases together as the app does."""
-    recent, placing = RecentPlacements(), Placing()
+    recent, placing, reads = RecentPlacements(), Placing(), reads_of(watch)
+    followed = streams_of(streams)
     ownership = Ownership(journal=journal, recent=recent, policy=granted)
     authority = authority_of(granted, watch.audit, metrics)
     accounts = Accounts(
-        exchange=exchange, reads=reads_of(watch), streams=streams_of(streams), ownership=ownership
+        exchange=exchange,
+        reads=reads,
+        streams=followed,
+        ownership=ownership,
+        events=AccountEvents(events),
     )
     gate = OrderGate(
         authority=authority,
@@ -116,36 +133,57 @@ def trading_of(  # noqa: PLR0913 - each is a part of a replica
         rates=watch.rates.rates,
         limiter=watch.limiter.limiter,
     )
-    placements = Placements(
-        authority=authority, journal=journal, recent=recent, placing=placing, now=clock
-    )
-    audit = watch.audit.trail
-    orders = Orders(
+    placements = Placements(authority=authority, journal=journal, recent=recent, placing=placing)
+    preparation = OrderPreparation(
         gate=gate,
-        placements=placements,
-        placing=placing,
-        accounts=accounts,
         market_data=market_data,
+        baselines=watch.baselines.baselines,
+        risk=watch.risk.risk,
         signer=signer,
         exchange=exchange,
         journal=journal,
-        audit=audit,
-        recent=recent,
+        audit=watch.audit.trail,
+        owner="replica",
         now=clock,
         random_bytes=os.urandom,
-        ready_within_s=ready_within_s,
-        lease_ms=30_000,
+        timing=OrderTiming(ready_within_s=ready_within_s, lease=30_000, unknown=30_000),
+    )
+    orders = Orders(
+        preparation=preparation,
+        placing=placing,
+        accounts=accounts,
+        exchange=exchange,
+        journal=journal,
+        audit=watch.audit.trail,
+        recent=recent,
+        now=clock,
         metrics=metrics,
     )
     cancels = Cancels(
         gate=gate,
         accounts=accounts,
+        closed=ClosedOrders(
+            streams=followed,
+            events=events,
+            journal=journal,
+            recent=recent,
+            exchange=exchange,
+            reads=reads,
+        ),
         signer=signer,
         exchange=exchange,
-        audit=audit,
+        audit=watch.audit.trail,
         metrics=metrics,
+        guard_ms=5_000,
     )
     return Trading(authority, accounts, gate, placements, orders, cancels)
+
+
+def journal_on(redis: Redis) -> OrderJournal:
+    """A journal on a server that is durable."""
+    return OrderJournal(
+        redis, server=lambda: "run", durability=lambda: Durability(None, None, "run")
+    )
 
 
 @dataclass
@@ -194,12 +232,13 @@ async def desk_of(
     async with open_redis(
         url, connect_timeout=patience_s, command_timeout=patience_s, max_connections=8
     ) as redis:
-        journal = OrderJournal(redis)
+        journal = journal_on(redis)
         trading = trading_of(
             exchange=market.exchange.client,
             granted=lambda: granted,
             market_data=market.market_data,
             journal=journal,
+            events=AccountEventStore(redis, 1000),
             clock=market.clock,
             metrics=metrics,
             watch=watch,

@@ -9,14 +9,17 @@ from gateway.access.policy import Grant, Policy
 from gateway.domain.audit import AuditEvent, AuditPage
 from gateway.domain.errors import AuditUnavailable, GatewayError, TradingHalted
 from gateway.domain.limits import LimitState
+from gateway.domain.market import OrderSide
 from gateway.domain.orders import PlaceOrder
-from gateway.domain.placements import Placement
+from gateway.domain.placements import Baseline
 from gateway.domain.switches import Switch
 from gateway.observability import Metrics
 from gateway.services.audit import AuditTrail
 from gateway.services.authority import Authority
+from gateway.services.baselines import AccountView, Baselines
 from gateway.services.order_limits import OrderLimiter
 from gateway.services.rates import Rates
+from gateway.services.risk import RiskRules
 from gateway.services.trading_switch import TradingSwitch
 
 
@@ -116,14 +119,13 @@ class StandInRates:
 
 
 class StandInLimiter:
-    """Refuses what the test says, and keeps which placements' claims stand.
+    """Refuses what the test says.
 
     A `deaf` one waits until it is cancelled, and then goes on as if it had not heard.
     """
 
     def __init__(self) -> None:
-        self.claimed: set[str] = set()
-        self.settled: list[Placement] = []
+        self.asked: list[str] = []
         self.refusal: GatewayError | None = None
         self.deaf = False
 
@@ -131,21 +133,49 @@ class StandInLimiter:
     def limiter(self) -> OrderLimiter:
         return cast("OrderLimiter", self)
 
-    async def reserve(
+    async def claim(
         self, _principal_id: str, _grant: Grant, _command: PlaceOrder, placement_id: str
     ) -> None:
         if self.refusal is not None:
             raise self.refusal
-        self.claimed.add(placement_id)
+        self.asked.append(placement_id)
         if self.deaf:
             with suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
 
-    def settle(self, placement: Placement) -> None:
-        self.settled.append(placement)
 
-    def release(self, placement_id: str) -> None:
-        self.claimed.discard(placement_id)
+class StandInRisk:
+    """Refuses what the test says."""
+
+    def __init__(self) -> None:
+        self.refusal: GatewayError | None = None
+
+    @property
+    def risk(self) -> RiskRules:
+        return cast("RiskRules", self)
+
+    async def check(self, _command: PlaceOrder, _view: AccountView) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+
+class StandInBaselines:
+    """An account on which nothing ever stands."""
+
+    def __init__(self) -> None:
+        self.failure: GatewayError | None = None
+
+    @property
+    def baselines(self) -> Baselines:
+        return cast("Baselines", self)
+
+    async def of(
+        self, _account: str, _symbol: str, _side: OrderSide, *, fresh_fills: bool
+    ) -> AccountView:
+        if self.failure is not None:
+            raise self.failure
+        baseline = Baseline(taken_at=1, stream_since=None, orders=(), fills=(), totals={})
+        return AccountView(baseline, (), {})
 
 
 def authority_of(

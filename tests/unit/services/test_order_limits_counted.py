@@ -116,6 +116,7 @@ async def test_with_redis_away_no_place_is_made(valkey: ValkeyServer) -> None:
     granted = grant(open_orders=1)
     async with desk_of(valkey.url) as desk, desk_of(NOWHERE, patiently=False) as cut_off:
         await desk.accept("p1", granted, "o1")
+        desk.open_orders.listed = ["o1"]
         full = await refusal(desk, granted)
         with pytest.raises(NotRecorded):
             await cut_off.limiter.relieve(KEY, full)
