@@ -8,6 +8,7 @@ import pytest
 from gateway.access.policy import Action, Policy
 from gateway.domain.errors import NotLookedUp, SourceUnavailable
 from gateway.domain.orders import Order, OrderStatus
+from gateway.domain.resolution import Verdict
 from gateway.domain.streams import Gap
 from gateway.services.own_order_events import HELD_S, OwnOrderEvents
 from gateway.services.ownership import Ownership
@@ -15,6 +16,7 @@ from gateway.services.recent_placements import RecentPlacements
 from gateway.store.journal import OrderJournal
 from tests.unit.services.examples import order, policy, turns
 from tests.unit.store.examples import accepted, open_patient, open_quick, placement
+from tests.unit.store.journals import begin, journal_on, lost
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +60,7 @@ class Desk:
         return await anext(self.shown)
 
     async def place(self, order_id: str, number: int = 1) -> None:
-        begun = await self.journal.begin(placement(number, client_order_id=f"c-{number}"))
+        begun = await begin(self.journal, placement(number, client_order_id=f"c-{number}"))
         await self.journal.finish(accepted(begun, order_id))
 
 
@@ -67,7 +69,7 @@ async def desk_of(
     url: str, principal: str = OWN, granted: Policy = NOBODY, held_s: float = 60
 ) -> AsyncIterator[Desk]:
     async with open_patient(url) as redis:
-        journal, recent, events = OrderJournal(redis), RecentPlacements(), Events()
+        journal, recent, events = journal_on(redis), RecentPlacements(), Events()
         ownership = Ownership(journal=journal, recent=recent, policy=lambda: desk.policy)
         own = OwnOrderEvents(ownership, principal, "demo", held_s)
         async with aclosing(own.of(events())) as shown:
@@ -135,6 +137,21 @@ async def test_what_stays_nobodys_is_let_go_and_told_should_somebody_claim_it_la
         assert await desk.next() == FILLED
 
 
+async def test_what_may_be_of_an_own_intent_without_an_outcome_is_held_for_longer(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url, held_s=0) as desk:
+        await desk.place("o-2", 2)
+        unknown = await lost(desk.journal, placement(3, client_order_id="c-3"))
+        desk.events.tell(NEW, order("o-2"))
+        assert await desk.next() == order("o-2")
+        found = accepted(unknown, "o-1")
+        verdict = Verdict(placement=unknown, state=found.state, evidence="it", order=found.order)
+        await desk.journal.resolve(verdict, leader=None, by="keeper")
+        desk.events.tell(FILLED)
+        assert [await desk.next() for _ in range(2)] == [NEW, FILLED]
+
+
 async def test_a_gap_lets_go_of_what_is_held_for_all_that_stands_follows(
     valkey: ValkeyServer,
 ) -> None:
@@ -158,7 +175,7 @@ async def test_a_grant_that_comes_meanwhile_lets_out_what_is_held(valkey: Valkey
 async def test_what_cannot_be_looked_up_ends_the_stream_and_is_not_left_out() -> None:
     async with open_quick("redis://127.0.0.1:1") as redis:
         ownership = Ownership(
-            journal=OrderJournal(redis), recent=RecentPlacements(), policy=lambda: NOBODY
+            journal=journal_on(redis), recent=RecentPlacements(), policy=lambda: NOBODY
         )
         events = Events()
         events.tell(NEW)
