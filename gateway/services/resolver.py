@@ -1,7 +1,7 @@
 """Finds out what became of the orders whose outcome nobody was told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -9,13 +9,14 @@ import structlog
 
 from gateway.domain.errors import GatewayError
 from gateway.domain.leadership import Fenced, Leadership
-from gateway.domain.market import Market
 from gateway.domain.placements import Placement, PlacementState, Rejection
-from gateway.domain.resolution import Case, Terms, Verdict, fill_names, verdicts
+from gateway.domain.resolution import Terms, Verdict, verdicts
 from gateway.exchange import ERROR_CODES
 from gateway.services.account_streams import AccountStreams
 from gateway.services.album import Album
 from gateway.services.audit import AuditTrail
+from gateway.services.cases import Cases, Docket
+from gateway.services.market_data import MarketData
 from gateway.services.order_audit import order_resolved
 from gateway.services.pictures import Pictures
 from gateway.store.journal import OrderJournal
@@ -28,11 +29,6 @@ _BUSY_S = 0.2
 _IDLE_S = 1.0
 _LAPSE_AFTER_S = 1.0
 """An order that is under way for less is nobody's concern but its sender's."""
-
-_ACCEPTED_BEFORE_MS = 10_000
-"""How long before an order was recorded another may have been accepted that explains a fill."""
-
-_OPEN = frozenset({PlacementState.UNKNOWN, PlacementState.IN_DOUBT})
 
 
 @dataclass(slots=True)
@@ -49,30 +45,10 @@ class _Desk:
         return self.leadership.account
 
 
-@dataclass(frozen=True, slots=True)
-class _Docket:
-    """An account's placements that are to be judged, or have to do with it."""
-
-    unresolved: tuple[Placement, ...]
-    given_up: tuple[Placement, ...]
-
-    @property
-    def sending(self) -> tuple[Placement, ...]:
-        return tuple(each for each in self.unresolved if each.state is PlacementState.SENDING)
-
-    @property
-    def open(self) -> tuple[Placement, ...]:
-        return tuple(each for each in self.unresolved if each.state in _OPEN)
-
-    @property
-    def judged(self) -> tuple[Placement, ...]:
-        return (*self.open, *self.given_up)
-
-
 class Resolver:
     """Judges an account's unknown outcomes by what can be seen of it, for as long as it is led.
 
-    `market` finds a market by its symbol, `exchange_now` is the exchange's time in ms at the most.
+    `now` is the time in ms, `exchange_now` the exchange's at the most.
     `on_resolved` is told each placement that got out of UNKNOWN or IN_DOUBT or became IN_DOUBT, and
     how many seconds after it was signed; `on_late` each that was given up and is there after all.
     """
@@ -83,8 +59,9 @@ class Resolver:
         journal: OrderJournal,
         pictures: Pictures,
         streams: AccountStreams,
-        market: Callable[[str], Awaitable[Market]],
+        market_data: MarketData,
         terms: Callable[[], Terms],
+        now: Callable[[], int],
         exchange_now: Callable[[], int | None],
         audit: AuditTrail,
         on_resolved: Callable[[Placement, float], None],
@@ -93,7 +70,9 @@ class Resolver:
         self._journal = journal
         self._pictures = pictures
         self._streams = streams
-        self._market = market
+        self._cases = Cases(
+            journal=journal, market_data=market_data, now=now, exchange_now=exchange_now
+        )
         self._terms = terms
         self._exchange_now = exchange_now
         self._audit = audit
@@ -114,7 +93,7 @@ class Resolver:
 
     async def _look(self, desk: _Desk) -> bool:
         """Do what can be done now; return whether more is to be done soon."""
-        docket = await self._docket(desk.account)
+        docket = await self._cases.docket(desk.account)
         await self._lapse(desk, docket.sending)
         if not docket.judged:
             desk.album.clear()
@@ -124,13 +103,10 @@ class Resolver:
             return True
         if await desk.album.refresh(now, docket.judged, terms):
             # What was placed since the first look is to be known to whoever sees the picture.
-            docket = await self._docket(desk.account)
-        await self._judge(desk, docket, terms)
-        return len(docket.unresolved) > len(_in_doubt(docket.unresolved))
-
-    async def _docket(self, account: str) -> _Docket:
-        unresolved = await self._journal.unresolved(account)
-        return _Docket(tuple(unresolved), tuple(await self._journal.given_up(account)))
+            docket = await self._cases.docket(desk.account)
+        if docket.judged:
+            await self._judge(desk, docket, terms)
+        return bool(docket.sending or docket.unknown)
 
     async def _lapse(self, desk: _Desk, sending: Sequence[Placement]) -> None:
         """Whose sender has lost its lease becomes UNKNOWN; Redis tells whether it has."""
@@ -142,52 +118,18 @@ class Resolver:
                 if lapsed is not None:
                     _log.warning("order.lapsed", **_names(lapsed))
 
-    async def _judge(self, desk: _Desk, docket: _Docket, terms: Terms) -> None:
+    async def _judge(self, desk: _Desk, docket: Docket, terms: Terms) -> None:
         """What is not UNKNOWN needs new evidence to be judged again."""
-        unknown = any(each.state is PlacementState.UNKNOWN for each in docket.unresolved)
         pictures = desk.album.pictures
         question = (tuple((each.id, each.answered) for each in docket.judged), pictures[-1:])
-        if not unknown and question == desk.judged:
+        if not docket.unknown and question == desk.judged:
             return
-        case = await self._case(desk, docket)
+        case = await self._cases.case(desk.account, docket, pictures)
         if case is None:
             return
         for verdict in verdicts(case, terms):
             await self._pass(desk, verdict)
         desk.judged = question
-
-    async def _case(self, desk: _Desk, docket: _Docket) -> Case | None:
-        """What is claimed is read last: an order under way at the first look may be known by now.
-
-        So is what was accepted: an order that is in neither was placed after the pictures.
-        """
-        account, pictures = desk.account, desk.album.pictures
-        markets = {each: await self._market(each) for each in _symbols(docket.judged)}
-        lanes = {each.command.lane for each in docket.judged}
-        since = min(each.created_at for each in docket.judged) - _ACCEPTED_BEFORE_MS
-        accepted = await self._journal.accepted_since(account, since)
-        order_ids = {
-            order.order_id
-            for picture in pictures
-            for order in (*picture.orders, *picture.ended)
-            if order.order_id is not None
-        }
-        names = {name for picture in pictures for name in fill_names(picture.fills)}
-        claimed_orders = await self._journal.claimed_orders(account, tuple(order_ids))
-        claimed_fills = await self._journal.claimed_fills(account, tuple(names))
-        if (now := self._exchange_now()) is None:
-            return None
-        return Case(
-            now=now,
-            unresolved=docket.open,
-            sending=docket.sending,
-            given_up=docket.given_up,
-            accepted=tuple(each for each in accepted if each.command.lane in lanes),
-            claimed_orders=claimed_orders,
-            claimed_fills=claimed_fills,
-            markets=markets,
-            pictures=pictures,
-        )
 
     async def _pass(self, desk: _Desk, verdict: Verdict) -> None:
         before = verdict.placement
@@ -219,14 +161,6 @@ class Resolver:
             self._on_late(placement)
         else:
             self._on_resolved(placement, seconds)
-
-
-def _in_doubt(placements: Iterable[Placement]) -> list[Placement]:
-    return [each for each in placements if each.state is PlacementState.IN_DOUBT]
-
-
-def _symbols(placements: Iterable[Placement]) -> set[str]:
-    return {each.command.symbol for each in placements}
 
 
 def _names(placement: Placement) -> dict[str, object]:
