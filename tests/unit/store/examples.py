@@ -48,12 +48,14 @@ def ticker(last: str) -> Ticker:
 
 
 def placement(number: int = 1, *, client_order_id: str = "c-1", account: str = "demo") -> Placement:
+    """An intent; those of different client order ids differ in their quantity."""
+    quantity = Decimal(int.from_bytes(client_order_id.encode())).scaleb(-30)
     command = PlaceOrder(
         account=account,
         client_order_id=client_order_id,
         symbol="BTCUSDT",
         side=OrderSide.BUY,
-        spec=OrderSpec(price=Decimal("53963.10"), quantity=Decimal("1E-7")),
+        spec=OrderSpec(price=Decimal("53963.10"), quantity=quantity),
     )
     return Placement(
         id=f"{account}.{number:032x}",

@@ -1,7 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,10 +10,8 @@ from structlog.testing import capture_logs
 from gateway.domain.budgets import Bounds, Budget, Notional
 from gateway.domain.durations import DAY_MS
 from gateway.domain.errors import OverLimit
-from gateway.services.loops import kept_up
 from gateway.store.budgets import BudgetKey, Budgets, Change
 from gateway.store.redis import StoreUnavailable
-from tests.unit.services.examples import until
 from tests.unit.store.examples import keys_of, open_patient, open_quick
 from tests.valkey import ValkeyServer
 
@@ -44,13 +41,6 @@ async def patient(valkey: ValkeyServer) -> AsyncIterator[tuple[Budgets, Redis]]:
 async def quick(valkey: ValkeyServer) -> AsyncIterator[Budgets]:
     async with open_quick(valkey.url) as redis:
         yield Budgets(redis)
-
-
-@asynccontextmanager
-async def writing(budgets: Budgets) -> AsyncIterator[None]:
-    """Write what is settled for the length of the context."""
-    async with kept_up({"budgets": budgets.run}):
-        yield
 
 
 async def seen_by_another(valkey: ValkeyServer) -> Budget:
@@ -101,10 +91,9 @@ async def test_replicas_that_give_back_at_once_lose_nothing(valkey: ValkeyServer
         for number in range(10):
             await one.update(KEY, claim(f"p{number}"))
         replicas = [one, other] * 5
-        for number, replica in enumerate(replicas):
-            replica.settle(KEY, release(f"p{number}"))
-        async with writing(one), writing(other):
-            await asyncio.gather(one.caught_up(), other.caught_up())
+        await asyncio.gather(
+            *(each.update(KEY, release(f"p{number}")) for number, each in enumerate(replicas))
+        )
     assert await seen_by_another(valkey) == Budget(day=20_000, spent={"TRY": Decimal(0)})
 
 
@@ -166,58 +155,6 @@ async def test_with_redis_away_nothing_is_claimed(own_valkey: ValkeyServer) -> N
     assert set((await seen_by_another(own_valkey)).claims) == {"p1"}
 
 
-async def test_what_is_settled_while_redis_is_away_comes_before_the_next_claim(
-    own_valkey: ValkeyServer,
-) -> None:
-    async with quick(own_valkey) as budgets:
-        await budgets.update(KEY, claim("p1", "1000"))
-        await asyncio.to_thread(own_valkey.stop)
-        budgets.settle(KEY, release("p1"))
-        await asyncio.to_thread(own_valkey.start)
-        await budgets.update(KEY, claim("p2", "999"))
-        assert set((await seen_by_another(own_valkey)).claims) == {"p2"}
-        await budgets.update(KEY, claim("p1", "1"))
-        await budgets.update(KEY, release("p2"))
-    budget = await seen_by_another(own_valkey)
-    assert (budget.spent, set(budget.claims)) == ({"TRY": Decimal(1)}, {"p1"})
-
-
-async def test_what_is_settled_while_redis_is_away_is_written_once_it_is_back(
-    own_valkey: ValkeyServer,
-) -> None:
-    async with quick(own_valkey) as budgets:
-        await budgets.update(KEY, claim("p1", "1000"))
-        await asyncio.to_thread(own_valkey.stop)
-        with capture_logs() as logs:
-            async with writing(budgets):
-                budgets.settle(KEY, release("p1"))
-                await until(lambda: logs)
-                await asyncio.to_thread(own_valkey.start)
-                await budgets.caught_up()
-    assert {log["event"] for log in logs} == {"budgets.away"}
-    assert (await seen_by_another(own_valkey)).claims == {}
-
-
-async def test_what_is_settled_counts_at_once_in_its_own_process(valkey: ValkeyServer) -> None:
-    async with patient(valkey) as (budgets, _):
-        await budgets.update(KEY, claim("p1", "1000"))
-        budgets.settle(KEY, release("p1"))
-        assert (await budgets.read(KEY)).claims == {}
-        assert set((await seen_by_another(valkey)).claims) == {"p1"}
-
-
-async def test_what_a_corrupt_budget_leaves_to_do_is_dropped(valkey: ValkeyServer) -> None:
-    other = replace(KEY, account="vault")
-    async with patient(valkey) as (budgets, redis):
-        await redis.set(KEY.name, "{")
-        await budgets.update(other, claim("p1"))
-        budgets.settle(KEY, release("p1"))
-        budgets.settle(other, release("p1"))
-        async with writing(budgets):
-            await budgets.caught_up()
-        assert (await budgets.read(other)).claims == {}
-
-
 async def test_with_redis_silent_all_who_wait_for_a_budget_give_up_together(
     own_valkey: ValkeyServer,
 ) -> None:
@@ -231,16 +168,6 @@ async def test_with_redis_silent_all_who_wait_for_a_budget_give_up_together(
         assert not changes[0].done()
         own_valkey.resume()
         assert len((await changes[0]).claims) == 1
-
-
-async def test_what_is_left_for_later_is_not_lost_by_a_refused_claim(valkey: ValkeyServer) -> None:
-    async with patient(valkey) as (budgets, _):
-        await budgets.update(KEY, claim("p1", "500"))
-        budgets.settle(KEY, release("p1"))
-        with pytest.raises(OverLimit):
-            await budgets.update(KEY, claim("p2", "1001"))
-        await budgets.update(KEY, claim("p3", "1000"))
-        assert set((await seen_by_another(valkey)).claims) == {"p3"}
 
 
 async def test_a_claim_whose_answer_was_lost_is_claimed_once(own_valkey: ValkeyServer) -> None:

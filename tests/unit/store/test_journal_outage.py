@@ -1,6 +1,7 @@
 """The journal while Redis stops, hangs, and comes back."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -12,7 +13,6 @@ from structlog.testing import capture_logs
 from gateway.domain.errors import NotLookedUp, NotRecorded
 from gateway.domain.placements import Placement, PlacementState
 from gateway.store.journal import OrderJournal
-from tests.unit.services.examples import until
 from tests.unit.store.examples import (
     accepted,
     in_state,
@@ -21,6 +21,7 @@ from tests.unit.store.examples import (
     open_quick,
     placement,
 )
+from tests.unit.store.journals import LEASE_MS, begin, journal_on
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +34,7 @@ async def journal_of(
     server: ValkeyServer, *, spool_limit: int = 100
 ) -> AsyncIterator[tuple[OrderJournal, Redis]]:
     async with open_quick(server.url) as redis:
-        yield OrderJournal(redis, retry_s=0.02, spool_limit=spool_limit), redis
+        yield journal_on(redis, retry_s=0.02, spool_limit=spool_limit), redis
 
 
 @asynccontextmanager
@@ -50,14 +51,14 @@ async def writing(journal: OrderJournal) -> AsyncIterator[None]:
 async def stored(server: ValkeyServer, placement_id: str) -> Placement | None:
     """What another process reads."""
     async with open_patient(server.url) as redis:
-        return await OrderJournal(redis).get(placement_id)
+        return await journal_on(redis).get(placement_id)
 
 
 async def test_with_redis_away_nothing_begins_and_nothing_waits(own_valkey: ValkeyServer) -> None:
     async with journal_of(own_valkey) as (journal, _):
         await asyncio.to_thread(own_valkey.stop)
         with pytest.raises(NotRecorded):
-            await journal.begin(placement())
+            await journal.begin(placement(), lease_ms=LEASE_MS)
         for reading in (
             journal.get(placement().id),
             journal.find("demo-app", "demo", "c-1"),
@@ -67,7 +68,7 @@ async def test_with_redis_away_nothing_begins_and_nothing_waits(own_valkey: Valk
                 await reading
         assert journal.pending() == 0
         await asyncio.to_thread(own_valkey.start)
-        assert await journal.begin(placement(2)) == placement(2)
+        await begin(journal, placement(2))
 
 
 async def test_an_intent_that_was_recorded_without_an_answer_becomes_not_sent(
@@ -77,7 +78,7 @@ async def test_an_intent_that_was_recorded_without_an_answer_becomes_not_sent(
         await redis.ping()
         own_valkey.pause()
         with pytest.raises(NotRecorded):
-            await journal.begin(placement())
+            await journal.begin(placement(), lease_ms=LEASE_MS)
         assert journal.pending() == 1
         own_valkey.resume()
         async with writing(journal):
@@ -96,14 +97,14 @@ async def test_who_repeats_a_withdrawn_order_under_the_same_id_gets_it_sent(
         await redis.ping()
         own_valkey.pause()
         with pytest.raises(NotRecorded):
-            await journal.begin(placement())
+            await journal.begin(placement(), lease_ms=LEASE_MS)
         own_valkey.resume()
         async with writing(journal):
             await journal.caught_up()
         again = replace(placement(), id=placement(2).id)
-        assert await journal.begin(again) == again
+        again = await begin(journal, again)
         third = replace(placement(), id=placement(3).id)
-        assert await journal.begin(third) == again
+        assert await journal.begin(third, lease_ms=LEASE_MS) == again
         assert (await journal.finish(accepted(again))).state is S.ACCEPTED
 
 
@@ -114,14 +115,14 @@ async def test_an_intent_that_arrives_after_its_withdrawal_stays_withdrawn(
         await redis.ping()
         own_valkey.pause()
         with pytest.raises(NotRecorded):
-            await journal.begin(placement())
+            await journal.begin(placement(), lease_ms=LEASE_MS)
         # Killed, not resumed: the script was never run. Its late twin is sent by hand below.
         await asyncio.to_thread(own_valkey.kill)
         await asyncio.to_thread(own_valkey.start)
         async with writing(journal):
             await journal.caught_up()
     async with open_patient(own_valkey.url) as redis:
-        late = await OrderJournal(redis).begin(placement())
+        late = await journal_on(redis).begin(placement(), lease_ms=LEASE_MS)
     assert late.state is S.NOT_SENT
 
 
@@ -132,11 +133,11 @@ async def test_a_withdrawal_leaves_the_record_of_another_attempt_alone(
         await redis.ping()
         own_valkey.pause()
         with pytest.raises(NotRecorded):
-            await journal.begin(placement(1))
+            await journal.begin(placement(1), lease_ms=LEASE_MS)
         await asyncio.to_thread(own_valkey.kill)
         await asyncio.to_thread(own_valkey.start)
         async with open_patient(own_valkey.url) as other:
-            second = await OrderJournal(other).begin(placement(2))
+            second = await journal_on(other).begin(placement(2), lease_ms=LEASE_MS)
         async with writing(journal):
             await journal.caught_up()
         assert await journal.find("demo-app", "demo", "c-1") == second
@@ -149,7 +150,7 @@ async def test_a_caller_that_leaves_in_the_middle_leaves_no_intent_standing(
     async with journal_of(own_valkey) as (journal, redis):
         await redis.ping()
         own_valkey.pause()
-        beginning = asyncio.create_task(journal.begin(placement()))
+        beginning = asyncio.create_task(journal.begin(placement(), lease_ms=LEASE_MS))
         await asyncio.sleep(0.05)
         beginning.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -165,14 +166,14 @@ async def test_an_outcome_waits_until_it_is_written_and_is_known_meanwhile(
     own_valkey: ValkeyServer,
 ) -> None:
     async with journal_of(own_valkey) as (journal, _), writing(journal):
-        begun = await journal.begin(placement())
+        begun = await begin(journal, placement())
         await asyncio.to_thread(own_valkey.stop)
         outcome = accepted(begun)
         assert await journal.finish(outcome) == outcome
         assert journal.pending() == 1
         assert await journal.get(begun.id) == outcome
         assert await journal.find("demo-app", "demo", "c-1") == outcome
-        assert await journal.begin(placement(2)) == outcome
+        assert await journal.begin(placement(2), lease_ms=LEASE_MS) == outcome
         await asyncio.to_thread(own_valkey.start)
         await journal.caught_up()
         assert (await journal.of_orders("demo", ["o-1"]))["o-1"].id == begun.id
@@ -181,20 +182,20 @@ async def test_an_outcome_waits_until_it_is_written_and_is_known_meanwhile(
 
 async def test_an_outcome_that_waits_is_found_by_its_order(own_valkey: ValkeyServer) -> None:
     async with journal_of(own_valkey) as (journal, redis):
-        begun = await journal.begin(placement())
+        begun = await begin(journal, placement())
         own_valkey.command("CONFIG", "SET", "maxmemory", "1")
         outcome = await journal.finish(accepted(begun))
         assert journal.pending() == 1
         assert await journal.of_orders("demo", ["o-1", "o-2"]) == {"o-1": outcome}
         assert await journal.of_orders("other", ["o-1"]) == {}
-        assert len(await keys_of(redis)) == 3
+        assert not any(b":order:" in key for key in await keys_of(redis))
 
 
 async def test_an_outcome_written_without_an_answer_is_written_once(
     own_valkey: ValkeyServer,
 ) -> None:
     async with journal_of(own_valkey) as (journal, _):
-        begun = await journal.begin(placement())
+        begun = await begin(journal, placement())
         own_valkey.pause()
         outcome = await journal.finish(accepted(begun))
         assert journal.pending() == 1
@@ -210,42 +211,40 @@ async def test_outcomes_are_written_in_the_order_they_were_reached(
     own_valkey: ValkeyServer,
 ) -> None:
     intents = [placement(n, client_order_id=f"c-{n}") for n in range(20)]
-    async with journal_of(own_valkey) as (journal, _):
-        for intent in intents:
-            await journal.begin(intent)
+    async with journal_of(own_valkey) as (journal, redis):
+        begun = [await begin(journal, intent) for intent in intents]
         await asyncio.to_thread(own_valkey.kill)
-        for intent in intents:
-            await journal.finish(in_state(intent, S.UNKNOWN))
-        for intent in intents:
-            await journal.finish(accepted(intent, order_id=f"o-{intent.command.client_order_id}"))
-        assert journal.pending() == 40
+        outcomes = [await journal.finish(accepted(each, f"o-{each.id}")) for each in begun[::-1]]
+        assert journal.pending() == 20
         await asyncio.to_thread(own_valkey.start)
         with capture_logs() as logs:
             async with writing(journal):
                 await journal.caught_up()
-        for intent in intents:
-            record = await stored(own_valkey, intent.id)
-            assert record is not None
-            assert record.state is S.ACCEPTED
+        for outcome in outcomes:
+            assert await stored(own_valkey, outcome.id) == outcome
+        events = await redis.xrange("ngw:1:journal:{demo}:events", count=100)
+    told = [json.loads(event[b"event"])["placement"]["id"] for _, event in events]
+    assert told == [each.id for each in begun + begun[::-1]]
     assert [entry["event"] for entry in logs] == ["journal.caught_up"]
 
 
 async def test_an_outcome_waits_behind_those_that_wait_already(own_valkey: ValkeyServer) -> None:
     async with journal_of(own_valkey) as (journal, _):
-        begun = await journal.begin(placement())
+        first = await begin(journal, placement(1, client_order_id="c-1"))
+        second = await begin(journal, placement(2, client_order_id="c-2"))
         await asyncio.to_thread(own_valkey.stop)
-        await journal.finish(in_state(begun, S.UNKNOWN))
+        await journal.finish(in_state(first, S.UNKNOWN))
         await asyncio.to_thread(own_valkey.start)
-        outcome = await journal.finish(in_state(begun, S.IN_DOUBT))
+        outcome = await journal.finish(accepted(second))
         assert journal.pending() == 2
         async with writing(journal):
             await journal.caught_up()
-    assert await stored(own_valkey, begun.id) == outcome
+    assert await stored(own_valkey, second.id) == outcome
 
 
 async def test_an_outcome_outlives_the_caller_that_brings_it(own_valkey: ValkeyServer) -> None:
     async with journal_of(own_valkey) as (journal, _):
-        outcome = accepted(await journal.begin(placement()))
+        outcome = accepted(await begin(journal, placement()))
         own_valkey.pause()
         finishing = asyncio.create_task(journal.finish(outcome))
         await asyncio.sleep(0.05)
@@ -261,7 +260,7 @@ async def test_an_outcome_outlives_the_caller_that_brings_it(own_valkey: ValkeyS
 
 async def test_what_may_not_follow_what_waits_is_refused(own_valkey: ValkeyServer) -> None:
     async with journal_of(own_valkey) as (journal, _):
-        begun = await journal.begin(placement())
+        begun = await begin(journal, placement())
         await asyncio.to_thread(own_valkey.stop)
         outcome = await journal.finish(accepted(begun))
         assert await journal.finish(in_state(begun, S.REJECTED)) == outcome
@@ -273,10 +272,9 @@ async def test_a_record_that_cannot_be_placed_does_not_block_those_behind_it(
 ) -> None:
     first, second, third = (placement(n, client_order_id=f"c-{n}") for n in range(3))
     async with journal_of(own_valkey) as (journal, _):
-        for intent in (first, second, third):
-            await journal.begin(intent)
+        begun = [await begin(journal, intent) for intent in (first, second, third)]
         await asyncio.to_thread(own_valkey.stop)
-        for intent in (first, second, third):
+        for intent in begun:
             await journal.finish(accepted(intent, f"o-{intent.id}"))
         await asyncio.to_thread(own_valkey.start)
         async with open_patient(own_valkey.url) as redis:
@@ -293,33 +291,17 @@ async def test_a_record_that_cannot_be_placed_does_not_block_those_behind_it(
 
 async def test_a_record_that_redis_lost_is_written_whole(own_valkey: ValkeyServer) -> None:
     async with journal_of(own_valkey) as (journal, _):
-        begun = await journal.begin(placement())
+        begun = await begin(journal, placement())
         own_valkey.command("FLUSHALL")
         outcome = await journal.finish(accepted(begun))
         assert await journal.get(begun.id) == outcome
         assert (await journal.of_orders("demo", ["o-1"]))["o-1"].id == begun.id
 
 
-async def test_a_watched_journal_warns_once_when_its_redis_goes_and_says_when_it_is_back(
-    own_valkey: ValkeyServer,
-) -> None:
-    async with journal_of(own_valkey) as (journal, _):
-        with capture_logs() as logs:
-            watching = asyncio.create_task(journal.watch(0.01))
-            await asyncio.to_thread(own_valkey.stop)
-            await until(lambda: journal.problem is not None)
-            await asyncio.to_thread(own_valkey.start)
-            await until(lambda: journal.problem is None)
-            watching.cancel()
-    told = [(entry["event"], entry["log_level"]) for entry in logs]
-    assert told == [("journal.problem", "warning"), ("journal.back", "info")]
-
-
 async def test_a_full_spool_says_so_and_keeps_what_it_has(own_valkey: ValkeyServer) -> None:
     first, second = (placement(n, client_order_id=f"c-{n}") for n in range(2))
     async with journal_of(own_valkey, spool_limit=1) as (journal, _):
-        await journal.begin(first)
-        await journal.begin(second)
+        first, second = await begin(journal, first), await begin(journal, second)
         await asyncio.to_thread(own_valkey.stop)
         await journal.finish(accepted(first))
         with capture_logs() as logs:

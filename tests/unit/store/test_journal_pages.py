@@ -1,41 +1,31 @@
 """The journal's pages of placements: whole, in order, bounded, and gone when the records are."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.domain.errors import BadUserInput, NotLookedUp, NotRecorded
 from gateway.domain.placements import Placement, PlacementPage, PlacementState
+from gateway.domain.resolution import Verdict
 from gateway.store.journal import OrderJournal
 from gateway.store.journal_index import position_of
 from tests.unit.store.examples import (
     accepted,
     in_state,
     keys_of,
-    open_patient,
     open_quick,
     placement,
 )
+from tests.unit.store.journals import LEASE_MS, begin, journal_of, journal_on, lead, lost
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
 S = PlacementState
 INDEX = "ngw:1:journal:{demo}:index:demo-app"
-EXPIRIES = "ngw:1:journal:{demo}:expiries:demo-app"
-
-
-@asynccontextmanager
-async def journal_of(
-    server: ValkeyServer, keep_ms: int = 1_000_000
-) -> AsyncIterator[tuple[OrderJournal, Redis]]:
-    async with open_patient(server.url) as redis:
-        yield OrderJournal(redis, keep_ms=keep_ms), redis
 
 
 def numbered(number: int) -> Placement:
@@ -83,7 +73,7 @@ async def test_pages_hold_every_placement_once_the_newest_first(
 ) -> None:
     intents = [numbered(number) for number in range(count)]
     async with journal_of(valkey) as (journal, _):
-        await asyncio.gather(*map(journal.begin, intents))
+        intents = list(await asyncio.gather(*(begin(journal, each) for each in intents)))
         seen, pages = await walk(journal, first)
     assert seen == intents[::-1]
     assert pages == -(-count // first)
@@ -92,7 +82,7 @@ async def test_pages_hold_every_placement_once_the_newest_first(
 async def test_placements_of_one_moment_stand_in_an_order_that_stays(valkey: ValkeyServer) -> None:
     intents = [placement(n, client_order_id=f"c-{n}") for n in range(9)]
     async with journal_of(valkey) as (journal, _):
-        await asyncio.gather(*map(journal.begin, intents))
+        intents = list(await asyncio.gather(*(begin(journal, each) for each in intents)))
         seen, _ = await walk(journal, 2)
     assert seen == intents[::-1]
 
@@ -101,11 +91,11 @@ async def test_what_is_placed_meanwhile_moves_no_page(valkey: ValkeyServer) -> N
     intents = [numbered(number) for number in range(10)]
     later = iter(range(100, 200))
     async with journal_of(valkey) as (journal, _):
-        await asyncio.gather(*map(journal.begin, intents))
+        intents = list(await asyncio.gather(*(begin(journal, each) for each in intents)))
         begun: list[asyncio.Task[Placement]] = []
 
         def begin_another() -> None:
-            begun.append(asyncio.create_task(journal.begin(numbered(next(later)))))
+            begun.append(asyncio.create_task(begin(journal, numbered(next(later)))))
 
         seen, _ = await walk(journal, 3, between=begin_another)
         await asyncio.gather(*begun)
@@ -114,16 +104,16 @@ async def test_what_is_placed_meanwhile_moves_no_page(valkey: ValkeyServer) -> N
 
 async def test_a_page_shows_nothing_of_another_principal_or_account(valkey: ValkeyServer) -> None:
     mine = placement(1)
-    others = replace(placement(2), principal="other-app"), placement(3, account="second")
+    theirs = replace(placement(2, client_order_id="c-2"), principal="other-app")
+    others = theirs, placement(3, account="second")
     async with journal_of(valkey) as (journal, _):
-        for intent in (mine, *others):
-            await journal.begin(intent)
+        mine, *_ = [await begin(journal, intent) for intent in (mine, *others)]
         assert (await page(journal))[0] == [mine]
 
 
 async def test_a_page_shows_each_placement_as_it_stands_now(valkey: ValkeyServer) -> None:
     async with journal_of(valkey) as (journal, _):
-        outcome = await journal.finish(accepted(await journal.begin(placement())))
+        outcome = await journal.finish(accepted(await begin(journal, placement())))
         assert (await page(journal))[0] == [outcome]
 
 
@@ -134,10 +124,9 @@ async def test_a_client_order_id_leads_to_its_one_placement(valkey: ValkeyServer
         )
 
     async with journal_of(valkey) as (journal, _):
-        for number in range(3):
-            await journal.begin(numbered(number))
+        begun = [await begin(journal, numbered(number)) for number in range(3)]
         found = await with_id("c-1")
-        assert [placement for _, placement in found.entries] == [numbered(1)]
+        assert [placement for _, placement in found.entries] == begun[1:2]
         assert not found.has_next
         assert (await with_id("c-1", found.end)).entries == ()
         assert (await with_id("c-9")).entries == ()
@@ -145,7 +134,7 @@ async def test_a_client_order_id_leads_to_its_one_placement(valkey: ValkeyServer
 
 async def test_only_what_is_wanted_is_shown_and_pages_still_follow(valkey: ValkeyServer) -> None:
     async with journal_of(valkey) as (journal, _):
-        intents = [await journal.begin(numbered(number)) for number in range(30)]
+        intents = [await begin(journal, numbered(number)) for number in range(30)]
         unknown = [await journal.finish(in_state(each, S.UNKNOWN)) for each in intents[::7]]
         seen, _ = await walk(journal, 2, wanted=lambda each: each.state is S.UNKNOWN)
     assert seen == unknown[::-1]
@@ -155,7 +144,10 @@ async def test_a_page_reads_so_many_and_says_that_there_are_more(valkey: ValkeyS
     intents = [numbered(number) for number in range(1_100)]
     async with journal_of(valkey) as (journal, _):
         for start in range(0, len(intents), 100):
-            await asyncio.gather(*map(journal.begin, intents[start : start + 100]))
+            lot = intents[start : start + 100]
+            intents[start : start + 100] = await asyncio.gather(
+                *(begin(journal, each) for each in lot)
+            )
         oldest = intents[0]
         found = await journal.page(
             "demo-app", "demo", first=1, wanted=lambda each: each.id == oldest.id
@@ -177,7 +169,7 @@ async def test_a_page_looks_at_so_many_positions_also_where_the_records_are_gone
 ) -> None:
     gone = [position_of(numbered(number)) for number in range(1, 1_100)]
     async with journal_of(valkey) as (journal, redis):
-        oldest = await journal.begin(numbered(0))
+        oldest = await begin(journal, numbered(0))
         await redis.zadd(INDEX, dict.fromkeys(gone, 0))
         placements, found = await page(journal)
         assert (placements, found.has_next) == ([], True)
@@ -190,7 +182,7 @@ async def test_a_corrupt_record_hides_no_other_and_is_logged_once(
 ) -> None:
     async with journal_of(valkey) as (journal, redis):
         ended = [
-            await journal.finish(accepted(await journal.begin(numbered(number)), f"o-{number}"))
+            await journal.finish(accepted(await begin(journal, numbered(number)), f"o-{number}"))
             for number in range(3)
         ]
         await redis.set("ngw:1:journal:{demo}:record:demo-app:c-1", garbage)
@@ -211,82 +203,48 @@ async def test_a_corrupt_record_hides_no_other_and_is_logged_once(
 async def test_a_bad_cursor_is_refused_before_redis_is_asked() -> None:
     async with open_quick("redis://127.0.0.1:1") as redis:
         with pytest.raises(BadUserInput):
-            await OrderJournal(redis).page("demo-app", "demo", first=1, after="bad")
+            await journal_on(redis).page("demo-app", "demo", first=1, after="bad")
 
 
-async def test_expired_records_vanish_from_pages_and_from_the_index(valkey: ValkeyServer) -> None:
-    async with journal_of(valkey, keep_ms=30) as (journal, redis):
-        for number in range(40):
-            await journal.finish(in_state(await journal.begin(numbered(number)), S.REJECTED))
-        await asyncio.sleep(0.1)
-        assert (await page(journal))[0] == []
-        stays = await journal.begin(numbered(100))
-        for number in range(101, 104):
-            await journal.begin(numbered(number))
-        assert (await page(journal))[0][-1] == stays
-        assert await redis.zcard(INDEX) == 4
-        assert await redis.exists(EXPIRIES) == 0
-
-
-async def test_what_has_no_outcome_keeps_the_index(valkey: ValkeyServer) -> None:
-    async with journal_of(valkey, keep_ms=50) as (journal, redis):
-        stays = await journal.begin(numbered(1))
-        await journal.finish(accepted(await journal.begin(numbered(2))))
-        assert await redis.pttl(INDEX) == -1
-        await asyncio.sleep(0.1)
-        assert (await page(journal))[0] == [stays]
-        await journal.finish(accepted(stays, "o-2"))
-        await asyncio.sleep(0.1)
-        assert await keys_of(redis) == []
-
-
-async def test_a_new_intent_keeps_an_index_that_was_going_to_expire(valkey: ValkeyServer) -> None:
-    async with journal_of(valkey, keep_ms=100) as (journal, redis):
-        await journal.finish(accepted(await journal.begin(numbered(1))))
-        assert await redis.pttl(INDEX) > 0
-        stays = await journal.begin(numbered(2))
-        assert await redis.pttl(INDEX) == -1
-        await asyncio.sleep(0.2)
-        assert (await page(journal))[0] == [stays]
-
-
-async def test_late_evidence_keeps_a_placement_as_long_as_its_record(valkey: ValkeyServer) -> None:
+async def test_late_evidence_leaves_a_placement_in_its_place(valkey: ValkeyServer) -> None:
     async with journal_of(valkey) as (journal, redis):
-        begun = await journal.begin(numbered(1))
-        for state in (S.UNKNOWN, S.NOT_PLACED, S.ACCEPTED):
-            begun = await journal.finish(in_state(begun, state))
-        assert (await page(journal))[0] == [begun]
-        assert await redis.zcard(EXPIRIES) == 1
+        unknown = await lost(journal, numbered(1))
+        await begin(journal, numbered(2))
+        leader = await lead(redis)
+        for state in (S.NOT_PLACED, S.ACCEPTED):
+            verdict = Verdict(placement=unknown, state=state, evidence="seen")
+            unknown = await journal.resolve(verdict, leader=leader)
+        assert (await page(journal))[0][1:] == [unknown]
 
 
 async def test_a_withdrawn_intent_gives_its_place_to_the_one_that_follows(
     own_valkey: ValkeyServer,
 ) -> None:
     async with open_quick(own_valkey.url) as redis:
-        journal = OrderJournal(redis, retry_s=0.02)
+        journal = journal_on(redis, retry_s=0.02)
         await redis.ping()
         own_valkey.pause()
         with pytest.raises(NotRecorded):
-            await journal.begin(numbered(1))
+            await journal.begin(numbered(1), lease_ms=LEASE_MS)
         own_valkey.resume()
         (withdrawn,), _ = await page(journal)
         assert (withdrawn.state, journal.pending()) == (S.NOT_SENT, 1)
         writing = asyncio.create_task(journal.run())
         await journal.caught_up()
         writing.cancel()
-        assert (await page(journal))[0] == [withdrawn]
+        (written,), _ = await page(journal)
+        assert written == replace(withdrawn, lease_until=written.lease_until)
         again = replace(numbered(1), id=placement(2).id, created_at=5_000)
-        assert await journal.begin(again) == again
+        again = await begin(journal, again)
         assert (await page(journal))[0] == [again]
         assert await redis.zcard(INDEX) == 1
-        assert await redis.exists(EXPIRIES) == 0
 
 
 async def test_a_place_that_was_given_up_while_a_page_was_read_shows_nothing(
     valkey: ValkeyServer,
 ) -> None:
     async with journal_of(valkey) as (journal, redis):
-        intent = await journal.begin(numbered(1))
+        intent = await begin(journal, numbered(1))
         given_up = position_of(replace(intent, created_at=500))
         await redis.zadd(INDEX, {given_up: 0})
         assert (await page(journal))[0] == [intent]
@@ -295,9 +253,8 @@ async def test_a_place_that_was_given_up_while_a_page_was_read_shows_nothing(
 async def test_what_waits_in_memory_is_in_its_place_as_it_stands(own_valkey: ValkeyServer) -> None:
     intents = [numbered(number) for number in range(150)]
     async with open_quick(own_valkey.url) as redis:
-        journal = OrderJournal(redis)
-        for intent in intents:
-            await journal.begin(intent)
+        journal = journal_on(redis)
+        intents = [await begin(journal, intent) for intent in intents]
         await asyncio.to_thread(own_valkey.stop)
         for number in (0, 20, 149):
             intents[number] = await journal.finish(accepted(intents[number], f"o-{number}"))
@@ -315,8 +272,7 @@ async def test_what_waits_in_memory_is_in_its_place_as_it_stands(own_valkey: Val
 async def test_a_foreign_key_in_the_index_s_place_blocks_no_order(valkey: ValkeyServer) -> None:
     async with journal_of(valkey) as (journal, redis):
         await redis.set(INDEX, "foreign")
-        await redis.set(EXPIRIES, "foreign")
-        outcome = await journal.finish(accepted(await journal.begin(placement())))
+        outcome = await journal.finish(accepted(await begin(journal, placement())))
         assert await journal.get(outcome.id) == outcome
         with pytest.raises(NotLookedUp):
             await page(journal)
@@ -332,7 +288,7 @@ async def test_a_redis_that_is_full_or_read_only_or_away_cannot_be_written(
     own_valkey: ValkeyServer,
 ) -> None:
     async with open_quick(own_valkey.url) as redis:
-        journal = OrderJournal(redis)
+        journal = journal_on(redis)
         own_valkey.command("CONFIG", "SET", "maxmemory", "1")
         assert not await journal.writable("demo")
         own_valkey.command("CONFIG", "SET", "maxmemory", "0")
