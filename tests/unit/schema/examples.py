@@ -1,5 +1,6 @@
 """The schema over stand-ins of the exchange and its stream."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,9 +8,11 @@ from decimal import Decimal
 from typing import Any, cast
 
 from graphql import GraphQLSchema
+from redis.asyncio import Redis
 
 from gateway.access.policy import Action, Policy
 from gateway.domain.account import DepositOptions, WithdrawalOptions
+from gateway.domain.orders import PlaceOrder
 from gateway.domain.placements import Placement, PlacementPage
 from gateway.exchange import ExchangeClock
 from gateway.observability import Metrics
@@ -19,11 +22,18 @@ from gateway.schema.documents import Documents
 from gateway.schema.execution import Execution
 from gateway.schema.limits import DocumentLimits
 from gateway.schema.operation_groups import OperationGroups
+from gateway.services.account_events import AccountEvents
 from gateway.services.account_stream import AccountStream, AccountTiming
+from gateway.services.cancel_all import CancelAll
+from gateway.services.dead_man import DeadManSwitches
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.market_data import MarketData
+from gateway.services.recent_placements import RecentPlacements
+from gateway.services.resolving import ResolvePlacements
 from gateway.services.streams import StreamHub
-from gateway.store.journal import OrderJournal
+from gateway.store.account_events import AccountEventStore
+from gateway.store.dead_man import DeadManStore
+from gateway.store.journal import Look, OrderJournal
 from tests.unit.services.desks import Watch, reads_of, trading_of
 from tests.unit.services.examples import (
     APP,
@@ -42,8 +52,11 @@ from tests.unit.services.examples import (
     top,
 )
 from tests.unit.services.test_market_data import desk_of as market_desk
+from tests.unit.store.examples import open_quick
+from tests.unit.store.journals import journal_on
 
 SCHEMA: GraphQLSchema = build_schema()
+AWAY = "redis://127.0.0.1:1"
 LIMITS = DocumentLimits(depth=8, aliases=15, fields=1000, tokens=1000, cost=25_000)
 EVERYTHING = policy(*Action)
 
@@ -64,7 +77,10 @@ class Journal:
     def __init__(self) -> None:
         self.begun: list[Placement] = []
 
-    async def begin(self, intent: Placement) -> Placement:
+    async def look(self, _principal_id: str, _command: PlaceOrder) -> Look:
+        return Look(None, None, obstacle_sending=False, lane=0)
+
+    async def begin(self, intent: Placement, **_terms: object) -> Placement:
         self.begun.append(intent)
         return intent
 
@@ -75,6 +91,12 @@ class Journal:
         return None
 
     async def find(self, *_identity: str) -> None:
+        return None
+
+    async def lapse(self, _placement: Placement) -> None:
+        return None
+
+    async def quarantine(self, _account: str) -> None:
         return None
 
     async def of_orders(self, _account: str, _order_ids: list[str]) -> dict[str, Placement]:
@@ -99,7 +121,8 @@ class Desk:
     market_data: MarketData
     metrics: Metrics
     clock: Clock
-    journal: Journal
+    journal: Journal | OrderJournal
+    redis: Redis
     policy: Policy
     watch: Watch
 
@@ -113,10 +136,21 @@ class Desk:
 
 @asynccontextmanager
 async def desk_of(
-    granted: Policy = EVERYTHING, given: Journal | None = None
+    granted: Policy = EVERYTHING, given: Journal | None = None, url: str | None = None
+) -> AsyncIterator[Desk]:
+    """A schema over a journal that is made up, or over a real one in the Redis at `url`."""
+    async with open_quick(url or AWAY) as redis:
+        journal = journal_on(redis) if url else given or Journal()
+        async with _desk_on(redis, journal, granted) as desk:
+            yield desk
+
+
+@asynccontextmanager
+async def _desk_on(
+    redis: Redis, journal: Journal | OrderJournal, granted: Policy
 ) -> AsyncIterator[Desk]:
     market, feed, account_feed = market_desk(), StandInFeed(), StandInFeed()
-    journal = given or Journal()
+    events = AccountEventStore(redis, most=1_000)
     market.exchange.answers |= {
         "markets": (listing(BTC, ETH), (ticker(1, BTC), ticker(2, ETH))),
         f"ticker {BTC}": ticker(1),
@@ -159,21 +193,50 @@ async def desk_of(
         granted=lambda: desk.policy,
         market_data=market.market_data,
         journal=cast("OrderJournal", journal),
+        events=events,
         clock=market.clock,
         metrics=metrics,
         watch=watch,
         streams={"demo": stream},
     )
     clock = ExchangeClock(market.clock, lambda: 0.0)
+    reads, kept = reads_of(watch), cast("OrderJournal", journal)
+    cancel_all = CancelAll(
+        authority=trading.authority,
+        cancels=trading.cancels,
+        journal=kept,
+        recent=RecentPlacements(),
+        exchange=client,
+        reads=reads,
+        audit=watch.audit.trail,
+    )
     services = Services(
         market_data=market.market_data,
         streams=hub,
         policy=lambda: desk.policy,
         authority=trading.authority,
         accounts=trading.accounts,
+        account_events=AccountEvents(events, every_s=0.005),
         orders=trading.orders,
         cancels=trading.cancels,
+        cancel_all=cancel_all,
+        dead_man=DeadManSwitches(
+            store=DeadManStore(redis),
+            authority=trading.authority,
+            cancel_all=cancel_all,
+            audit=watch.audit.trail,
+            random_bytes=os.urandom,
+        ),
         placements=trading.placements,
+        resolving=ResolvePlacements(
+            journal=kept,
+            reads=reads,
+            exchange=client,
+            policy=lambda: desk.policy,
+            audit=watch.audit.trail,
+            now=market.clock,
+        ),
+        journal_quarantine=kept.quarantine,
         trading_switch=watch.switch.switch,
         rates=watch.rates.rates,
         audit=watch.audit.trail,
@@ -192,6 +255,7 @@ async def desk_of(
         metrics=metrics,
         clock=market.clock,
         journal=journal,
+        redis=redis,
         policy=granted,
         watch=watch,
     )
