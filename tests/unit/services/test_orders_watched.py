@@ -49,24 +49,16 @@ async def test_what_cannot_be_put_on_record_is_neither_sent_nor_recorded(
             await desk.orders.place(CALLER, command())
         assert "place" not in desk.exchange.asked
         assert await desk.journal.find(APP.id, "demo", "c-1") is None
-        assert desk.watch.limiter.claimed == set()
         desk.watch.audit.away = False
         assert (await desk.orders.place(CALLER, command())).state is S.ACCEPTED
 
 
-async def test_a_replayed_order_is_on_record_as_one_and_gives_its_claim_back(
-    valkey: ValkeyServer,
-) -> None:
+async def test_a_replayed_order_is_neither_signed_nor_counted_again(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
         placed = await desk.orders.place(CALLER, command())
         assert await desk.orders.place(CALLER, command()) == placed
-        assert desk.watch.audit.outcomes() == [
-            ("ORDER", "SENDING"), ("ORDER", "ACCEPTED"),
-            ("ORDER", "SENDING"), ("ORDER", "REPLAYED"),
-        ]  # fmt: skip
-        assert desk.watch.limiter.claimed == {placed.id}
-        assert [each.id for each in desk.watch.limiter.settled] == [placed.id]
-        assert desk.watch.audit.events[-1].detail["standing"] == placed.id
+        assert desk.watch.audit.outcomes() == [("ORDER", "SENDING"), ("ORDER", "ACCEPTED")]
+        assert len(desk.watch.limiter.asked) == 1
 
 
 async def test_what_refuses_an_order_that_was_placed_before_shows_it_and_counts_no_refusal(
@@ -100,14 +92,14 @@ async def test_an_order_given_up_while_it_is_sent_is_on_record_as_unknown(
         assert desk.watch.audit.outcomes() == [("ORDER", "SENDING"), ("ORDER", "UNKNOWN")]
 
 
-async def test_an_order_that_the_account_s_rate_refuses_gives_its_claim_back(
+async def test_an_order_that_the_account_s_rate_refuses_is_not_recorded(
     valkey: ValkeyServer,
 ) -> None:
     async with desk_of(valkey.url) as desk:
         desk.watch.rates.refusals["call demo"] = RateLimited("calls demo", 1)
         with pytest.raises(RateLimited):
             await desk.orders.place(CALLER, command())
-        assert desk.watch.limiter.claimed == set()
+        assert await desk.journal.find(APP.id, "demo", "c-1") is None
 
 
 async def test_an_order_beyond_a_limit_takes_nothing_of_the_account_s_calls(
@@ -148,7 +140,7 @@ async def test_a_switch_stops_an_order_before_it_takes_of_a_limit(valkey: Valkey
         desk.watch.switch.holding = Switch(Scope(), TradingState.CANCEL_ONLY, "a drill", "ops", 1)
         with pytest.raises(TradingHalted, match="a drill"):
             await desk.orders.place(CALLER, command())
-        assert (desk.watch.rates.taken, desk.watch.limiter.claimed) == ([], set())
+        assert desk.watch.rates.taken == desk.watch.limiter.asked == []
         assert desk.watch.audit.outcomes() == [("DENIED", "TRADING_HALTED")]
 
 
@@ -164,5 +156,4 @@ async def test_a_switch_that_is_set_while_an_order_is_made_ready_stops_it(
         with pytest.raises(TradingHalted, match="a drill"):
             await placing
         assert "place" not in desk.exchange.asked
-        assert desk.watch.limiter.claimed == set()
         assert desk.watch.audit.outcomes() == [("DENIED", "TRADING_HALTED")]
