@@ -227,8 +227,8 @@ def test_a_cancel_of_no_order_id_is_refused_here(
     assert exchange.requests("market/cancel-order", orderId=order_id) == before
 
 
-@pytest.mark.parametrize("outcome", ["drop-before", "drop-after", "html-502", "code-after"])
-def test_a_cancel_without_a_clear_answer_is_pending_and_is_sent_once(
+@pytest.mark.parametrize("outcome", ["drop-before", "html-502"])
+def test_a_cancel_without_a_clear_answer_is_pending_while_the_order_is_open_and_is_sent_once(
     exchange: Exchange, trader: Caller, outcome: str
 ) -> None:
     order_id = accepted(trader, f"cancel-{outcome}")["order"]["orderId"]
@@ -236,4 +236,16 @@ def test_a_cancel_without_a_clear_answer_is_pending_and_is_sent_once(
         pending = cancel(trader, order_id)
     assert (pending["__typename"], pending["orderId"]) == ("CancelPending", order_id)
     assert pending["resolveBy"]
+    assert len(exchange.requests("market/cancel-order", orderId=order_id)) == 1
+    assert cancel(trader, order_id)["__typename"] == "OrderCancelled"
+
+
+@pytest.mark.parametrize("outcome", ["drop-after", "code-after"])
+def test_a_cancel_whose_answer_is_lost_is_known_by_the_order_that_is_open_no_more(
+    exchange: Exchange, trader: Caller, outcome: str
+) -> None:
+    order_id = accepted(trader, f"cancel-{outcome}")["order"]["orderId"]
+    with exchange.fault("market/cancel-order", outcome=outcome):
+        cancelled = cancel(trader, order_id)
+    assert (cancelled["__typename"], cancelled["orderId"]) == ("OrderCancelled", order_id)
     assert len(exchange.requests("market/cancel-order", orderId=order_id)) == 1
