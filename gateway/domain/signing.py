@@ -71,6 +71,11 @@ class SignedText:
     header: tuple[str, str] = field(repr=False)
     key: KeyId
 
+    @property
+    def covered(self) -> str:
+        """What the signature covers: all of the text that stands before it."""
+        return self.text.rpartition("&signature=")[0]
+
 
 Sign = Callable[[SigningRequest], SignedText]
 """Signs one request of one account, with the account's key for the endpoint's purpose.

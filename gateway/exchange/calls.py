@@ -154,7 +154,7 @@ class Calls:
             endpoint=_name(path),
             signed_at=signed_at,
             window=self._window_ms,
-            digest=hashlib.sha256(signed.text.encode()).hexdigest(),
+            digest=hashlib.sha256(signed.covered.encode()).hexdigest(),
             request=self._post(path, signed, changes=True),
         )
 
