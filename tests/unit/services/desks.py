@@ -179,11 +179,10 @@ def trading_of(  # noqa: PLR0913 - each is a part of a replica
     return Trading(authority, accounts, gate, placements, orders, cancels)
 
 
-def journal_on(redis: Redis) -> OrderJournal:
+def journal_on(redis: Redis, retry_s: float = 0.5) -> OrderJournal:
     """A journal on a server that is durable."""
-    return OrderJournal(
-        redis, server=lambda: "run", durability=lambda: Durability(None, None, "run")
-    )
+    durability = Durability(None, None, "run")
+    return OrderJournal(redis, server=lambda: "run", durability=lambda: durability, retry_s=retry_s)
 
 
 @dataclass

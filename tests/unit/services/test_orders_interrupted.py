@@ -18,6 +18,7 @@ from gateway.services.audit import AuditTrail
 from gateway.services.loops import kept_up
 from gateway.services.order_limits import OrderLimiter
 from gateway.services.trading_switch import TradingSwitch
+from gateway.store.account_events import AccountEventStore
 from gateway.store.audit_stream import AuditStream
 from gateway.store.budgets import BudgetKey, Budgets
 from gateway.store.journal import OrderJournal
@@ -25,10 +26,10 @@ from gateway.store.redis import open_redis
 from gateway.store.switches import SwitchStore
 from tests.unit.services.audit_examples import DAY_MS, in_redis
 from tests.unit.services.audit_examples import Clock as WallClock
-from tests.unit.services.desks import CALLER, Trading, Watch, trading_of
+from tests.unit.services.desks import CALLER, Trading, Watch, journal_on, trading_of
 from tests.unit.services.examples import APP, BTC, StandInExchange, command, listing, order
-from tests.unit.services.governing import StandInRates
-from tests.unit.services.limiting import grant, usdt
+from tests.unit.services.governing import StandInBaselines, StandInRates, StandInRisk
+from tests.unit.services.limiting import OpenOrders, grant, usdt
 from tests.unit.services.test_market_data import desk_of as market_desk
 from tests.unit.services.turnstile import Held, Turnstile, turnstile
 from tests.valkey import ValkeyServer
@@ -45,12 +46,12 @@ GRANTED = Policy(
 )
 STEPS = {
     "the switches are read": (b"HGETALL", b"ngw:1:switch"),
-    "the budget is read": (b"GET", b"ngw:1:budget"),
-    "the budget is claimed": (b"EVAL", b"ngw:1:budget"),
+    "what stands is looked up": (b"journal.look",),
     "it is put on record": (b"ngw:1:audit", b"SENDING"),
-    "it is recorded": (b"\r\nbegin\r\n",),
+    "the budget is read": (b"GET", b"ngw:1:budget"),
+    "it is recorded": (b"journal.begin",),
     "its outcome is put on record": (b"ngw:1:audit", b"ACCEPTED"),
-    "its outcome is recorded": (b"\r\nfinish\r\n",),
+    "its outcome is recorded": (b"journal.change",),
 }
 each_step = pytest.mark.parametrize("marks", STEPS.values(), ids=STEPS.keys())
 either_way = pytest.mark.parametrize("held", Held, ids=lambda held: held.name.lower())
@@ -68,9 +69,7 @@ class Desk:
 
     async def recorded(self) -> None:
         """Wait until nothing waits in memory any more."""
-        await asyncio.gather(
-            self.journal.caught_up(), self.budgets.caught_up(), self.audit.caught_up()
-        )
+        await asyncio.gather(self.journal.caught_up(), self.audit.caught_up())
 
 
 @asynccontextmanager
@@ -86,7 +85,7 @@ async def desk_of(way: Turnstile, patience_s: float) -> AsyncIterator[Desk]:
                 max_connections=8,
             )
         )
-        journal, budgets = OrderJournal(redis, retry_s=0.02), Budgets(redis, retry_s=0.02)
+        journal, budgets = journal_on(redis, retry_s=0.02), Budgets(redis)
         audit = AuditTrail(
             stream=AuditStream(redis, retention_ms=DAY_MS * 365),
             file=None,
@@ -97,8 +96,8 @@ async def desk_of(way: Turnstile, patience_s: float) -> AsyncIterator[Desk]:
         limiter = OrderLimiter(
             market_data=market.market_data,
             budgets=budgets,
+            rereads=OpenOrders().rereads,
             now=market.clock,
-            open_orders=market.exchange.open_orders,
         )
         switch = TradingSwitch(
             store=SwitchStore(redis), policy=lambda: GRANTED, audit=audit, wall_ms=market.clock
@@ -108,18 +107,21 @@ async def desk_of(way: Turnstile, patience_s: float) -> AsyncIterator[Desk]:
             switch=SimpleNamespace(switch=switch),
             rates=StandInRates(),
             limiter=SimpleNamespace(limiter=limiter),
+            risk=StandInRisk(),
+            baselines=StandInBaselines(),
         )
         trading = trading_of(
             exchange=market.exchange.client,
             granted=lambda: GRANTED,
             market_data=market.market_data,
             journal=journal,
+            events=AccountEventStore(redis, 1000),
             clock=market.clock,
             metrics=Metrics(),
             watch=cast("Watch", watch),
             streams={},
         )
-        loops = {"audit": audit.run, "journal": journal.run, "budgets": budgets.run}
+        loops = {"audit": audit.run, "journal": journal.run}
         await stack.enter_async_context(kept_up(loops))
         desk = Desk(trading, market.exchange, journal, budgets, audit)
         await desk.recorded()
