@@ -177,13 +177,16 @@ class AccountJournal(JournalReader):
 
     async def watch(self, every_s: float, accounts: Callable[[], Iterable[str]]) -> None:
         """Look for losses every `every_s` seconds, for ever; `quarantines` says what was found."""
+        unwatched = False
         while True:
-            for account in accounts():
-                try:
+            try:
+                for account in accounts():
                     await self._guard.look(account)
-                except StoreUnavailable as away:
-                    _log.warning("journal.away", cause=away.cause)
-                    break
+                unwatched = False
+            except StoreUnavailable as away:
+                if not unwatched:
+                    _log.warning("journal.unwatched", cause=away.cause)
+                unwatched = True
             await asyncio.sleep(every_s)
 
     async def drop(self, placements: Sequence[Placement]) -> None:

@@ -1,0 +1,170 @@
+"""What the journal tells of an account as a whole: for its leader, and for its history."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.domain.placements import Baseline, Placement, PlacementState
+from gateway.domain.resolution import Verdict
+from gateway.store.account_events import AccountEventStore
+from gateway.store.journal import OrderJournal
+from tests.unit.store.examples import accepted, in_state, keys_of, placement
+from tests.unit.store.journals import begin, journal_of, lost
+from tests.valkey import ValkeyServer
+
+pytestmark = pytest.mark.anyio
+
+S = PlacementState
+FOR_GOOD = {
+    b"ngw:1:journal:{demo}:guard",
+    b"ngw:1:journal:{demo}:events",
+}
+
+
+def numbered(number: int) -> Placement:
+    made = placement(number, client_order_id=f"c-{number}")
+    return replace(made, created_at=1_000 + number, principal=f"app-{number % 2}")
+
+
+async def resolve(journal: OrderJournal, standing: Placement, *states: S) -> Placement:
+    for state in states:
+        order = accepted(standing, f"o-{standing.id}").order if state is S.ACCEPTED else None
+        verdict = Verdict(placement=standing, state=state, evidence="seen", order=order)
+        standing = await journal.resolve(verdict, leader=None)
+    return standing
+
+
+async def ended_at(journal: OrderJournal, number: int, at: int) -> Placement:
+    outcome = accepted(await begin(journal, numbered(number)), f"o-{number}")
+    return await journal.finish(replace(outcome, updated_at=at))
+
+
+async def test_what_has_no_outcome_is_told_in_the_order_in_which_it_was_made(
+    valkey: ValkeyServer,
+) -> None:
+    async with journal_of(valkey) as (journal, _):
+        in_doubt = await resolve(journal, await lost(journal, numbered(3)), S.IN_DOUBT)
+        unknown = await lost(journal, numbered(2))
+        sending = await begin(journal, numbered(1))
+        elsewhere = await begin(journal, placement(9, account="other"))
+        for number, state in enumerate((S.ACCEPTED, S.REJECTED, S.NOT_SENT)):
+            begun = await begin(journal, numbered(10 + number))
+            await journal.finish(in_state(begun, state))
+        await resolve(journal, await lost(journal, numbered(20)), S.NOT_PLACED)
+        assert await journal.unresolved("demo") == (sending, unknown, in_doubt)
+        assert await journal.unresolved("other") == (elsewhere,)
+        assert await journal.unresolved("none") == ()
+
+
+async def test_what_was_given_up_is_told_while_it_may_turn_up(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (journal, _):
+        given_up = [
+            await resolve(journal, await lost(journal, numbered(number)), S.NOT_PLACED)
+            for number in (1, 2)
+        ]
+        assert await journal.given_up("demo") == tuple(given_up)
+        await resolve(journal, given_up[0], S.ACCEPTED)
+        assert await journal.given_up("demo") == (given_up[1],)
+
+
+async def test_what_was_given_up_long_ago_is_not_watched_any_more(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey, late_watch_ms=0) as (journal, redis):
+        await resolve(journal, await lost(journal, numbered(1)), S.NOT_PLACED)
+        (seconds, micros), later = await redis.time(), (0, 0)
+        while later <= (seconds, micros + 2_000):
+            later = await redis.time()
+        await begin(journal, numbered(2))
+        await resolve(journal, await lost(journal, numbered(3)), S.IN_DOUBT)
+        assert await journal.given_up("demo") == ()
+
+
+async def test_what_was_accepted_lately_is_told(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (journal, _):
+        ended = [await ended_at(journal, number, 5_000 + number) for number in range(4)]
+        rejected = in_state(await begin(journal, numbered(9)), S.REJECTED)
+        await journal.finish(replace(rejected, updated_at=9_000))
+        assert await journal.accepted_since("demo", 5_002) == tuple(ended[2:])
+        assert await journal.accepted_since("demo", 5_004) == ()
+
+
+async def test_what_has_ended_is_told_the_longest_ago_first_a_lot_at_a_time(
+    valkey: ValkeyServer,
+) -> None:
+    async with journal_of(valkey) as (journal, _):
+        ended = [await ended_at(journal, number, 9_000 - number) for number in range(4)]
+        await begin(journal, numbered(8))
+        await resolve(journal, await lost(journal, numbered(9)), S.IN_DOUBT)
+        assert await journal.ended_before("demo", 9_000, 10) == tuple(ended[:0:-1])
+        assert await journal.ended_before("demo", 9_000, 2) == (ended[3], ended[2])
+
+
+async def test_a_corrupt_record_holds_up_none_behind_it(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (journal, redis):
+        ended = [await ended_at(journal, number, 5_000 + number) for number in range(3)]
+        standing = [await begin(journal, numbered(number)) for number in (3, 4)]
+        await redis.set("ngw:1:journal:{demo}:record:app-0:c-0", b"\xff")
+        await redis.delete("ngw:1:journal:{demo}:record:app-1:c-1")
+        await redis.set("ngw:1:journal:{demo}:record:app-1:c-3", b"{}")
+        assert await journal.ended_before("demo", 9_000, 1) == (ended[2],)
+        assert await journal.unresolved("demo") == (standing[1],)
+
+
+async def test_a_dropped_placement_leaves_nothing(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (journal, redis):
+        placed = await ended_at(journal, 1, 5_000)
+        given_up = await resolve(journal, await lost(journal, numbered(2)), S.NOT_PLACED)
+        await journal.drop([placed, given_up])
+        assert set(await keys_of(redis)) == FOR_GOOD
+        await begin(journal, numbered(1))
+
+
+async def test_dropping_one_placement_leaves_the_others(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (journal, _):
+        gone, stays = await ended_at(journal, 1, 5_000), await ended_at(journal, 3, 5_000)
+        await journal.drop([gone])
+        assert await journal.get(gone.id) is None
+        assert await journal.of_orders("demo", ["o-1", "o-3"]) == {"o-3": stays}
+        assert await journal.ended_before("demo", 9_000, 10) == (stays,)
+        page = await journal.page("app-1", "demo", first=10)
+        assert [placement for _, placement in page.entries] == [stays]
+
+
+async def test_each_transition_is_an_event_without_what_stood_before_the_order(
+    valkey: ValkeyServer,
+) -> None:
+    before = Baseline(
+        taken_at=1, stream_since=None, orders=(), fills=(), totals={"BTC": Decimal(1)}
+    )
+    async with journal_of(valkey) as (journal, redis):
+        first = await begin(journal, replace(numbered(1), baseline=before))
+        outcome = await journal.finish(accepted(first))
+        unknown = await lost(journal, replace(numbered(2), baseline=before))
+        settled = await resolve(journal, unknown, S.IN_DOUBT, S.NOT_PLACED, S.ACCEPTED)
+        assert await journal.get(first.id) == outcome
+        assert outcome.baseline == before
+        told = await AccountEventStore(redis, 100).read("demo", None, 100)
+    assert [event.sequence for event in told] == list(range(1, 8))
+    placements = [event.placement for event in told if event.placement is not None]
+    assert placements[:2] == [replace(each, baseline=None) for each in (first, outcome)]
+    assert [each.state for each in placements[2:]] == [
+        *(S.SENDING, S.UNKNOWN, S.IN_DOUBT, S.NOT_PLACED, S.ACCEPTED)
+    ]
+    assert placements[-1] == replace(settled, baseline=None)
+
+
+async def test_so_many_events_are_kept(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey, keep_events=10) as (journal, redis):
+        for number in range(300):
+            await begin(journal, numbered(number))
+        entries = await events(redis)
+    assert 10 <= len(entries) < 200
+    assert json.loads(entries[-1])["placement"]["id"] == numbered(299).id
+
+
+async def events(redis: Redis) -> Sequence[bytes]:
+    found = await redis.xrange("ngw:1:journal:{demo}:events")
+    return [entry[b"event"] for _, entry in found]

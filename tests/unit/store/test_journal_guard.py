@@ -1,0 +1,182 @@
+"""What the journal lost, and who notices."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from gateway.domain.errors import NotRecorded
+from gateway.domain.order_errors import Quarantined
+from gateway.domain.placements import Placement
+from gateway.store.durability import Durability
+from gateway.store.journal import OrderJournal
+from tests.unit.services.examples import until
+from tests.unit.store.examples import accepted, keys_of, open_patient, placement
+from tests.unit.store.journals import LEASE_MS, SERVER, begin, journal_of, journal_on
+from tests.valkey import ValkeyServer
+
+pytestmark = pytest.mark.anyio
+
+OTHER = "1" * 40
+GUARD = "ngw:1:journal:{demo}:guard"
+
+
+def numbered(number: int) -> Placement:
+    return placement(number, client_order_id=f"c-{number}")
+
+
+async def refused(journal: OrderJournal, number: int = 99) -> str:
+    """Why the account is quarantined, told the same by all who can tell."""
+    wanted = numbered(number)
+    with pytest.raises(Quarantined) as refusal:
+        await journal.begin(wanted, lease_ms=LEASE_MS)
+    look = await journal.look(wanted.principal, wanted.command)
+    assert str(look.obstacle) == str(refusal.value)
+    assert not look.obstacle_sending
+    assert await journal.quarantine("demo") == refusal.value.reason
+    assert journal.quarantines == {"demo": refusal.value.reason}
+    assert not await journal.writable("demo")
+    return refusal.value.reason
+
+
+async def test_another_server_shuts_the_account_until_somebody_reopens_it(
+    valkey: ValkeyServer,
+) -> None:
+    async with journal_of(valkey) as (before, _), journal_of(valkey, server=OTHER) as (after, _):
+        standing = await begin(before, numbered(1))
+        assert "another Redis server" in await refused(after)
+        assert await after.begin(replace(standing, id=numbered(2).id), lease_ms=1) == standing
+        assert (await after.finish(accepted(standing))).id == standing.id
+        await after.reopen("demo", "compared")
+        assert after.quarantines == {}
+        assert await after.quarantine("demo") is None
+        await begin(after, numbered(3))
+        assert "another Redis server" in await refused(before)
+
+
+async def test_an_account_that_was_never_seen_is_open(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (journal, redis):
+        assert await journal.quarantine("demo") is None
+        assert await journal.writable("demo")
+        await begin(journal, numbered(1))
+        assert await redis.hget(GUARD, "server") == SERVER.encode()
+
+
+async def test_a_data_set_without_records_that_were_acknowledged_shuts_the_account_for_all(
+    valkey: ValkeyServer,
+) -> None:
+    async with journal_of(valkey) as (journal, redis), journal_of(valkey) as (another, _):
+        await begin(journal, numbered(1))
+        older = {key: await redis.dump(key) for key in await keys_of(redis)}
+        await begin(journal, numbered(2))
+        await restore(redis, older)
+        await begin(another, numbered(3))  # makes the count what it was, or so it seems
+        await restore(redis, older)
+        assert "older copy" in await refused(journal)
+        assert "older copy" in await refused(another)
+        await another.reopen("demo", "compared")
+        await begin(journal, numbered(4))
+        await begin(another, numbered(5))
+
+
+async def restore(redis: Redis, keys: dict[bytes, bytes | None]) -> None:
+    await redis.flushall()
+    for key, value in keys.items():
+        assert value is not None
+        await redis.restore(key, 0, value)
+
+
+async def test_an_emptied_redis_shuts_the_accounts_that_had_records(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (journal, redis):
+        await begin(journal, numbered(1))
+        await redis.flushall()
+        assert "older copy" in await refused(journal)
+        await begin(journal, placement(1, account="other"))
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+async def test_a_lost_generation_is_noticed_however_much_was_begun_since(
+    valkey: ValkeyServer, *, reopened: bool
+) -> None:
+    async with journal_of(valkey) as (journal, redis), journal_of(valkey) as (another, _):
+        await journal.reopen("demo", "first")
+        await begin(journal, numbered(1))
+        await redis.flushall()
+        for number in (2, 3, 4):
+            await begin(another, numbered(number))
+        assert "older copy" in await refused(journal)
+        if reopened:
+            await another.reopen("demo", "compared")
+            await begin(journal, numbered(5))
+
+
+async def test_where_volatility_is_accepted_nothing_is_shut(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (before, redis):
+        await begin(before, numbered(1))
+        async with journal_of(valkey, server=OTHER, volatile=True) as (journal, _):
+            await begin(journal, numbered(2))
+            await redis.flushall()
+            await begin(journal, numbered(3))
+            assert await journal.quarantine("demo") is None
+
+
+async def test_an_intent_that_another_server_may_have_taken_is_not_sent(
+    own_valkey: ValkeyServer,
+) -> None:
+    known = [SERVER]
+    sound = Durability(problem=None, wait=None, run_id=SERVER)
+    async with open_patient(own_valkey.url) as redis:
+        journal = OrderJournal(redis, server=lambda: known[-1], durability=lambda: sound)
+        await redis.ping()
+        own_valkey.pause()
+        beginning = asyncio.create_task(journal.begin(numbered(1), lease_ms=LEASE_MS))
+        await asyncio.sleep(0.05)
+        known.append(OTHER)
+        own_valkey.resume()
+        with pytest.raises(NotRecorded):
+            await beginning
+        assert journal.pending() == 1
+        assert await redis.exists("ngw:1:journal:{demo}:record:demo-app:c-1")
+
+
+async def test_before_the_server_is_known_nothing_is_recorded(valkey: ValkeyServer) -> None:
+    sound = Durability(problem=None, wait=None, run_id=SERVER)
+    async with open_patient(valkey.url) as redis:
+        journal = OrderJournal(redis, server=lambda: None, durability=lambda: sound)
+        with pytest.raises(NotRecorded):
+            await journal.begin(numbered(1), lease_ms=LEASE_MS)
+        assert await keys_of(redis) == []
+
+
+async def test_a_watched_journal_tells_of_a_loss_once_and_of_its_end(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (before, redis):
+        await begin(before, numbered(1))
+        journal = journal_on(redis, server=OTHER)
+        assert journal.problem is None
+        with capture_logs() as logs:
+            watching = asyncio.create_task(journal.watch(0.01, lambda: ("demo", "second")))
+            await until(lambda: bool(journal.quarantines))
+            assert "demo is quarantined: " in str(journal.problem)
+            await before.reopen("demo", "compared")
+            await redis.hset(GUARD, "server", OTHER)
+            await until(lambda: not journal.quarantines)
+            watching.cancel()
+    told = [(entry["event"], entry["log_level"]) for entry in logs]
+    assert told == [("journal.quarantined", "error"), ("journal.reopened", "warning")]
+
+
+async def test_a_watch_goes_on_when_redis_is_back(own_valkey: ValkeyServer) -> None:
+    async with journal_of(own_valkey) as (before, redis):
+        await begin(before, numbered(1))
+        journal = journal_on(redis, server=OTHER)
+        await asyncio.to_thread(own_valkey.stop)
+        with capture_logs() as logs:
+            watching = asyncio.create_task(journal.watch(0.01, lambda: ("demo",)))
+            await until(lambda: bool(logs))
+            await asyncio.to_thread(own_valkey.start)
+            await until(lambda: bool(journal.quarantines))
+            watching.cancel()
+    told = [(entry["event"], entry["log_level"]) for entry in logs]
+    assert told == [("journal.unwatched", "warning"), ("journal.quarantined", "error")]
