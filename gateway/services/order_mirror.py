@@ -24,10 +24,11 @@ class OrderMirror:
     `forgotten_until`: of orders placed until then (ms) an end may have been told that is not kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ended_kept: int = _ENDED_KEPT) -> None:
+        self._ended_kept = ended_kept
         self._open: dict[str, Order] = {}
         self._ended: OrderedDict[str, tuple[int, Order]] = OrderedDict()
-        self._unnamed: deque[Order] = deque(maxlen=_ENDED_KEPT)
+        self._unnamed: deque[Order] = deque(maxlen=ended_kept)
         self._counter = 0
         self.forgotten_until = 0
         self._seen: dict[str, int] = {}
@@ -120,14 +121,14 @@ class OrderMirror:
         self._open.pop(order_id, None)
         self._seen.pop(order_id, None)
         self._ended[order_id] = (self._counter, order)
-        while len(self._ended) > _ENDED_KEPT:
+        while len(self._ended) > self._ended_kept:
             _, (_, forgotten) = self._ended.popitem(last=False)
             self.forgotten_until = max(self.forgotten_until, forgotten.time)
 
     def _remember_unnamed(self, order: Order) -> None:
         if not order.status.terminal:
             return
-        if len(self._unnamed) == _ENDED_KEPT:
+        if len(self._unnamed) == self._ended_kept:
             self.forgotten_until = max(self.forgotten_until, self._unnamed[0].time)
         self._unnamed.append(order)
 

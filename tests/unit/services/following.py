@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.account import Balance
 from gateway.domain.errors import GatewayError
 from gateway.domain.orders import Order
-from gateway.domain.streams import Gap
+from gateway.services.account_followers import AccountNews
 from gateway.services.account_stream import AccountStream, AccountTiming
 from tests.unit.services.desks import Watch, reads_of
 from tests.unit.services.examples import Clock, StandInExchange, StandInFeed, turns, until
@@ -73,18 +73,16 @@ async def desk_of(
 class Listener:
     """Reads a stream in a task of its own."""
 
-    def __init__(self, events: AsyncIterator[Order | Gap] | AsyncIterator[Balance | Gap]) -> None:
-        self.heard: list[Order | Balance | Gap] = []
+    def __init__(self, events: AsyncIterator[AccountNews]) -> None:
+        self.heard: list[AccountNews] = []
         self.task = asyncio.create_task(self._listen(events))
 
-    async def _listen(
-        self, stream: AsyncIterator[Order | Gap] | AsyncIterator[Balance | Gap]
-    ) -> None:
+    async def _listen(self, stream: AsyncIterator[AccountNews]) -> None:
         async with aclosing(stream) as events:  # type: ignore[type-var]
             async for event in events:
                 self.heard.append(event)
 
-    async def has(self, *events: Order | Balance | Gap) -> None:
+    async def has(self, *events: AccountNews) -> None:
         await until(lambda: len(self.heard) >= len(events) or self.task.done())
         assert self.heard == list(events)
 

@@ -129,6 +129,32 @@ IDS = ("o1", "o2", "o3")
 SIZE = 3
 
 
+def test_the_ends_that_frames_told_are_known_by_when_the_order_was_placed() -> None:
+    mirror = OrderMirror()
+    unnamed = replace(order(None, filled=10, status=FILLED), time=1_002)
+    mirror.apply(order("open"))
+    mirror.apply(order("old", filled=10, status=FILLED))
+    mirror.apply(replace(order("new", status=CANCELLED), time=1_001))
+    mirror.apply(unnamed)
+    mirror.apply(order(None))
+    mirror.reconcile([], mirror.mark())
+    assert mirror.ended_orders(1_001) == (
+        replace(order("new", status=CANCELLED), time=1_001),
+        unnamed,
+    )
+    assert order("open", status=S.CLOSED_UNKNOWN) not in mirror.ended_orders(0)
+
+
+@pytest.mark.parametrize("order_id", ["named", None])
+def test_until_when_ends_are_forgotten_is_told(order_id: str | None) -> None:
+    mirror = OrderMirror(ended_kept=2)
+    for number in range(4):
+        name = order_id and f"{order_id}{number}"
+        mirror.apply(replace(order(name, filled=10, status=FILLED), time=1_000 + number))
+    assert mirror.forgotten_until == 1_001
+    assert [each.time for each in mirror.ended_orders(0)] == [1_002, 1_003]
+
+
 class MirrorModel(RuleBasedStateMachine):
     """The exchange's orders fill and end; frames are lost while the stream is cut."""
 
