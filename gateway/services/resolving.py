@@ -10,7 +10,7 @@ import structlog
 from gateway.access.policy import Action, Policy
 from gateway.access.principal import Caller
 from gateway.domain.audit import AuditEvent, AuditKind
-from gateway.domain.errors import BadUserInput, Forbidden, NotLookedUp, UnknownAccount
+from gateway.domain.errors import BadUserInput, Forbidden, UnknownAccount
 from gateway.domain.orders import Order, OrderStatus
 from gateway.domain.placements import Placement, PlacementState
 from gateway.domain.resolution import Verdict
@@ -20,7 +20,6 @@ from gateway.services.order_audit import deny
 from gateway.services.signed_reads import SignedReads
 from gateway.services.trading_switch import check_reason
 from gateway.store.journal import Claimed, Moved, OrderJournal
-from gateway.store.redis import StoreUnavailable
 
 T = TypeVar("T")
 
@@ -215,8 +214,6 @@ class ResolvePlacements:
         except BadUserInput as refused:
             outcome = refused.code
             raise
-        except StoreUnavailable as away:
-            raise NotLookedUp from away
         finally:
             self._audit.note(replace(event, outcome=outcome))
         return done
