@@ -42,6 +42,7 @@ async def desk_of(
     linger_s: float = 60,
     settle_s: float = 0.01,
     start_within_s: float = 10,
+    fills_every_s: float = 0.01,
     reread_pauses: tuple[float, ...] = (0.0, 0.5, 0.01),
 ) -> AsyncIterator[Desk]:
     feed, exchange, clock = StandInFeed(), StandInExchange(), Clock()
@@ -54,7 +55,7 @@ async def desk_of(
         timing=AccountTiming(
             linger_s=linger_s,
             settle_s=settle_s,
-            fills_every_s=0.01,
+            fills_every_s=fills_every_s,
             start_within_s=start_within_s,
             reread_pauses=reread_pauses,
         ),
