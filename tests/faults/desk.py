@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.functional.service import AUDIT, MARKET, OPERATE, READ, TRADE, Member
 
-WINDOW_MS, GUARD_MS = 1_000, 1_000
+WINDOW_MS, GUARD_MS = 1_000, 2_000
 """How long an order may be executed after it was signed, and how long after that it may yet be."""
 
 SETTINGS: Mapping[str, str] = {

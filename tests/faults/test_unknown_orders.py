@@ -11,6 +11,7 @@ import pytest
 from gateway.cli.operations import operation
 from tests.faults.desk import GUARD_MS, WINDOW_MS
 from tests.faults.evidence import Row
+from tests.faults.grid import LATE_MS
 from tests.faults.journal_wire import BEGIN, Moment, Write
 from tests.faults.world import RECORDS, Setting, World
 from tests.functional.callers import Json
@@ -59,7 +60,7 @@ def wire(world: World) -> list[Json]:
 
 
 @pytest.mark.timeout(90)
-def test_a_sender_that_stood_still_after_its_record_is_refused_once_another_has_taken_over(
+def test_a_sender_that_stood_still_is_refused_once_another_has_taken_over(
     open_world: OpenWorld,
 ) -> None:
     # It is so patient that it still sends when it wakes up.
@@ -97,6 +98,40 @@ def test_an_order_executed_after_its_guard_is_found_and_told_as_late(open_world:
     assert [line["level"] for line in told if line["event"] == "order.late"] == ["critical"]
     report = world.judge(world.evidence())
     assert (report.late, report.violations) == (1, ())
+
+
+@pytest.mark.timeout(90)
+def test_an_order_executed_within_its_guard_is_never_called_not_placed(
+    open_world: OpenWorld,
+) -> None:
+    world = open_world()
+    with world.exchange.fault("market/limit-buy", outcome="execute-late", lateMs=LATE_MS, count=1):
+        assert place(world, "late")["__typename"] == "OrderPending"
+        assert world.settled()
+    report = world.judge(world.evidence())
+    assert (report.states, report.late, report.violations) == ({"ACCEPTED": 1}, 0, ())
+
+
+@pytest.mark.timeout(90)
+def test_an_order_without_an_answer_is_sent_once_however_often_it_is_asked_for(
+    open_world: OpenWorld,
+) -> None:
+    world = open_world()
+    with world.exchange.fault("market/limit-buy", outcome="drop-before", count=1):
+        answers = [place(world, "asked-for", replica) for replica in (0, 1, 0, 1)]
+        assert {answer["__typename"] for answer in answers} == {"OrderPending"}
+        assert world.settled()
+    assert place(world, "asked-for", 1)["__typename"] == "OrderRejected"
+    report = world.judge(world.evidence())
+    assert (report.states, report.requests, report.violations) == ({"NOT_PLACED": 1}, 1, ())
+
+
+def test_no_order_goes_out_before_its_record_is_acknowledged(open_world: OpenWorld) -> None:
+    world = open_world()
+    for number in range(3):
+        place(world, f"order-{number}", number % 2)
+        assert len(wire(world)) == number + 1
+    assert world.log.ahead == []
 
 
 @pytest.mark.timeout(90)
