@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway.domain.account import Balance
-from gateway.domain.errors import ExchangeFailure, SourceUnavailable
+from gateway.domain.errors import ExchangeFailure, Refused, SourceUnavailable
 from gateway.domain.market import Market, OrderSide
 from gateway.domain.orders import Order
 from gateway.domain.placements import Baseline, OpenOrder
@@ -61,7 +61,7 @@ class Baselines:
         """The account, with the baseline of an order of this market and side.
 
         `fresh_fills`: they are all that tells what becomes of it, so none may be missing. Raises
-        `SourceUnavailable` when the account cannot be read, what `market` raises, and
+        `SourceUnavailable` when the account cannot be read, what `market` raises, `Refused`,
         `UnknownAccount`, `KeyUnavailable` and `RateLimited`.
         """
         market = await self._market(symbol)
@@ -70,6 +70,8 @@ class Baselines:
             try:
                 taken = await self._followed(stream, fresh_fills=fresh_fills)
                 return (taken or await self._read(account)).view(market, side)
+            except Refused:
+                raise  # it says what is wrong with the account, or its key
             except ExchangeFailure as away:
                 raise SourceUnavailable(f"account {account}") from away
 
