@@ -45,13 +45,14 @@ def running_service(
     accounts: Sequence[Account] = (DEMO, VAULT),
     people: Sequence[Member] = PEOPLE,
     settings: Mapping[str, str] | None = None,
+    ready: Sequence[str] = ("ready",),
 ) -> Iterator[Service]:
     """Run a gateway with an exchange and a Valkey of its own; no secret shows in its log."""
     with _running_valkey() as valkey, closing(Exchange(config)) as exchange:
         folder = folders.mktemp("gateway")
         made = Service(folder, exchange, valkey, dict(settings or {}), accounts, people)
         with closing(made) as service:
-            service.start()
+            service.start(ready)
             yield service
         check_log(made)
 

@@ -116,8 +116,8 @@ class Service:
         other.http = httpx.Client(base_url=base_url, trust_env=False, timeout=30)
         return other
 
-    def start(self) -> None:
-        """Start it, and wait until it says that it is ready."""
+    def start(self, ready: Sequence[str] = ("ready",)) -> None:
+        """Start it, and wait until it says that it is `ready`."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gateway.cli", "serve"],
@@ -128,8 +128,8 @@ class Service:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing of Python's
             )
         process = self._process
-        eventually(lambda: self.readiness() == "ready" or process.poll() is not None)
-        assert self.readiness() == "ready", self.log.read_text()
+        eventually(lambda: self.readiness() in ready or process.poll() is not None)
+        assert self.readiness() in ready, self.log.read_text()
 
     def try_start(self, settings: dict[str, str]) -> tuple[int, str]:
         """Start another one with changed settings that cannot start: exit code and output."""
