@@ -74,6 +74,9 @@ class StandInSwitch:
     async def check_cancel(self, _principal_id: str, _account: str) -> None:
         self._check("HALTED")
 
+    async def check_own_cancel(self, _principal_id: str, _account: str) -> None:
+        self._check("HALTED")
+
     async def switches(self, _principal_id: str) -> tuple[Switch, ...]:
         return ()
 
