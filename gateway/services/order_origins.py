@@ -1,10 +1,11 @@
 """Who placed the orders of an account: this gateway, somebody else, or nobody can tell yet."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gateway.domain.account_events import Origin
+from gateway.domain.durations import DAY_MS
 from gateway.domain.leadership import Leadership
 from gateway.domain.orders import Order
 from gateway.domain.placements import Placement, PlacementState
@@ -57,11 +58,15 @@ class OrderOrigins:
         """The intents are read first: what is none of them by now has its order on record."""
         if not orders:
             return []
-        case = await self._intents()
-        own = await self._own(orders)
+        if (now := self._exchange_now()) is None:
+            return [_UNSETTLED for _ in orders]
+        intents = await self._intents(now)
         ids = [each.order_id for each in orders if each.order_id is not None]
+        placed = await self._journal.of_orders(self._account, ids)
+        accepted = await self._accepted(now, orders, placed)
+        own = [placed.get(each.order_id or "") or _placement_of(each, accepted) for each in orders]
         claimed = await self._journal.claimed_orders(self._account, ids)
-        foreign = unexplained(case, tuple(orders)) if case is not None else ()
+        foreign = unexplained(replace(intents, accepted=accepted), tuple(orders))
         found = []
         for order, placement in zip(orders, own, strict=True):
             origin = _UNSETTLED
@@ -73,11 +78,9 @@ class OrderOrigins:
             found.append(origin)
         return found
 
-    async def _intents(self) -> Case | None:
+    async def _intents(self, now: int) -> Case:
         unresolved = await self._journal.unresolved(self._account)
         given_up = await self._journal.given_up(self._account)
-        if (now := self._exchange_now()) is None:
-            return None
         sending = [each for each in unresolved if each.state is PlacementState.SENDING]
         return Case(
             now=now,
@@ -86,15 +89,15 @@ class OrderOrigins:
             given_up=tuple(given_up),
         )
 
-    async def _own(self, orders: Sequence[Order]) -> list[Placement | None]:
-        """By its id; or, where the exchange shows none or another one, by terms and time."""
-        ids = [each.order_id for each in orders if each.order_id is not None]
-        placed = await self._journal.of_orders(self._account, ids)
-        if all(each.order_id in placed for each in orders):
-            return [placed.get(each.order_id or "") for each in orders]
-        since = min(each.time for each in orders) - _BEFORE_MS
-        accepted = await self._journal.accepted_since(self._account, since)
-        return [placed.get(each.order_id or "") or _placement_of(each, accepted) for each in orders]
+    async def _accepted(
+        self, now: int, orders: Sequence[Order], placed: Mapping[str, Placement]
+    ) -> tuple[Placement, ...]:
+        """Among these are those that the exchange shows without an id, or by another one."""
+        unknown = [each.time for each in orders if each.order_id not in placed]
+        if not unknown:
+            return ()
+        since = max(min(unknown), now - DAY_MS) - _BEFORE_MS
+        return await self._journal.accepted_since(self._account, since)
 
     async def _claim(self, order: Order) -> bool:
         if order.order_id is None:
