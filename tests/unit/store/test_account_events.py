@@ -97,12 +97,13 @@ async def test_accounts_are_counted_apart(store: AccountEventStore, redis: Redis
     assert await store.bounds("nobody's") == (1, 0)
 
 
-async def test_a_leader_that_another_has_followed_appends_nothing(
-    store: AccountEventStore, redis: Redis
+@pytest.mark.parametrize("successor", ["one", "two"], ids=["same-owner", "other-owner"])
+async def test_a_leadership_that_another_has_followed_appends_nothing(
+    store: AccountEventStore, redis: Redis, successor: str
 ) -> None:
     old = await led(redis)
     await redis.hset(leader_key("demo"), "until", "1")
-    await led(redis, "two")
+    await led(redis, successor)
     with pytest.raises(Fenced, match="leads demo"):
         await store.append(old, gaps(1, 2))
     assert await store.bounds("demo") == (1, 0)
