@@ -24,6 +24,7 @@ _AT_ONCE = 4
 _ROUNDS = 5
 _PAUSE_S = 0.2
 
+Until = Callable[[], Awaitable[int | None]]
 _Outcome = Cancelled | CancelUnknown | GatewayError
 _GONE = (OrderFilled, OrderClosedUnknown, OrderNotFound)
 
@@ -47,20 +48,6 @@ class CancelledAll:
     def nothing_left(self) -> bool:
         """True when none of the orders is open, and none can come."""
         return not (self.failed or self.pending or self.unresolved)
-
-
-@dataclass(frozen=True, slots=True)
-class _Whose:
-    """Which orders are meant: all, or those of a principal, placed until `until` (ms) if given."""
-
-    principal: str | None
-    until: int | None = None
-
-    def means(self, placement: Placement) -> bool:
-        """Whether the order of a placement is one of them."""
-        if self.principal not in (None, placement.principal):
-            return False
-        return self.until is None or placement.created_at <= self.until
 
 
 class CancelAll:
@@ -109,27 +96,29 @@ class CancelAll:
         self._require(caller, Action.ORDERS_CANCEL, account)
         if not own:
             self._require(caller, Action.ORDERS_READ_ALL, account)
-        whose = _Whose(None if everybody else principal or caller.id)
         sweep = _Sweep(
-            whose,
+            None if everybody else principal or caller.id,
             lambda: self._reads.read(account, self._exchange.open_orders, caller),
             lambda order_id: self._cancels.cancel(caller, account, order_id),
         )
         return await self._run(account, sweep)
 
     async def cancel_for(
-        self, principal_id: str, account: str, *, until: int | None, rule: str, trace_id: str
+        self, principal_id: str, account: str, *, until: Until, rule: str, trace_id: str
     ) -> CancelledAll:
         """Cancel the open orders of a principal that does not ask for it now, by `rule`.
 
-        Those placed until `until` (ms), or all. Raises as `cancel` does.
+        Those placed until the time (ms) that `until` gives, or all where it gives None. It is asked
+        after each reading of the orders: so what is placed once it has changed is spared. Raises as
+        `cancel` does, and what `until` raises.
         """
         sweep = _Sweep(
-            _Whose(principal_id, until),
+            principal_id,
             lambda: self._reads.read(account, self._exchange.open_orders),
             lambda order_id: self._cancels.cancel_for(
                 principal_id, account, order_id, rule=rule, trace_id=trace_id
             ),
+            until,
         )
         return await self._run(account, sweep)
 
@@ -143,25 +132,28 @@ class CancelAll:
     async def _run(self, account: str, sweep: "_Sweep") -> CancelledAll:
         for _ in range(_ROUNDS):
             # Before the orders are read: what has an outcome by then, the reading shows.
-            sweep.unresolved = await self._unresolved(account, sweep)
-            await sweep.cancel_all(await self._meant(account, sweep))
+            standing = await self._unresolved(account, sweep)
+            orders = await sweep.read()
+            until = await sweep.until()
+            sweep.unresolved = tuple(each.id for each in standing if sweep.means(each, until))
+            await sweep.cancel_all(await self._meant(account, sweep, orders, until))
             if sweep.over:
                 break
             await asyncio.sleep(_PAUSE_S)
         return sweep.result()
 
-    async def _unresolved(self, account: str, sweep: "_Sweep") -> tuple[str, ...]:
+    async def _unresolved(self, account: str, sweep: "_Sweep") -> tuple[Placement, ...]:
         try:
-            standing = await self._journal.unresolved(account)
+            return await self._journal.unresolved(account)
         except NotLookedUp as away:
             sweep.unseen = away
             return ()
-        return tuple(each.id for each in standing if sweep.whose.means(each))
 
-    async def _meant(self, account: str, sweep: "_Sweep") -> tuple[str, ...]:
-        orders = await sweep.read()
+    async def _meant(
+        self, account: str, sweep: "_Sweep", orders: tuple[Order, ...], until: int | None
+    ) -> tuple[str, ...]:
         ids = [order.order_id for order in orders if order.order_id is not None]
-        if sweep.whose.principal is None:
+        if sweep.principal is None:
             return tuple(ids)
         found = {each: self._recent.find(account, each) for each in ids}
         placed = {each: placement for each, placement in found.items() if placement is not None}
@@ -170,23 +162,35 @@ class CancelAll:
             placed |= await self._journal.of_orders(account, unknown)
         except NotLookedUp as away:
             sweep.unseen = away
-        return tuple(each for each in ids if each in placed and sweep.whose.means(placed[each]))
+        return tuple(each for each in ids if each in placed and sweep.means(placed[each], until))
+
+
+async def _whenever() -> None:
+    """Every order is meant, whenever it was placed."""
 
 
 @dataclass(slots=True)
 class _Sweep:
     """One run: whose orders, how they are read and cancelled, and the newest outcome of each.
 
-    `unseen`: why there may be others that are meant. `over`: another round is of no use.
+    `principal`: None for everybody's. `unseen`: why there may be others that are meant. `over`:
+    another round is of no use.
     """
 
-    whose: _Whose
+    principal: str | None
     read: Callable[[], Awaitable[tuple[Order, ...]]]
     cancel: Callable[[str], Awaitable[Cancelled | CancelUnknown]]
+    until: Until = _whenever
     outcomes: dict[str, _Outcome] = field(default_factory=dict)
     unresolved: tuple[str, ...] = ()
     unseen: GatewayError | None = None
     over: bool = False
+
+    def means(self, placement: Placement, until: int | None) -> bool:
+        """Whether the order of a placement is one of those that are meant."""
+        if self.principal not in (None, placement.principal):
+            return False
+        return until is None or placement.created_at <= until
 
     async def cancel_all(self, orders: tuple[str, ...]) -> None:
         """Cancel them, a few at once; what is not among them any more is not open."""

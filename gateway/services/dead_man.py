@@ -98,26 +98,26 @@ class DeadManSwitches:
     async def fire(self, leadership: Leadership) -> None:
         """Carry out what lapses on the account, until cancelled."""
         account = leadership.account
-        running: dict[Lapse, asyncio.Task[None]] = {}
+        running: dict[str, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as tasks:
             while True:
-                lapses = await self._lapsed(account)
-                for lapse in lapses - running.keys():
-                    for former in [each for each in running if each.principal == lapse.principal]:
-                        running.pop(former).cancel()
-                    running[lapse] = tasks.create_task(self._carry_out(account, lapse))
+                for lapse in await self._lapsed(account):
+                    before = running.get(lapse.principal)
+                    if before is None or before.done():
+                        carrying_out = self._carry_out(account, lapse)
+                        running[lapse.principal] = tasks.create_task(carrying_out)
                 await asyncio.sleep(_EVERY_S)
 
-    async def _lapsed(self, account: str) -> frozenset[Lapse]:
+    async def _lapsed(self, account: str) -> tuple[Lapse, ...]:
         """What is to be carried out; nothing new while Redis cannot be asked."""
         try:
-            return frozenset(await self._store.lapsed(account))
+            return await self._store.lapsed(account)
         except StoreUnavailable as away:
             _log.warning("dead_man.away", account=account, cause=away.cause)
-            return frozenset()
+            return ()
 
     async def _carry_out(self, account: str, lapse: Lapse) -> None:
-        """Cancel until nothing is left and the lapse is forgotten."""
+        """Cancel until nothing is left, and forget the lapse unless it is another one by then."""
         trace_id = self._random_bytes(16).hex()
         if self._told.get((account, lapse.principal)) != lapse.lapsed_at:
             self._told[account, lapse.principal] = lapse.lapsed_at
@@ -142,15 +142,27 @@ class DeadManSwitches:
     async def _cancel(self, account: str, lapse: Lapse, trace_id: str) -> CancelledAll | None:
         """Cancel once, and say what is left; None when that cannot be told."""
         rule = f"{RULE} of {lapse.principal}"
+
+        async def until() -> int | None:
+            return await self._back_at(account, lapse.principal)
+
         try:
             return await self._cancel_all.cancel_for(
-                lapse.principal, account, until=lapse.back_at, rule=rule, trace_id=trace_id
+                lapse.principal, account, until=until, rule=rule, trace_id=trace_id
             )
         except GatewayError as failure:
             _log.warning(
                 "dead_man.failing", account=account, principal=lapse.principal, problem=str(failure)
             )
             return None
+
+    async def _back_at(self, account: str, principal: str) -> int | None:
+        """When the principal was heard of again; 0 where its lapse is carried out already."""
+        try:
+            lapses = await self._store.lapsed(account)
+        except StoreUnavailable as away:
+            raise DeadManUnavailable from away
+        return next((each.back_at for each in lapses if each.principal == principal), 0)
 
     def _tell(self, account: str, lapse: Lapse, trace_id: str, outcome: str) -> None:
         log = _log.error if outcome == TradingHalted.code else _log.warning

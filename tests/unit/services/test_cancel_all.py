@@ -14,13 +14,24 @@ from gateway.domain.errors import (
 )
 from gateway.domain.switches import Scope, Switch
 from gateway.services.cancel_all import CancelledAll
-from tests.unit.services.cancelling import BOSS, CALLER, NOT_OPEN, OTHER, desk_of
+from tests.unit.services.cancelling import BOSS, CALLER, NOT_OPEN, OTHER, Desk, desk_of
 from tests.unit.services.examples import until
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
 UNCLEAR = Unclear("cancel-order", "timeout")
+
+
+async def cancel_for(desk: Desk, until_then: int | None) -> CancelledAll:
+    """Cancel what the silent app placed until then."""
+
+    async def then() -> int | None:
+        return until_then
+
+    return await desk.cancel_all.cancel_for(
+        CALLER.id, "demo", until=then, rule="r", trace_id="d" * 32
+    )
 
 
 async def test_an_app_cancels_all_orders_of_its_own_and_no_others(valkey: ValkeyServer) -> None:
@@ -187,8 +198,7 @@ async def test_for_a_silent_principal_only_what_it_placed_until_then_is_cancelle
         desk.clock.now += 1_000
         await desk.placed_by(CALLER, "after")
         on_its_way = await desk.sending_by(CALLER)
-        terms = {"rule": "r", "trace_id": "d" * 32}
-        found = await desk.cancel_all.cancel_for(CALLER.id, "demo", until=until_then, **terms)
+        found = await cancel_for(desk, until_then)
         assert found == CancelledAll(cancelled=("before",))
-        found = await desk.cancel_all.cancel_for(CALLER.id, "demo", until=None, **terms)
+        found = await cancel_for(desk, None)
         assert (found.cancelled, found.unresolved) == (("after",), (on_its_way.id,))
