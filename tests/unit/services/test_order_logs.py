@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 ACCEPTED = order("placed")
 POOR = Refused("e", "10031", "INSUFFICIENT_BALANCE", "too little", "lower it", retry=False)
 REVOKED = Refused("e", "20001", "INVALID_CREDENTIALS", "bad key", "check it", retry=False)
+GONE = Refused("e", "10075", "ORDER_NOT_FOUND", "not open", "look", retry=False)
 NOT_SENT = NotSent("e", "connect")
 UNCLEAR = Unclear("e", "timeout")
 
@@ -124,6 +125,7 @@ async def test_a_text_that_nothing_has_checked_is_cut_in_the_log(valkey: ValkeyS
         (UNCLEAR, "warning", "UNKNOWN", None, None),
         (POOR, "info", "REJECTED", "INSUFFICIENT_BALANCE", "10031"),
         (REVOKED, "warning", "REJECTED", "INVALID_CREDENTIALS", "20001"),
+        (GONE, "info", "REJECTED", "ORDER_NOT_FOUND", None),
         (NOT_SENT, "info", "NOT_SENT", "EXCHANGE_UNAVAILABLE", None),
     ],
 )
@@ -136,7 +138,7 @@ async def test_a_cancel_leaves_a_line_with_its_order_and_how_it_ended(
     exchange_code: str | None,
 ) -> None:
     async with desk_of(valkey.url) as desk:
-        desk.exchange.answers["cancel"] = answer
+        desk.exchange.answers |= {"cancel": answer, "open orders": (order("placed"),)}
         line = await line_of_a_cancel(desk)
     assert line == {
         "event": "cancel.ended",

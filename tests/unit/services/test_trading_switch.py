@@ -399,6 +399,21 @@ async def test_a_suspended_principal_sends_nothing_though_its_socket_may_still_b
     assert await replica.halted() == ""
 
 
+async def test_the_gateway_looks_after_the_orders_of_a_suspended_principal(
+    replica: Replica,
+) -> None:
+    await replica.switch.suspend(OPERATOR, "desk", WHY)
+    await replica.switch.check_own_cancel("desk", "demo")
+
+
+async def test_what_is_halted_takes_no_cancels_of_the_gateway_s_own(replica: Replica) -> None:
+    await replica.switch.set(OPERATOR, DEMO, CANCEL_ONLY, WHY)
+    await replica.switch.check_own_cancel("desk", "demo")
+    await replica.switch.set(OPERATOR, DEMO, HALTED, WHY)
+    with pytest.raises(TradingHalted):
+        await replica.switch.check_own_cancel("desk", "demo")
+
+
 async def test_before_anything_could_be_read_only_cancels_are_sent(
     own_valkey: ValkeyServer, path: Path
 ) -> None:
