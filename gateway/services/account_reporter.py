@@ -98,26 +98,31 @@ class _Report:
         async with aclosing(self._stream.everything()) as news:  # type: ignore[type-var]
             batches = _Batches(news)
             try:
+                last = await _insist(self._last_events)
                 first = await batches.next(None)
-                await self._append([*await _insist(self._take_over), *await self._told(first)])
+                await self._append([*self._take_over(last, first), *await self._told(first)])
                 while True:
                     batch = await batches.next(_AGAIN_S if self._unsettled else None)
                     await self._append([*await self._told(batch), *await self._settled()])
             finally:
                 await batches.aclose()
 
-    async def _take_over(self) -> list[AccountEvent]:
-        """Go on behind the last fill that was told, if one was."""
+    async def _last_events(self) -> Sequence[AccountEvent]:
         account = self._leadership.account
         oldest, newest = await self._events.bounds(account)
-        fills = self._stream.mirror.fills.fills()
-        if newest < oldest:
-            self._told_fills = fills
-            return []
         after = max(oldest, newest - 2 * _MOST) - 1
-        last = await self._events.read(account, after, 2 * _MOST + 1)
+        return await self._events.read(account, after, 2 * _MOST)
+
+    def _take_over(
+        self, last: Sequence[AccountEvent], first: Sequence[AccountNews]
+    ) -> list[AccountEvent]:
+        """Go on behind the last fill that was told; where none was, those just told are new."""
+        fills = self._stream.mirror.fills.fills()
         told = tuple(event.fill for event in reversed(last) if event.fill is not None)
-        self._told_fills = _from_told(fills, told)
+        new = sum(isinstance(each, Fill) for each in first)
+        self._told_fills = _from_told(fills, told) if told else fills[new:]
+        if not last:
+            return []
         gap = Gap(last[-1].time, "for a while nobody wrote these events")
         return [AccountEvent(sequence=0, time=self._now(), gap=gap)]
 
@@ -219,9 +224,7 @@ async def _insist(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 def _from_told(fills: tuple[Fill, ...], told: tuple[Fill, ...]) -> tuple[Fill, ...]:
-    """That part of the fills, newest first, that starts with the last one told; all without one."""
-    if not told:
-        return fills
+    """That part of the fills, newest first, that starts with the last one told."""
     for new in range(len(fills)):
         overlap = min(len(fills) - new, len(told))
         if fills[new : new + overlap] == told[:overlap]:
