@@ -165,7 +165,25 @@ async def test_a_server_that_was_started_anew_is_told_before_a_command_reaches_i
         assert await run_id(redis) == servers[-1]
 
 
-async def test_a_server_that_does_not_tell_which_one_it_is_is_unavailable(
+async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Be a server that says OK to all commands, INFO among them."""
+    while line := await reader.readline():
+        if line.startswith(b"*"):
+            writer.write(b"+OK\r\n")
+    writer.close()
+
+
+async def test_what_tells_no_run_id_is_unavailable() -> None:
+    servers: list[str] = []
+    async with await asyncio.start_server(agree, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with open_watched(f"redis://127.0.0.1:{port}", servers) as redis:
+            with pytest.raises(StoreUnavailable):
+                await attempt(lambda: redis.set("k", "v"))
+    assert servers == []
+
+
+async def test_a_server_that_forbids_to_ask_which_one_it_is_is_unavailable(
     own_valkey: ValkeyServer,
 ) -> None:
     servers: list[str] = []
