@@ -36,7 +36,6 @@ class Mutant:
     found_by: tuple[str, ...]
 
 
-FENCED = f"{_UNKNOWN}test_a_sender_that_stood_still_is_refused_once_another_has_taken_over"
 LATE_WITHIN = f"{_UNKNOWN}test_an_order_executed_within_its_guard_is_never_called_not_placed"
 TWO_READINGS = f"{_UNKNOWN}test_one_reading_is_not_enough_to_call_an_order_not_placed"
 TIE = f"{_UNKNOWN}test_of_two_equal_orders_nobody_guesses_which_is_whose_until_a_person_says"
@@ -57,7 +56,7 @@ MUTANTS = (
                 "            order = await self._exchange.place(prepared, placement.command)\n",
             ),
         ),
-        (FENCED,),
+        (RECORD_FIRST,),
     ),
     Mutant(
         "no guard",

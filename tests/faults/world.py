@@ -29,6 +29,8 @@ from tests.functional.exchange import COUNTERPARTY, OUTSIDER, QUIET, Exchange, a
 from tests.valkey import ValkeyServer
 
 SETTLED_WITHIN_S = 30.0
+# Only a stream that was whole for so long before an order tells that nothing came of it.
+_WHOLE_S = 1.2
 UNSETTLED = frozenset({"RECEIVED", "SENDING", "UNKNOWN"})
 
 
@@ -86,6 +88,7 @@ class World:
         numbers = range(len(self.replicas)) if which is None else which
         for started in [self._starters.submit(self.replicas[each].start) for each in numbers]:
             started.result()
+        time.sleep(_WHOLE_S)
 
     def close(self) -> None:
         """End everything."""
