@@ -19,6 +19,7 @@ def doubts(placement: Placement, reading: Reading | None, case: Case, terms: Ter
         told.append("the account could not be read")
     else:
         told += [*_by_orders(reading), *_by_fills(reading), *_by_silence(reading, terms)]
+    told = told or ["there were no two complete readings after its window and the guard"]
     return f"nothing is certain after {waited:g} s: {'; '.join(told)}"
 
 

@@ -194,9 +194,14 @@ def _is_of_its_time(fill: Fill, order: Order) -> bool:
 
 
 def _spends(order: Order, total: Decimal, step: Decimal | None) -> bool | None:
+    """Whether a fast order is one that was to spend a total, which not every reply tells again."""
     if order.quote_total is not None:
         return order.quote_total == total
     spent, bought = order.filled_total, order.filled_quantity
     if spent is None or not bought or step is None:
         return None
-    return spends(total, spent, bought, step)
+    if spends(total, spent, bought, step):
+        return True
+    # Where the book ran out, it was to spend more than it did.
+    ran_out = order.quantity is None or bought < order.quantity
+    return None if ran_out and spent < total else False
