@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway.domain.errors import ExchangeFailure, NotSent, Refused, Unclear
-from tests.unit.exchange.calling import KEY, NOW, Answer, bench, code, failing, sign
-from tests.unit.exchange.peer import close, reply
+from tests.unit.exchange.calling import KEY, NOW, bench, code, failing, sign
+from tests.unit.exchange.peer import Answer, close, reply
 
 pytestmark = pytest.mark.anyio
 

@@ -49,10 +49,14 @@ def refused(rule: str, exchange_code: str, figures: str) -> AbstractContextManag
     return pytest.raises(AgainstRules, check=as_told)
 
 
-@pytest.mark.parametrize("closed", [{"enabled": False}, {"order_enabled": False}])
-def test_a_market_that_takes_no_orders_gets_none(closed: dict[str, bool]) -> None:
+@pytest.mark.parametrize(
+    "rules",
+    [replace(RULES, enabled=False), replace(RULES, order_enabled=False)],
+    ids=["market", "orders"],
+)
+def test_a_market_that_takes_no_orders_gets_none(rules: MarketRules) -> None:
     with refused("market.enabled", "10038", BTC):
-        check_terms(limit(), replace(RULES, **closed))
+        check_terms(limit(), rules)
 
 
 @pytest.mark.parametrize(

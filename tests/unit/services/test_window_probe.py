@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.services.window_probe import WindowProbe
-from tests.unit.exchange.calling import Answer, bench, code
-from tests.unit.exchange.peer import close
+from tests.unit.exchange.calling import bench, code
+from tests.unit.exchange.peer import Answer, close
 from tests.unit.services.examples import until
 from tests.unit.services.governing import StandInAudit
 from tests.unit.services.reading import reads_of_all
