@@ -79,7 +79,8 @@ class AccountJournal(JournalReader):
         found: list[Placement] = []
         keys = await self._between(ended_key(account), "-inf", f"({ms}")
         for start in range(0, len(keys), _CHUNK):
-            found += await self._standing(keys[start : start + _CHUNK])
+            standing = await self._standing(keys[start : start + _CHUNK])
+            found += (each for each in standing if not each.unresolved)
             if len(found) >= most:
                 break
         return tuple(found[:most])

@@ -244,7 +244,8 @@ def settlement(placement: Placement) -> Change | None:
     """What a placement's state does to the budget that it claimed of; None for nothing.
 
     What was accepted and may rest counts as open, and where nothing stands the claim is given back.
-    What nobody knows keeps it.
+    What nobody knows keeps it. What turns out to be placed after it was given up takes nothing
+    again: it is not known any more what it had claimed.
     """
 
     def accepted(budget: Budget) -> Budget:

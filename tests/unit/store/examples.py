@@ -7,6 +7,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from gateway.domain.account import Fill
 from gateway.domain.market import (
     Candle,
     CandleInterval,
@@ -27,7 +28,15 @@ from gateway.domain.market import (
 )
 from gateway.domain.money import MAX_DIGITS
 from gateway.domain.orders import Order, OrderSpec, OrderStatus, OrderType, PlaceOrder
-from gateway.domain.placements import Placement, PlacementState, Rejection
+from gateway.domain.placements import (
+    Answer,
+    Answered,
+    Baseline,
+    OpenOrder,
+    Placement,
+    PlacementState,
+    Rejection,
+)
 from gateway.store.redis import open_redis
 
 BTC = MarketKey(MarketKind.TICKER, "BTCUSDT")
@@ -163,6 +172,36 @@ _commands = st.builds(
     st.sampled_from(OrderSide),
     specs,
 )
+_orders = st.builds(
+    Order,
+    st.none() | _texts,
+    _texts,
+    st.sampled_from(OrderSide),
+    st.sampled_from(OrderType),
+    st.sampled_from(OrderStatus),
+    _times,
+    price=st.none() | decimals,
+    filled_total=st.none() | decimals,
+)
+_fills = st.builds(
+    Fill,
+    _texts,
+    decimals,
+    decimals,
+    st.sampled_from(OrderSide),
+    st.sampled_from(OrderType),
+    decimals,
+    _texts,
+    _times,
+)
+_baselines = st.builds(
+    Baseline,
+    taken_at=_times,
+    stream_since=st.none() | _times,
+    orders=st.lists(st.builds(OpenOrder, _texts, decimals), max_size=2).map(tuple),
+    fills=st.lists(_fills, max_size=2).map(tuple),
+    totals=st.dictionaries(_texts, decimals, max_size=2),
+)
 placements = st.builds(
     replace,
     st.just(placement()),
@@ -171,16 +210,11 @@ placements = st.builds(
     created_at=_times,
     evidence=st.none() | _texts,
     rejection=st.none() | st.builds(Rejection, _texts, _texts, st.none() | _texts),
-    order=st.none()
-    | st.builds(
-        Order,
-        st.none() | _texts,
-        _texts,
-        st.sampled_from(OrderSide),
-        st.sampled_from(OrderType),
-        st.sampled_from(OrderStatus),
-        _times,
-        price=st.none() | decimals,
-        filled_total=st.none() | decimals,
-    ),
+    order=st.none() | _orders,
+    baseline=st.none() | _baselines,
+    answered=st.none()
+    | st.builds(Answered, st.sampled_from(Answer), _times, st.none() | _orders, st.none() | _texts),
+    owner=_texts,
+    epoch=st.integers(0, 2**31),
+    resolve_by=st.none() | _times,
 )

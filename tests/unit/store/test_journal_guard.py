@@ -76,6 +76,8 @@ async def test_a_data_set_without_records_that_were_acknowledged_shuts_the_accou
         await restore(redis, older)
         assert "older copy" in await refused(journal)
         assert "older copy" in await refused(another)
+        async with journal_of(valkey) as (begun_later, _):
+            assert "older copy" in await refused(begun_later)
         await another.reopen("demo", "compared")
         await begin(journal, numbered(4))
         await begin(another, numbered(5))

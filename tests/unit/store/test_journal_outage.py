@@ -1,7 +1,6 @@
 """The journal while Redis stops, hangs, and comes back."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -12,6 +11,7 @@ from structlog.testing import capture_logs
 
 from gateway.domain.errors import NotLookedUp, NotRecorded
 from gateway.domain.placements import Placement, PlacementState
+from gateway.store.account_events import AccountEventStore
 from gateway.store.journal import OrderJournal
 from tests.unit.store.examples import (
     accepted,
@@ -222,8 +222,8 @@ async def test_outcomes_are_written_in_the_order_they_were_reached(
                 await journal.caught_up()
         for outcome in outcomes:
             assert await stored(own_valkey, outcome.id) == outcome
-        events = await redis.xrange("ngw:1:journal:{demo}:events", count=100)
-    told = [json.loads(event[b"event"])["placement"]["id"] for _, event in events]
+        events = await AccountEventStore(redis, 100).read("demo", None, 100)
+    told = [event.placement.id for event in events if event.placement is not None]
     assert told == [each.id for each in begun + begun[::-1]]
     assert [entry["event"] for entry in logs] == ["journal.caught_up"]
 

@@ -238,6 +238,9 @@ async def test_a_withdrawn_intent_gives_its_place_to_the_one_that_follows(
         again = await begin(journal, again)
         assert (await page(journal))[0] == [again]
         assert await redis.zcard(INDEX) == 1
+        assert await redis.zcard("ngw:1:journal:{demo}:ended") == 0
+        assert await journal.get(withdrawn.id) is None
+        assert not await redis.exists(f"ngw:1:journal:{{demo}}:id:{withdrawn.id}")
 
 
 async def test_a_place_that_was_given_up_while_a_page_was_read_shows_nothing(

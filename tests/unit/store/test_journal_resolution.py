@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.domain.errors import NotLookedUp
@@ -301,6 +302,21 @@ async def test_a_change_whose_answer_was_lost_is_made_once(valkey: ValkeyServer)
         before = {key: await redis.dump(key) for key in await keys_of(redis)}
         assert await writes.change(change) == [b"CHANGED"]
         assert {key: await redis.dump(key) for key in await keys_of(redis)} == before
+
+
+async def test_a_change_that_stands_already_is_written_again_to_be_waited_for(
+    valkey: ValkeyServer,
+) -> None:
+    async with journal_of(valkey) as (journal, redis):
+        begun = await begin(journal, placement())
+        await journal.finish(accepted(begun))
+        before = await writes_of(redis)
+        await journal.finish(accepted(begun))
+        assert await writes_of(redis) == before + 1
+
+
+async def writes_of(redis: Redis) -> int:
+    return int((await redis.info("persistence"))["rdb_changes_since_last_save"])
 
 
 async def test_with_redis_away_who_resolves_is_told(own_valkey: ValkeyServer) -> None:

@@ -99,7 +99,7 @@ async def test_an_immediate_order_is_refused_while_one_of_its_lane_has_no_outcom
 ) -> None:
     async with journal_of(valkey) as (journal, _):
         await journal_with(journal, intent(1, first), state)
-        wanted = intent(2, replace(immediate, **more_of(immediate)))
+        wanted = intent(2, more_of(immediate))
         refused = await refusal(journal, wanted)
         assert isinstance(refused, LaneUnresolved)
         look = await journal.look("demo-app", wanted.command)
@@ -107,9 +107,9 @@ async def test_an_immediate_order_is_refused_while_one_of_its_lane_has_no_outcom
         assert await refusal(journal, intent(3, immediate, side=OrderSide.SELL)) is None
 
 
-def more_of(spec: OrderSpec) -> dict[str, Decimal]:
+def more_of(spec: OrderSpec) -> OrderSpec:
     """Terms that no other order of these tests has."""
-    return {name: value + 7 for name, value in spec.terms().items()}
+    return OrderSpec(type=spec.type, **{name: value + 7 for name, value in spec.terms().items()})
 
 
 async def test_an_immediate_order_waits_for_one_that_is_sent_but_not_for_one_that_may_rest(
