@@ -88,19 +88,22 @@ def judge(evidence: Evidence, *, clocks_apart_ms: int = 0) -> Report:
 
 @dataclass(frozen=True)
 class _Case:
-    """The evidence, and what joins it: requests and audit entries by digest."""
+    """The evidence, and what joins it: requests and audit entries by account and digest.
+
+    Two accounts may sign the same text at the same moment.
+    """
 
     evidence: Evidence
     clocks_apart_ms: int
-    requests: dict[str, list[Row]] = field(init=False)
-    sending: dict[str, Row] = field(init=False)
+    requests: dict[tuple[str, str], list[Row]] = field(init=False)
+    sending: dict[tuple[str, str], Row] = field(init=False)
 
     def __post_init__(self) -> None:
-        requests: dict[str, list[Row]] = defaultdict(list)
+        requests: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in self.evidence.requests:
-            requests[row["digest"]].append(row)
+            requests[row["account"], row["digest"]].append(row)
         sending = {
-            entry["detail"]["digest"]: entry
+            (entry["account"], entry["detail"]["digest"]): entry
             for entry in self.evidence.entries
             if entry["kind"] == "ORDER" and entry["outcome"] == "SENDING"
         }
@@ -109,14 +112,15 @@ class _Case:
 
     def executed(self, record: Row) -> list[Row]:
         """The requests that placed this record's order."""
-        return [row for row in self.requests.get(record["digest"], ()) if row["executed"] == _DONE]
+        rows = self.requests.get(_request_of(record), ())
+        return [row for row in rows if row["executed"] == _DONE]
 
 
 def _once_each(case: _Case) -> Iterator[str]:
     """For a client order id at most one request was ever on the wire."""
     sent: Counter[tuple[str, str, str]] = Counter()
-    for digest, rows in case.requests.items():
-        entry = case.sending.get(digest)
+    for request, rows in case.requests.items():
+        entry = case.sending.get(request)
         if entry is not None:
             name = (entry["principal"], entry["account"], entry["detail"]["clientOrderId"])
             sent[name] += len(rows)
@@ -127,11 +131,11 @@ def _once_each(case: _Case) -> Iterator[str]:
 
 def _recorded_before(case: _Case) -> Iterator[str]:
     """What was on the wire has a record, and an audit entry from before."""
-    recorded = {record["digest"] for record in case.evidence.records}
-    for digest, rows in case.requests.items():
-        if digest not in recorded:
+    recorded = {_request_of(record) for record in case.evidence.records}
+    for request, rows in case.requests.items():
+        if request not in recorded:
             yield f"an order was sent without a record: {_shown(rows[0])}"
-        entry = case.sending.get(digest)
+        entry = case.sending.get(request)
         if entry is None or entry["time"] > rows[0]["time"] + case.clocks_apart_ms:
             yield f"an order was sent before it was on the audit log: {_shown(rows[0])}"
 
@@ -260,6 +264,10 @@ def _placement_in(event: Any) -> Row | None:  # noqa: ANN401 - an event is whate
 def _came_late(history: Sequence[tuple[str, int]]) -> bool:
     states = [state for state, _ in history]
     return "NOT_PLACED" in states and states[-1] == "ACCEPTED"
+
+
+def _request_of(record: Row) -> tuple[str, str]:
+    return record["command"]["account"], record["digest"]
 
 
 def _budget_of(record: Row) -> tuple[str, str, str]:

@@ -82,7 +82,7 @@ class JournalWire(TcpWire):
                 if write is not None and not self.hook(write, Moment.ANSWERED):
                     return
                 if write is not None and write.script == BEGIN:
-                    self._log.begun(write.digest)
+                    self._log.begun(write.account, write.digest)
                 caller.sendall(raw)
 
     def _awaited_on(self, answerer: socket.socket) -> deque[Write | None]:

@@ -41,8 +41,9 @@ class OrderWire(TcpWire):
         while received := caller.recv(_BLOCK):
             order = _ORDER.match(received)
             if order is not None:
-                self._log.sent(hashlib.sha256(order["signed"]).hexdigest())
-                if not self.toll(_key_of(received)):
+                api_key = _key_of(received)
+                self._log.sent(api_key, hashlib.sha256(order["signed"]).hexdigest())
+                if not self.toll(api_key):
                     answerer.sendall(received[: len(received) // 2])
                     return
             answerer.sendall(received)

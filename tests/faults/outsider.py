@@ -29,18 +29,21 @@ class Outsider:
         It leaves alone the endpoints on which a test lets requests go wrong: limit-buy and
         market-buy.
         """
-        while not self._end.wait(0.1):
-            account = self._rng.choice(accounts)
-            if self._rng.random() < 0.5:
-                quantity = self._rng.randint(11, 99)
-                self._order(account, "limit-sell", symbol, price="500000", amount=f"0.0{quantity}")
-            else:
-                total = self._rng.randint(1_000, 5_000)
-                self._order(account, "fast-buy", symbol, total=str(total))
+        with self._http:
+            while not self._end.wait(0.1):
+                self._trade(self._rng.choice(accounts), symbol)
 
     def close(self) -> None:
         """Stop."""
         self._end.set()
+
+    def _trade(self, account: Account, symbol: str) -> None:
+        if self._rng.random() < 0.5:
+            quantity = f"0.0{self._rng.randint(11, 99)}"
+            self._order(account, "limit-sell", symbol, price="500000", amount=quantity)
+        else:
+            total = str(self._rng.randint(1_000, 5_000))
+            self._order(account, "fast-buy", symbol, total=total)
 
     def _order(self, account: Account, endpoint: str, symbol: str, **terms: str) -> None:
         text = urlencode({"symbol": symbol, **terms, "timestamp": wall_clock_ms()})

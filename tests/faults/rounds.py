@@ -215,7 +215,7 @@ class _Play:
         executed = {row["account"] for row in evidence.requests if row["executed"] == "00000"}
         problems = [
             *([] if settled else ["not everything came to an end"]),
-            *(f"an order went out before its record: {digest}" for digest in self._world.log.ahead),
+            *(f"an order went out before its record: {order}" for order in self._world.log.ahead),
             *(f"{report.late} orders within the guard came late" for _ in range(report.late > 0)),
             *_false_answers(self._answers, executed),
         ]

@@ -46,11 +46,12 @@ class _Told:
     def false(self, evidence: Evidence) -> Iterator[str]:
         """What they were told that was not so."""
         names = {
-            entry["detail"]["digest"]: _identity(entry)
+            (entry["account"], entry["detail"]["digest"]): _identity(entry)
             for entry in evidence.entries
             if entry["kind"] == "ORDER" and entry["outcome"] == "SENDING"
         }
-        executed = {names.get(row["digest"]) for row in evidence.requests if row["orderId"]}
+        sent = ((row["account"], row["digest"]) for row in evidence.requests if row["orderId"])
+        executed = {names.get(request) for request in sent}
         for identity, answers in self.answers.items():
             for answer in answers:
                 accepted = answer["__typename"] == "OrderAccepted"
@@ -94,7 +95,7 @@ class Storm:
         evidence = self._world.evidence(outsider.digests)
         problems = [
             *([] if settled else ["not everything came to an end"]),
-            *(f"an order went out before its record: {digest}" for digest in self._world.log.ahead),
+            *(f"an order went out before its record: {order}" for order in self._world.log.ahead),
             *self._told.false(evidence),
         ]
         return self._world.judge(evidence), problems

@@ -2,7 +2,7 @@
 
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Lock, Thread
 
@@ -10,20 +10,25 @@ Ends = tuple[socket.socket, socket.socket]
 
 
 class WireLog:
-    """What passed on all the wires of a test, in one order: digests of what was signed."""
+    """What passed on all the wires of a test, in one order; `accounts` by their API keys.
 
-    def __init__(self) -> None:
-        self._begun: set[str] = set()
-        self.ahead: list[str] = []
+    A digest of what was signed tells an order from all others of its account.
+    """
 
-    def begun(self, digest: str) -> None:
+    def __init__(self, accounts: Mapping[str, str]) -> None:
+        self._accounts = accounts
+        self._begun: set[tuple[str, str]] = set()
+        self.ahead: list[tuple[str, str]] = []
+
+    def begun(self, account: str, digest: str) -> None:
         """An intent's record was acknowledged."""
-        self._begun.add(digest)
+        self._begun.add((account, digest))
 
-    def sent(self, digest: str) -> None:
+    def sent(self, api_key: str, digest: str) -> None:
         """An order goes out; `ahead` has those that no acknowledged record went before."""
-        if digest not in self._begun:
-            self.ahead.append(digest)
+        order = (self._accounts[api_key], digest)
+        if order not in self._begun:
+            self.ahead.append(order)
 
 
 class TcpWire(ABC):

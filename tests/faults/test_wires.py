@@ -29,7 +29,7 @@ ORDER = "/v3/api/market/limit-buy?symbol=BTCTRY&timestamp=1"
 
 @pytest.fixture
 def log() -> WireLog:
-    return WireLog()
+    return WireLog({"k1": "demo"})
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_a_write_can_be_lost_with_its_connection_before_or_after_it_is_done(
     with pytest.raises(ConnectionLost):
         begin(client)
     assert client.exists("key") == written
-    log.sent("d1")
-    assert log.ahead == ["d1"]
+    log.sent("k1", "d1")
+    assert log.ahead == [("demo", "d1")]
 
 
 def test_what_a_change_makes_of_a_record_is_told_not_what_it_was(
@@ -157,10 +157,10 @@ def test_an_order_passes_a_toll_that_knows_its_key_and_is_told_if_no_record_went
     assert send_order(order_wire) == httpx.codes.OK
     assert keys == ["k1"]
     digest = hashlib.sha256(ORDER.partition("?")[2].encode()).hexdigest()
-    assert log.ahead == [digest]
-    log.begun(digest)
+    assert log.ahead == [("demo", digest)]
+    log.begun("demo", digest)
     assert send_order(order_wire) == httpx.codes.OK
-    assert log.ahead == [digest]
+    assert log.ahead == [("demo", digest)]
 
 
 def test_an_order_can_be_torn_on_its_way(order_wire: OrderWire) -> None:

@@ -55,8 +55,8 @@ class World:
     def __init__(self, folder: Path, setting: Setting) -> None:
         self._stack = ExitStack()
         self._setting = setting
-        self.log = WireLog()
         self.accounts: dict[str, Account] = {name: account(name) for name in setting.accounts}
+        self.log = WireLog({made.keys[0].api_key: name for name, made in self.accounts.items()})
         self.valkey = self._valkey()
         self._spare = self._valkey(replica_of=self.valkey) if setting.spare else None
         everybody = (*self.accounts.values(), OUTSIDER, COUNTERPARTY)
@@ -154,7 +154,7 @@ class World:
         return wait_for(lambda: UNSETTLED.isdisjoint(self.states().values()), within_s)
 
     def evidence(self, foreign: Iterable[str] = ()) -> Evidence:
-        """Everything there is, but for requests of others, whose digests are `foreign`.
+        """Everything there is, but for requests of others: those whose digest is `foreign`.
 
         The gateways are ended for it: what they have to write, they write then.
         """
@@ -164,9 +164,12 @@ class World:
         with self.store() as store:
             found = gather(self.exchange.http, store, files)
         strangers = frozenset(foreign)
-        return replace(
-            found, requests=[row for row in found.requests if row["digest"] not in strangers]
-        )
+        requests = [
+            row
+            for row in found.requests
+            if row["account"] in self.accounts and row["digest"] not in strangers
+        ]
+        return replace(found, requests=requests)
 
     def judge(self, evidence: Evidence) -> Report:
         """What the checker says of it."""
