@@ -1,9 +1,11 @@
 """Orders when the exchange fails: never sent twice, never called what nobody knows."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from gateway.cli.operations import operation
-from tests.functional.callers import Caller
+from tests.functional.callers import Caller, open_socket
 from tests.functional.conftest import FreshService
 from tests.functional.exchange import Exchange, Json
 from tests.functional.ordering import PLACEMENT, accepted, cancel, place
@@ -33,7 +35,23 @@ def resolved(caller: Caller, placement_id: str) -> Json:
     return found[-1]
 
 
+@pytest.fixture
+def settled(service: Service) -> None:
+    """Once the account has been followed for a while: only then does silence prove anything."""
+
+    def since_connected() -> timedelta:
+        stamps = [
+            datetime.fromisoformat(event["timestamp"])
+            for event in service.events()
+            if event["event"] == "feed.connected" and event["feed"] == "account demo"
+        ]
+        return datetime.now(tz=UTC) - max(stamps, default=datetime.now(tz=UTC))
+
+    assert eventually(lambda: since_connected() > timedelta(seconds=3))
+
+
 @pytest.mark.parametrize("name", UNCLEAR)
+@pytest.mark.usefixtures("settled")
 def test_an_unclear_outcome_is_pending_until_it_is_known_and_the_order_went_out_once(
     exchange: Exchange, trader: Caller, name: str
 ) -> None:
@@ -56,6 +74,39 @@ def test_an_unclear_outcome_is_pending_until_it_is_known_and_the_order_went_out_
     again = place(trader, f"unclear-{name}", price=price)
     assert again["__typename"] == ("OrderAccepted" if standing else "OrderRejected"), again
     assert len(exchange.requests("market/limit-buy", price=price)) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ending", "price"),
+    [("drop-after", "ACCEPTED", "310300"), ("drop-before", "NOT_PLACED", "310301")],
+)
+@pytest.mark.usefixtures("settled")
+def test_who_follows_the_orders_is_told_what_became_of_a_pending_one(
+    service: Service, exchange: Exchange, trader: Caller, outcome: str, ending: str, price: str
+) -> None:
+    with open_socket(service.ws_url, trader.token) as socket:
+        socket.subscribe(operation("watch-orders"), account="demo")
+        with exchange.fault("market/limit-buy", outcome=outcome):
+            pending = place(trader, f"followed-{outcome}", price=price)["placement"]
+        event = socket.next()["orders"]
+        while event.get("id") != pending["id"] or event["state"] == "UNKNOWN":
+            event = socket.next()["orders"]
+    assert event["state"] == ending
+
+
+@pytest.mark.usefixtures("settled")
+def test_an_identical_order_waits_for_the_outcome_of_the_one_before(
+    exchange: Exchange, trader: Caller
+) -> None:
+    with exchange.fault("market/limit-buy", outcome="drop-before", count=1):
+        pending = place(trader, "twin", price="310310")["placement"]
+    refused = place(trader, "other-twin", price="310310")
+    assert rejection(refused) == ("OrderRejected", "DUPLICATE_ORDER", True)
+    assert pending["id"] in refused["message"]
+    accepted(trader, "no-twin", price="310311")
+    assert resolved(trader, pending["id"])["state"] == "NOT_PLACED"
+    accepted(trader, "other-twin", price="310310")
+    assert len(exchange.orders("demo", price=310310)) == 1
 
 
 def test_an_order_still_under_way_is_not_sent_again_by_a_second_gateway(

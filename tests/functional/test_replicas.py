@@ -164,7 +164,7 @@ def orders(service: Service, number: int) -> Json:
         "clientOrderId": f"both-{service.port}-{number}-{time.monotonic_ns()}",
         "symbol": "BTCTRY",
         "side": "BUY",
-        "price": f"{300_000 + number / 100:.2f}",
+        "price": str(300_000 + number),
         "quantity": "0.001",
     }
     return caller.post(document, **order).json()
