@@ -236,6 +236,7 @@ class Service:
             "NGW_EXCHANGE_REST_URL": self.exchange.url,
             "NGW_EXCHANGE_WS_URL": self.exchange.stream_url,
             "NGW_EXCHANGE_READ_TIMEOUT_S": "1",
+            "NGW_ORDER_GUARD_S": "1",
             "NGW_FEED_LINGER_S": "0.2",
             "NGW_FEED_BACKOFF_CAP_S": "0.5",
             "NGW_CONNECTION_INIT_S": "1",
