@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import structlog
 
@@ -28,7 +29,7 @@ async def kept_up(loops: Mapping[str, Loop]) -> AsyncIterator[None]:
         await end_all(tasks)
 
 
-async def end_all(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def end_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Cancel until all have ended, for a cancellation can get lost.
 
     Before Python 3.12 `asyncio.wait_for`, which the Redis client uses, drops one that arrives

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import TypeVar
 
+from gateway.services.loops import end_all
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -23,8 +25,7 @@ async def merged(events: AsyncGenerator[T], others: AsyncGenerator[U]) -> AsyncG
                 elif source is events:
                     return
     finally:
-        for task in coming:
-            task.cancel()
+        await end_all(list(coming))
         await asyncio.gather(*coming, return_exceptions=True)
 
 

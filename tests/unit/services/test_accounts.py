@@ -1,20 +1,43 @@
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import count
 from typing import TypeAlias, cast
 
 import pytest
+from redis.asyncio import Redis
 
 from gateway.access.policy import Action, Policy
 from gateway.domain.account import Balance, Currency
 from gateway.domain.errors import UnknownAccount
+from gateway.domain.orders import OrderSpec
+from gateway.domain.placements import Placement, PlacementState
+from gateway.domain.resolution import Verdict
+from gateway.domain.streams import Gap
+from gateway.services.account_events import AccountEvents
+from gateway.services.account_stream import ACCOUNT, AccountStream
 from gateway.services.accounts import Accounts
 from gateway.services.ownership import Ownership
 from gateway.services.recent_placements import RecentPlacements
+from gateway.store.account_events import AccountEventStore
 from gateway.store.journal import OrderJournal
 from tests.unit.services.desks import CALLER, OTHER, Watch, reads_of, streams_of
-from tests.unit.services.examples import APP, ETH, StandInExchange, fill, order, policy, until
+from tests.unit.services.examples import (
+    APP,
+    ETH,
+    StandInExchange,
+    fill,
+    order,
+    policy,
+    turns,
+    until,
+)
+from tests.unit.services.following import desk_of as following_desk
+from tests.unit.store.examples import accepted, open_patient, placement
+from tests.unit.store.journals import journal_on, lead, lost
+from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
@@ -39,19 +62,41 @@ class StandInJournal:
 BALANCE = Balance("BTC", Decimal(2), Decimal(1), Decimal(1))
 
 
+AWAY = "redis://127.0.0.1:1"
+
+
+@asynccontextmanager
+async def accounts_over(
+    url: str, exchange: StandInExchange, streams: Mapping[str, AccountStream], granted: Policy
+) -> AsyncIterator[tuple[Accounts, OrderJournal, Redis]]:
+    """Accounts with a real journal, and its events, in the Redis at `url`."""
+    async with open_patient(url) as redis:
+        journal = journal_on(redis)
+        accounts = _accounts(exchange, granted, journal, redis, streams)
+        yield accounts, journal, redis
+
+
 def accounts_of(
     exchange: StandInExchange, granted: Policy = EVERYTHING, journal: StandInJournal | None = None
 ) -> Accounts:
-    ownership = Ownership(
-        journal=cast("OrderJournal", journal or StandInJournal()),
-        recent=RecentPlacements(),
-        policy=lambda: granted,
-    )
+    """Accounts of which nobody follows one."""
+    redis = Redis.from_url(AWAY)
+    return _accounts(exchange, granted, cast("OrderJournal", journal or StandInJournal()), redis)
+
+
+def _accounts(
+    exchange: StandInExchange,
+    granted: Policy,
+    journal: OrderJournal,
+    redis: Redis,
+    streams: Mapping[str, AccountStream] | None = None,
+) -> Accounts:
     return Accounts(
         exchange=exchange.client,
         reads=reads_of(Watch()),
-        streams=streams_of({}),
-        ownership=ownership,
+        streams=streams_of(streams or {}),
+        ownership=Ownership(journal=journal, recent=RecentPlacements(), policy=lambda: granted),
+        events=AccountEvents(AccountEventStore(redis, most=100), every_s=0.005),
     )
 
 
@@ -150,3 +195,54 @@ async def test_closing_leaves_no_request_under_way() -> None:
     await accounts.aclose()
     await asyncio.gather(reading, return_exceptions=True)
     assert exchange.waiting == 0
+
+
+async def test_among_the_orders_an_own_placement_is_followed_to_its_order(
+    valkey: ValkeyServer,
+) -> None:
+    trader = policy(Action.ACCOUNT_READ)
+    async with (
+        following_desk() as desk,
+        accounts_over(valkey.url, desk.exchange, {"demo": desk.stream}, trader) as parts,
+    ):
+        accounts, journal, redis = parts
+        heard: list[object] = []
+        listening = asyncio.create_task(hear(accounts, heard))
+        await turns()
+        desk.list(order("o-1"), order("nobodys"))
+        desk.feed.start(ACCOUNT)
+        await until(desk.stream.mirror.orders.open_orders)
+        unknown = await one_that_is_heard_of(journal, heard)
+        heard.clear()
+        found = accepted(unknown, "o-1").order
+        verdict = Verdict(
+            placement=unknown, state=PlacementState.ACCEPTED, evidence="it", order=found
+        )
+        resolved = await journal.resolve(verdict, leader=await lead(redis))
+        await until(lambda: len(heard) == 2)
+        assert order("o-1") in heard
+        assert [each.id for each in heard if isinstance(each, Placement)] == [resolved.id]
+        desk.feed.cut(since=7)
+        await until(lambda: len(heard) == 3)
+        assert heard[-1] == Gap(7, "cut")
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+async def one_that_is_heard_of(journal: OrderJournal, heard: list[object]) -> Placement:
+    """An own placement of unknown outcome, from after its events are followed."""
+    for number in count(1):
+        made = placement(number, client_order_id=f"c-{number}")
+        spec = OrderSpec(price=Decimal(number), quantity=Decimal(1))
+        command = replace(made.command, spec=spec)
+        unknown = await lost(journal, replace(made, principal=APP.id, command=command))
+        if heard:
+            break
+    await until(lambda: unknown in heard)
+    return unknown
+
+
+async def hear(accounts: Accounts, heard: list[object]) -> None:
+    async with aclosing(accounts.follow_orders(CALLER, "demo")) as events:
+        async for event in events:
+            heard += [event]

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 
@@ -59,6 +59,23 @@ async def test_what_either_raises_is_raised(failing: int) -> None:
 async def test_who_leaves_ends_both() -> None:
     events, others = Source(), Source()
     told = merged(events(), others())
+    coming = asyncio.ensure_future(anext(told))
+    await turns()
+    coming.cancel()
+    await asyncio.gather(coming, return_exceptions=True)
+    assert (events.ended, others.ended) == (True, True)
+
+
+async def test_who_leaves_ends_even_what_loses_a_cancellation() -> None:
+    events, others = Source(), Source()
+
+    async def deaf() -> AsyncGenerator[str]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        async for event in others():
+            yield event
+
+    told = merged(events(), deaf())
     coming = asyncio.ensure_future(anext(told))
     await turns()
     coming.cancel()
