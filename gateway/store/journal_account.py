@@ -1,7 +1,6 @@
 """The journal of an account as a whole, whoever placed what: for who leads it, and for people."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -175,20 +174,6 @@ class AccountJournal(JournalReader):
         """
         with _asking():
             await self._guard.reopen(account, reason)
-
-    async def watch(self, every_s: float, accounts: Callable[[], Iterable[str]]) -> None:
-        """Look for losses every `every_s` seconds, for ever; `quarantines` says what was found."""
-        unwatched = False
-        while True:
-            try:
-                for account in accounts():
-                    await self._guard.look(account)
-                unwatched = False
-            except StoreUnavailable as away:
-                if not unwatched:
-                    _log.warning("journal.unwatched", cause=away.cause)
-                unwatched = True
-            await asyncio.sleep(every_s)
 
     async def drop(self, placements: Sequence[Placement]) -> None:
         """Forget placements that have had their outcome for long, and all ways to them."""

@@ -7,12 +7,11 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway.domain.errors import NotRecorded
+from gateway.domain.errors import NotLookedUp, NotRecorded
 from gateway.domain.order_errors import Quarantined
 from gateway.domain.placements import Placement
 from gateway.store.durability import Durability
 from gateway.store.journal import OrderJournal
-from tests.unit.services.examples import until
 from tests.unit.store.examples import accepted, keys_of, open_patient, placement
 from tests.unit.store.journals import LEASE_MS, SERVER, begin, journal_of, journal_on
 from tests.valkey import ValkeyServer
@@ -152,33 +151,27 @@ async def test_before_the_server_is_known_nothing_is_recorded(valkey: ValkeyServ
         assert await keys_of(redis) == []
 
 
-async def test_a_watched_journal_tells_of_a_loss_once_and_of_its_end(valkey: ValkeyServer) -> None:
+async def test_a_loss_is_told_once_and_so_is_its_end(valkey: ValkeyServer) -> None:
     async with journal_of(valkey) as (before, redis):
         await begin(before, numbered(1))
         journal = journal_on(redis, server=OTHER)
         assert journal.problem is None
         with capture_logs() as logs:
-            watching = asyncio.create_task(journal.watch(0.01, lambda: ("demo", "second")))
-            await until(lambda: bool(journal.quarantines))
+            for _ in range(2):
+                await journal.quarantine("demo")
             assert "demo is quarantined: " in str(journal.problem)
-            await before.reopen("demo", "compared")
-            await redis.hset(GUARD, "server", OTHER)
-            await until(lambda: not journal.quarantines)
-            watching.cancel()
+            await journal_on(redis, server=OTHER).reopen("demo", "compared")
+            for _ in range(2):
+                assert await journal.quarantine("demo") is None
+    assert journal.problem is None
     told = [(entry["event"], entry["log_level"]) for entry in logs]
     assert told == [("journal.quarantined", "error"), ("journal.reopened", "warning")]
 
 
-async def test_a_watch_goes_on_when_redis_is_back(own_valkey: ValkeyServer) -> None:
-    async with journal_of(own_valkey) as (before, redis):
-        await begin(before, numbered(1))
-        journal = journal_on(redis, server=OTHER)
+async def test_with_redis_away_nobody_can_tell_of_a_loss(own_valkey: ValkeyServer) -> None:
+    async with journal_of(own_valkey) as (journal, _):
         await asyncio.to_thread(own_valkey.stop)
-        with capture_logs() as logs:
-            watching = asyncio.create_task(journal.watch(0.01, lambda: ("demo",)))
-            await until(lambda: bool(logs))
-            await asyncio.to_thread(own_valkey.start)
-            await until(lambda: bool(journal.quarantines))
-            watching.cancel()
-    told = [(entry["event"], entry["log_level"]) for entry in logs]
-    assert told == [("journal.unwatched", "warning"), ("journal.quarantined", "error")]
+        with pytest.raises(NotLookedUp):
+            await journal.quarantine("demo")
+        with pytest.raises(NotLookedUp):
+            await journal.reopen("demo", "compared")
