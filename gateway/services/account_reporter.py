@@ -60,22 +60,26 @@ class AccountReporter:
         """Write until cancelled; raises `UnknownAccount` when there is no key of the account."""
         stream = self._streams.of(leadership.account)
         origins = OrderOrigins(leadership, self._journal, self._exchange_now)
+        told = ""
         with suppress(Fenced):
             while True:
                 report = _Report(leadership, stream, origins, self._events, self._now)
                 try:
                     await report.write()
                 except GatewayError as away:
-                    _log.warning(
-                        "account_events.interrupted",
-                        account=leadership.account,
-                        problem=str(away),
-                    )
+                    problem = str(away)
+                    if problem != told or report.began:
+                        account = leadership.account
+                        _log.warning("account_events.interrupted", account=account, problem=problem)
+                    told = problem
                 await asyncio.sleep(_AGAIN_S)
 
 
 class _Report:
-    """What is written from when the account is followed until it no longer is."""
+    """What is written from when the account is followed until it no longer is.
+
+    `began`: something was written.
+    """
 
     def __init__(
         self,
@@ -92,6 +96,7 @@ class _Report:
         self._now = now
         self._told_fills: tuple[Fill, ...] = ()
         self._unsettled: dict[str, Order] = {}
+        self.began = False
 
     async def write(self) -> None:
         """Raises what `AccountStream.everything` raises, and `Fenced`."""
@@ -101,6 +106,7 @@ class _Report:
                 last = await _insist(self._last_events)
                 first = await batches.next(None)
                 await self._append([*self._take_over(last, first), *await self._told(first)])
+                self.began = True
                 while True:
                     batch = await batches.next(_AGAIN_S if self._unsettled else None)
                     await self._append([*await self._told(batch), *await self._settled()])
