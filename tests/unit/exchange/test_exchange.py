@@ -8,6 +8,7 @@ def test_the_public_surface_is_this_and_no_more() -> None:
         "CODES_TO_RECONCILE",
         "ERROR_CODES",
         "KEY_REFUSED_CODES",
+        "ORDER_NOT_OPEN",
         "ExchangeClient",
         "ExchangeClock",
         "ExchangeCode",
