@@ -25,6 +25,7 @@ from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
+HELD = Balance("BTC", Decimal(3), Decimal(2), Decimal(1))
 Begun = AsyncGenerator[ExecutionResult] | ExecutionResult
 
 
@@ -58,7 +59,7 @@ async def happen(desk: Desk) -> None:
             sequence=0, time=3, order=order("o-2"), origin=Origin.GATEWAY, placement_id="demo.1"
         ),
         AccountEvent(sequence=0, time=4, fill=fill(1)),
-        AccountEvent(sequence=0, time=5, balance=Balance("BTC", *map(Decimal, (3, 2, 1)))),
+        AccountEvent(sequence=0, time=5, balance=HELD),
         AccountEvent(sequence=0, time=6, gap=Gap(5, "cut")),
     ]
     await AccountEventStore(desk.redis, 100).append(await lead(desk.redis), told)

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.domain.orders import OrderSpec, OrderType
-from tests.unit.schema.examples import desk_of
+from tests.unit.schema.examples import Journal, desk_of
 from tests.unit.services.examples import order
 
 pytestmark = pytest.mark.anyio
@@ -45,21 +45,23 @@ SPECS = [
 async def test_an_order_of_each_type_becomes_the_command_for_it(
     side: str, terms: dict[str, object], spec: OrderSpec
 ) -> None:
-    async with desk_of() as desk:
+    journal = Journal()
+    async with desk_of(given=journal) as desk:
         desk.exchange.answers["place"] = order(None)
         result = (await desk.run(PLACE, given(side, terms)))["data"]["placeOrder"]
-        (placed,) = desk.journal.begun
+        (placed,) = journal.begun
     assert result["__typename"] == "OrderAccepted", result
     assert repr(placed.command.spec) == repr(spec)
     assert result["placement"]["type"] == spec.type.value
 
 
 async def test_an_order_without_an_id_shows_the_placement_that_made_it() -> None:
-    async with desk_of() as desk:
+    journal = Journal()
+    async with desk_of(given=journal) as desk:
         desk.exchange.answers["place"] = order(None)
         terms: dict[str, object] = {"market": {"quantity": "1"}}
         result = (await desk.run(PLACE, given("BUY", terms)))["data"]["placeOrder"]
-        (placed,) = desk.journal.begun
+        (placed,) = journal.begun
     assert result["order"] == {"orderId": None, "placement": {"id": placed.id}}
     assert result["placement"]["order"] == {"placement": {"id": placed.id}}
 

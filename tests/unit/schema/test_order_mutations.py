@@ -33,7 +33,13 @@ async def test_everybodys_orders_are_cancelled_and_each_is_told(valkey: ValkeySe
     async with desk_of(url=valkey.url) as desk:
         sent = await begin(journal_on(desk.redis), placement())
         desk.exchange.answers["open orders"] = ()
-        nothing = {"cancelled": [], "failed": [], "pending": [], "ended": [], "unresolved": []}
+        nothing: dict[str, list[str]] = {
+            "cancelled": [],
+            "failed": [],
+            "pending": [],
+            "ended": [],
+            "unresolved": [],
+        }
         done = await run(desk, "cancel-all-orders", account="demo")
         assert done == {"__typename": "OrdersCancelled", **nothing}
         done = await run(desk, "cancel-all-orders", account="demo", everybody=True)

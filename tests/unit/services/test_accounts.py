@@ -231,15 +231,19 @@ async def test_among_the_orders_an_own_placement_is_followed_to_its_order(
 
 async def one_that_is_heard_of(journal: OrderJournal, heard: list[object]) -> Placement:
     """An own placement of unknown outcome, from after its events are followed."""
-    for number in count(1):
-        made = placement(number, client_order_id=f"c-{number}")
-        spec = OrderSpec(price=Decimal(number), quantity=Decimal(1))
-        command = replace(made.command, spec=spec)
-        unknown = await lost(journal, replace(made, principal=APP.id, command=command))
-        if heard:
-            break
+    numbers = count(1)
+    unknown = await lost(journal, own(next(numbers)))
+    while not heard:
+        unknown = await lost(journal, own(next(numbers)))
     await until(lambda: unknown in heard)
     return unknown
+
+
+def own(number: int) -> Placement:
+    """An intent of the caller's that is like no other."""
+    made = placement(number, client_order_id=f"c-{number}")
+    spec = OrderSpec(price=Decimal(number), quantity=Decimal(1))
+    return replace(made, principal=APP.id, command=replace(made.command, spec=spec))
 
 
 async def hear(accounts: Accounts, heard: list[object]) -> None:
