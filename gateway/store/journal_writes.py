@@ -137,7 +137,7 @@ class JournalWrites:
     async def claim_external(self, account: str, order_id: str, leader: Leadership) -> bool:
         """Note that an order is nobody's here; False when it is a placement's. Raises `Fenced`."""
         keys = [order_key(account, order_id), leader_key(account)]
-        values = [leader.epoch, _KEEP_MARKS_MS]
+        values = [leader.owner, leader.epoch, _KEEP_MARKS_MS]
         noted = await attempt(
             lambda: run_script(self._redis, CLAIM_EXTERNAL, keys, values, wait=self._wait()),
             tries=2,
@@ -220,6 +220,7 @@ class JournalWrites:
         if changing.only_lapsed:
             terms["lease_until"] = placement.lease_until
         if changing.leader is not None:
+            terms["owner"] = changing.leader.owner
             terms["epoch"] = changing.leader.epoch
         if _order_id(placement) is not None:
             terms["order"] = "own" if changing.own else "found"

@@ -8,9 +8,9 @@
 -- ARGV: the terms, the record as it was ('': none) and as it is to be, its entry among the
 -- unresolved, its event ('': nobody is told), and the budget as it must stand and as it is to be.
 -- The terms have: id, position, state, ended_at (if it has), lease_until (if that must have passed),
--- epoch (the leader's, if it must still be), fills (to claim), order ('own': the exchange told the
--- sender; 'found': it was looked for), claims, keep_budget_ms, keep_events, late_watch_ms and
--- keep_fills_ms.
+-- owner and epoch (of the leader, if it must still lead), fills (to claim), order ('own': the
+-- exchange told the sender; 'found': it was looked for), claims, keep_budget_ms, keep_events,
+-- late_watch_ms and keep_fills_ms.
 --
 -- Answers with {'CHANGED'}, {'TAKEN'} (changed, but the order is another's), {'STANDS', record},
 -- {'ALIVE'}, {'FENCED'}, {'CLAIMED'} or {'BUDGET', what stands}.
@@ -28,8 +28,9 @@ if standing == ARGV[3] then
 end
 if standing ~= ARGV[2] then return {'STANDS', standing} end
 if terms.lease_until and now <= terms.lease_until then return {'ALIVE'} end
-if terms.epoch and tonumber(redis.call('HGET', leader, 'epoch') or 0) ~= terms.epoch then
-  return {'FENCED'}
+if terms.epoch then
+  local owner, epoch = unpack(redis.call('HMGET', leader, 'owner', 'epoch'))
+  if owner ~= terms.owner or tonumber(epoch) ~= terms.epoch then return {'FENCED'} end
 end
 
 local taken = false

@@ -183,10 +183,11 @@ async def test_a_leader_that_has_been_followed_changes_nothing(valkey: ValkeySer
     async with journal_of(valkey) as (journal, redis):
         unknown, former = await lost(journal, placement()), await lead(redis)
         leader = await lead(redis)
-        with pytest.raises(Fenced):
-            await journal.resolve(verdict(unknown, S.NOT_PLACED), leader=former)
-        with pytest.raises(Fenced):
-            await journal.claim_external("demo", "o-1", former)
+        for lost_lead in (former, replace(leader, owner="of an older data set")):
+            with pytest.raises(Fenced):
+                await journal.resolve(verdict(unknown, S.NOT_PLACED), leader=lost_lead)
+            with pytest.raises(Fenced):
+                await journal.claim_external("demo", "o-1", lost_lead)
         assert await journal.get(unknown.id) == unknown
         assert await journal.claimed_orders("demo", ["o-1"]) == frozenset()
         await journal.resolve(verdict(unknown, S.NOT_PLACED), leader=leader)
