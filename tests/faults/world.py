@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -129,11 +130,17 @@ class World:
             each.lead_to(self.valkey)
 
     def reopen(self, replica: int) -> None:
-        """Let an operator reopen every account."""
+        """Let an operator reopen every account, as soon as that can be done."""
         caller = self.caller(replica, OPERATOR.name)
+        asked = {"reason": "compared with the exchange"}
+
+        def reopened(name: str) -> bool:
+            done = caller.answer(REOPEN, account=name, **asked)["reopenAccount"]
+            assert done["__typename"] == "AccountReopened" or done["retryable"], done
+            return bool(done["__typename"] == "AccountReopened")
+
         for name in self.accounts:
-            done = caller.answer(REOPEN, account=name, reason="compared with the exchange")
-            assert done["reopenAccount"]["__typename"] == "AccountReopened", done
+            assert wait_for(partial(reopened, name), SETTLED_WITHIN_S)
 
     def store(self) -> redis.Redis:
         """A client of the Redis that holds the journal now."""
@@ -143,7 +150,7 @@ class World:
         """The state of each placement, by account and client order id."""
         with self.store() as store:
             texts = store.mget(list(store.scan_iter(match=RECORDS, count=1000)) or ["none"])
-        records = [json.loads(text) for text in texts if text]  # type: ignore[union-attr]
+        records = [json.loads(text) for text in texts if text]
         return {
             (each["command"]["account"], each["command"]["client_order_id"]): each["state"]
             for each in records
