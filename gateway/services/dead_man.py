@@ -19,6 +19,7 @@ from gateway.domain.order_errors import DeadManUnavailable
 from gateway.services.audit import AuditTrail
 from gateway.services.authority import Authority
 from gateway.services.cancel_all import CancelAll, CancelledAll
+from gateway.services.loops import end_all
 from gateway.services.order_audit import deny
 from gateway.store.dead_man import DeadManStore, Lapse
 from gateway.store.redis import StoreUnavailable
@@ -99,14 +100,18 @@ class DeadManSwitches:
         """Carry out what lapses on the account, until cancelled."""
         account = leadership.account
         running: dict[str, asyncio.Task[None]] = {}
-        async with asyncio.TaskGroup() as tasks:
+        try:
             while True:
                 for lapse in await self._lapsed(account):
                     before = running.get(lapse.principal)
                     if before is None or before.done():
-                        carrying_out = self._carry_out(account, lapse)
-                        running[lapse.principal] = tasks.create_task(carrying_out)
+                        if before is not None:
+                            before.result()  # a fault of ours ends this, and it begins anew
+                        carrying_out = asyncio.create_task(self._carry_out(account, lapse))
+                        running[lapse.principal] = carrying_out
                 await asyncio.sleep(_EVERY_S)
+        finally:
+            await end_all(tuple(running.values()))
 
     async def _lapsed(self, account: str) -> tuple[Lapse, ...]:
         """What is to be carried out; nothing new while Redis cannot be asked."""

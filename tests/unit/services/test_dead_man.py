@@ -15,6 +15,7 @@ from gateway.domain.order_errors import DeadManUnavailable
 from gateway.domain.placements import PlacementState
 from gateway.domain.switches import Scope, Switch
 from gateway.services.dead_man import DeadManSwitches
+from gateway.services.loops import end_all
 from gateway.store.dead_man import DeadManStore
 from tests.unit.services.cancelling import CALLER, OTHER, desk_of
 from tests.unit.services.cancelling import Desk as TradingDesk
@@ -51,8 +52,7 @@ class Desk:
         try:
             yield
         finally:
-            firing.cancel()
-            await asyncio.gather(firing, return_exceptions=True)
+            await end_all([firing])
 
     def on_another_replica(self) -> "Desk":
         return _desk(self.at)
@@ -206,7 +206,7 @@ async def test_halted_stops_it_loudly_and_it_goes_on_when_that_is_over(desk: Des
     await desk.let_lapse()
     with capture_logs() as logs:
         async with desk.led():
-            await until(lambda: len(desk.told()) > 1)
+            await until(lambda: desk.at.floor.asked.count("open orders") > 2)
             assert desk.told() == [LAPSED, ("CANCEL", "TRADING_HALTED")]
             desk.at.watch.switch.holding = None
             await until(lambda: DONE in desk.told())
