@@ -21,8 +21,8 @@ strawberry.enum(
     AuditKind,
     description=(
         "What an entry tells of. READ, ORDER and CANCEL: signed calls to the exchange, and of an "
-        "order also how its outcome was found; WOULD_DENY: what only the candidate policy denies; LOST: entries that found no room; ANCHOR: how far "
-        "the chains were."
+        "order also how its outcome was found; WOULD_DENY: what only the candidate policy denies; "
+        "LOST: entries that found no room; ANCHOR: how far the chains were."
     ),
 )
 
