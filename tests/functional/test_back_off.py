@@ -57,14 +57,14 @@ def test_one_429_stops_every_replica_for_a_while(replicas: tuple[Service, Servic
     eventually(lambda: "exchange.too_many_elsewhere" in second.log.read_text())
     assert "exchange.too_many" in first.log.read_text()
     eventually(lambda: not backing_off(second))
-    order_id = accepted(second.caller(), "back-off-over")["order"]["orderId"]
+    order_id = accepted(second.caller(), "back-off-over", price="300002")["order"]["orderId"]
     cancel(second.caller(), order_id)
 
 
 def test_meanwhile_nothing_is_asked_of_the_exchange_but_to_cancel(
     replicas: tuple[Service, Service],
 ) -> None:
-    order_id = accepted(replicas[0].caller(), "back-off-open")["order"]["orderId"]
+    order_id = accepted(replicas[0].caller(), "back-off-open", price="300003")["order"]["orderId"]
     pause(*replicas)
     wallets = len(replicas[0].exchange.requests("balance/wallet"))
     for service in replicas:
