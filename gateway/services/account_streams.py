@@ -9,7 +9,11 @@ from gateway.services.loops import kept_up
 
 
 class AccountStreams:
-    """Runs a stream for each account that there is a key for; `open_stream` makes one."""
+    """Runs a stream for each account that there is a key for; `open_stream` makes one.
+
+    Each is held all the time, not by an account's leader alone: who takes over then knows of the
+    account since long before, and can tell that an order of the one who died was never placed.
+    """
 
     def __init__(self, open_stream: Callable[[str], AccountStream]) -> None:
         self._open_stream = open_stream
@@ -51,5 +55,6 @@ class AccountStreams:
 
 
 async def _kept_up(account: str, stream: AccountStream) -> None:
-    async with kept_up({f"account-{account}": stream.run}):
-        await asyncio.Event().wait()
+    with stream.held():
+        async with kept_up({f"account-{account}": stream.run}):
+            await asyncio.Event().wait()
