@@ -257,7 +257,8 @@ class PlacementModel:
 
     def _record(self, verdict: Verdict) -> None:
         placement = verdict.placement
-        self._claim_order(verdict.order and verdict.order.order_id, placement)
+        if verdict.order is not None:
+            self._claim_order(verdict.order.order_id, placement)
         for name in verdict.claims:
             assert self.claimed_fills.setdefault(name, placement.id) == placement.id
         told = replace(placement, order=verdict.order, evidence=verdict.evidence)

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from decimal import Decimal, localcontext
 
 import pytest
@@ -7,10 +6,6 @@ from hypothesis import strategies as st
 
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderSpec, OrderStatus, OrderType, PlaceOrder
-from gateway.domain.placements import FOLLOWING, PlacementState
-from tests.unit.store.examples import placement
-
-S = PlacementState
 
 
 def command(price: Decimal, quantity: Decimal = Decimal(1), symbol: str = "BTCUSDT") -> PlaceOrder:
@@ -76,33 +71,6 @@ def test_a_limit_order_reads_as_it_always_did_so_that_old_records_still_replay()
 def test_terms_that_a_type_does_not_have_make_no_order(kind: OrderType, terms: list[str]) -> None:
     with pytest.raises(ValueError, match=kind):
         OrderSpec(type=kind, **dict.fromkeys(terms, Decimal(1)))
-
-
-def test_every_state_has_its_followers_and_none_leads_back() -> None:
-    assert set(FOLLOWING) == set(S)
-    for state in S:
-        reached, open_states = set[PlacementState](), set(FOLLOWING[state])
-        while open_states:
-            reached |= (now := {open_states.pop()})
-            open_states |= FOLLOWING[min(now)] - reached
-        assert state not in reached
-
-
-def test_an_unclear_order_may_not_be_sent_again_under_a_new_id() -> None:
-    safe = {state for state in S if replace(placement(), state=state).new_id_safe}
-    assert safe == {S.DENIED, S.NOT_SENT, S.REJECTED, S.NOT_PLACED}
-
-
-def test_a_rejection_with_evidence_of_more_makes_no_new_id_safe() -> None:
-    doubtful = replace(placement(), state=S.REJECTED, evidence="part of it may have traded")
-    assert not doubtful.new_id_safe
-
-
-def test_a_placement_is_unknown_from_the_moment_its_sender_s_lease_has_run_out() -> None:
-    begun = replace(placement(), state=S.SENDING, lease_until=2_000)
-    assert [begun.state_at(now) for now in (0, 1_999, 2_000)] == [S.SENDING, S.SENDING, S.UNKNOWN]
-    others = [replace(begun, state=state) for state in S if state is not S.SENDING]
-    assert [each.state_at(2_000) for each in others] == [each.state for each in others]
 
 
 @pytest.mark.parametrize("status", OrderStatus)

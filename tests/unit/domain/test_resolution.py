@@ -1,0 +1,214 @@
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from gateway.domain.orders import OrderStatus
+from gateway.domain.placements import Answer, Answered, OpenOrder, PlacementState
+from gateway.domain.resolution import Picture, Terms, unexplained
+from tests.unit.domain.resolution_cases import (
+    AFTER,
+    FAST,
+    LIMIT,
+    SIGNED,
+    TERMS,
+    TOO_LONG,
+    baseline,
+    case,
+    fill,
+    intent,
+    only,
+    order,
+    picture,
+    state_of,
+)
+
+S = PlacementState
+NOT_SENT = Answered(Answer.NOT_SENT, SIGNED)
+TWICE = (picture(AFTER), picture(AFTER + TERMS.spacing))
+
+
+def refused(code: str) -> Answered:
+    return Answered(Answer.REFUSED, SIGNED, exchange_code=code)
+
+
+# An answer that came late
+
+
+@pytest.mark.parametrize("state", [S.UNKNOWN, S.IN_DOUBT, S.NOT_PLACED])
+def test_a_late_answer_with_an_order_settles_it_whatever_was_found_before(state: S) -> None:
+    answered = Answered(Answer.ACCEPTED, SIGNED, order=order("o1"))
+    verdict = only(case(replace(intent(state=state), answered=answered), pictures=()))
+    assert verdict is not None
+    assert (verdict.state, verdict.order) == (S.ACCEPTED, order("o1"))
+
+
+def test_a_late_answer_whose_order_is_another_s_is_a_person_s_to_judge() -> None:
+    answered = Answered(Answer.ACCEPTED, SIGNED, order=order("o1"))
+    known = case(replace(intent(), answered=answered), now=TOO_LONG, pictures=())
+    verdict = only(replace(known, claimed_orders=frozenset({"o1"})))
+    assert verdict is not None
+    assert verdict.state is S.IN_DOUBT
+    assert "that it is order o1, which is on record as another's" in verdict.evidence
+
+
+@pytest.mark.parametrize(
+    ("state", "answered", "found"),
+    [
+        pytest.param(S.UNKNOWN, refused("10031"), S.REJECTED, id="refused"),
+        pytest.param(S.UNKNOWN, NOT_SENT, S.NOT_PLACED, id="not-sent"),
+        pytest.param(S.IN_DOUBT, refused("10031"), S.NOT_PLACED, id="refused-while-in-doubt"),
+        pytest.param(S.IN_DOUBT, NOT_SENT, S.NOT_PLACED, id="not-sent-while-in-doubt"),
+        pytest.param(S.NOT_PLACED, refused("10031"), None, id="refused-what-was-given-up"),
+        pytest.param(S.UNKNOWN, refused("10041"), None, id="refused-but-perhaps-traded"),
+    ],
+)
+def test_a_late_refusal_settles_what_it_proves(state: S, answered: Answered, found: S) -> None:
+    placement = replace(intent(state=state), answered=answered)
+    assert state_of(case(placement, pictures=())) is found
+
+
+# Silence
+
+
+def test_two_spaced_readings_after_window_and_guard_prove_that_nothing_was_placed() -> None:
+    verdict = only(case(intent(), pictures=TWICE))
+    assert verdict is not None
+    assert verdict.state is S.NOT_PLACED
+    assert "two readings, 1 s apart" in verdict.evidence
+
+
+@pytest.mark.parametrize(
+    "pictures",
+    [
+        pytest.param(TWICE[:1], id="one"),
+        pytest.param((picture(AFTER - 1), TWICE[1]), id="one-before-the-guard-was-over"),
+        pytest.param((TWICE[0], picture(AFTER + TERMS.spacing - 1)), id="too-close"),
+        pytest.param((TWICE[0], picture(AFTER + 1_000, whole=False)), id="stream-broken"),
+        pytest.param((picture(AFTER, whole=False), TWICE[1]), id="stream-broken-before"),
+        pytest.param((picture(AFTER, orders=(order(), order("o2"))), TWICE[1]), id="seen-before"),
+    ],
+)
+def test_less_than_two_good_readings_prove_nothing(pictures: tuple[Picture, ...]) -> None:
+    assert state_of(case(intent(), pictures=pictures)) is None
+
+
+def test_a_stream_that_began_with_the_baseline_proves_nothing() -> None:
+    late = tuple(replace(each, stream_since=SIGNED - 1_009) for each in TWICE)
+    assert state_of(case(intent(), pictures=late)) is None
+    late = tuple(replace(each, stream_since=SIGNED - 1_010) for each in TWICE)
+    assert state_of(case(intent(), pictures=late)) is S.NOT_PLACED
+
+
+def test_silence_proves_nothing_where_the_window_is_not_enforced() -> None:
+    unfenced = Terms(guard=5_000, spacing=1_000, within=30_000, fenced=False)
+    assert state_of(case(intent(), pictures=TWICE), unfenced) is None
+
+
+def test_silence_proves_nothing_while_the_balances_moved_by_something_else() -> None:
+    moved = {**TWICE[1].totals, "USDT": Decimal(1)}
+    assert state_of(case(intent(), pictures=(TWICE[0], replace(TWICE[1], totals=moved)))) is None
+
+
+def test_silence_proves_nothing_while_a_fill_may_be_its_own() -> None:
+    traded = tuple(picture(AFTER + at, new=(fill(3),)) for at in (0, 1_000))
+    assert state_of(case(intent(), pictures=traded)) is None
+
+
+def test_fills_of_an_order_that_is_known_are_not_its_own() -> None:
+    other = order("o2", replace(LIMIT, quantity=Decimal(3)), status=OrderStatus.FILLED, filled=3)
+    traded = tuple(picture(AFTER + at, new=(fill(3),), ended=(other,)) for at in (0, 1_000))
+    assert state_of(case(intent(), pictures=traded)) is S.NOT_PLACED
+
+
+def test_without_a_baseline_silence_proves_nothing() -> None:
+    placement = replace(intent(), baseline=None)
+    assert state_of(case(placement, pictures=TWICE)) is None
+    verdict = only(case(placement, now=TOO_LONG, pictures=TWICE))
+    assert verdict is not None
+    assert "nothing is on record of what stood before it" in verdict.evidence
+
+
+def test_what_was_refused_for_wash_trading_and_did_not_trade_is_rejected_without_a_stream() -> None:
+    placement = replace(intent(), answered=refused("10041"))
+    unseen = tuple(replace(each, stream_since=None) for each in TWICE)
+    assert state_of(case(placement, pictures=unseen)) is S.REJECTED
+    assert state_of(case(replace(placement, state=S.IN_DOUBT), pictures=unseen)) is S.NOT_PLACED
+
+
+def test_what_was_refused_for_wash_trading_but_may_have_traded_is_not_rejected() -> None:
+    placement = replace(intent(), answered=refused("10041"))
+    traded = tuple(picture(AFTER + at, new=(fill(3),)) for at in (0, 1_000))
+    assert state_of(case(placement, pictures=traded)) is None
+
+
+def test_what_is_in_doubt_is_still_found_not_to_be_placed() -> None:
+    assert state_of(case(intent(state=S.IN_DOUBT), pictures=TWICE)) is S.NOT_PLACED
+
+
+# Doubt
+
+
+def test_an_outcome_that_stays_unknown_is_a_person_s_to_judge_after_a_time() -> None:
+    assert state_of(case(intent(), now=TOO_LONG - 1, pictures=())) is None
+    verdict = only(case(replace(intent(), evidence="timed out"), now=TOO_LONG, pictures=()))
+    assert verdict is not None
+    assert verdict.state is S.IN_DOUBT
+    assert verdict.evidence == (
+        "timed out; nothing is certain after 40 s: the account could not be read"
+    )
+
+
+def test_what_is_in_doubt_is_not_found_so_again() -> None:
+    assert state_of(case(intent(state=S.IN_DOUBT), now=TOO_LONG, pictures=())) is None
+
+
+def test_doubt_tells_the_orders_and_fills_it_is_about_and_what_was_missing() -> None:
+    shown = picture(TOO_LONG, orders=(order("o1"), order("o2")), new=(fill(3),), whole=False)
+    verdict = only(
+        case(intent(), pictures=(replace(shown, totals={}),)), replace(TERMS, fenced=False)
+    )
+    assert verdict is not None
+    for told in (
+        "order(s) o1, o2 have its terms, but it is not certain that they are its own",
+        "1 new fill(s) of 3 in all may be its own",
+        "the balances moved by more than the new fills",
+        "the account's stream was interrupted",
+        "not seen to enforce the window",
+    ):
+        assert told in verdict.evidence
+
+
+# What nobody explains
+
+
+def test_an_order_that_no_placement_may_be_is_external() -> None:
+    other = order("o2", replace(LIMIT, quantity=Decimal(3)))
+    known = case(intent(), pictures=())
+    assert unexplained(known, (order("o1"), other)) == (other,)
+
+
+def test_an_order_that_stood_before_is_none_of_the_placement() -> None:
+    before = baseline(orders=(OpenOrder("o1", Decimal(0)),))
+    known = case(replace(intent(), baseline=before), pictures=())
+    assert unexplained(known, (order("o1"),)) == (order("o1"),)
+
+
+@pytest.mark.parametrize("state", [S.UNKNOWN, S.IN_DOUBT, S.SENDING, S.NOT_PLACED])
+def test_an_order_that_a_placement_may_be_is_not_external(state: S) -> None:
+    assert unexplained(case(intent(state=state), pictures=()), (order("o1"),)) == ()
+
+
+def test_a_fast_order_that_does_not_tell_what_it_was_to_spend_is_not_external() -> None:
+    told = replace(order("o1", FAST), quantity=Decimal(4))
+    assert unexplained(case(intent(FAST), pictures=()), (told,)) == ()
+
+
+def test_an_order_on_record_is_not_external() -> None:
+    known = replace(case(pictures=()), claimed_orders=frozenset({"o1"}))
+    assert unexplained(known, (order("o1"), order("o2"))) == (order("o2"),)
+
+
+def test_an_order_that_the_stream_calls_otherwise_is_known_by_its_terms_and_time() -> None:
+    accepted = replace(intent(state=S.ACCEPTED), order=order("o1"))
+    assert unexplained(case(accepted, pictures=()), (order("other"),)) == ()
