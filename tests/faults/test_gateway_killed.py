@@ -12,10 +12,12 @@ from tests.functional.ordering import PLACEMENT, accepted, place
 from tests.processes import eventually
 
 
-def test_an_order_under_way_at_a_kill_is_never_sent_again(
+def test_an_order_under_way_at_a_kill_is_never_sent_again_and_is_found_out(
     exchange: Exchange, start_gateway: StartGateway
 ) -> None:
-    service = start_gateway(NGW_EXCHANGE_READ_TIMEOUT_S="10")
+    service = start_gateway(
+        NGW_EXCHANGE_READ_TIMEOUT_S="2", NGW_ORDER_LEASE_S="6", NGW_ORDER_WINDOW_MS="1000"
+    )
     caller = service.caller()
     with (
         exchange.fault("market/limit-buy", replyDelayMs=2_000),
@@ -31,9 +33,14 @@ def test_an_order_under_way_at_a_kill_is_never_sent_again(
     first = place(caller, "lost", price="320000")
     assert first["__typename"] == "OrderPending"
     assert (first["placement"]["state"], first["placement"]["newIdSafe"]) == ("SENDING", False)
-    assert place(caller, "lost", price="320000") == first
-    shown = caller.answer(PLACEMENT, id=first["placement"]["id"])["placement"]
-    assert (shown["state"], shown["order"]) == ("SENDING", None)
+    (order,) = exchange.orders("demo")
+    placement_id = first["placement"]["id"]
+
+    def shown() -> dict[str, str]:
+        found = caller.answer(PLACEMENT, id=placement_id)["placement"]
+        return {"state": found["state"], "orderId": (found["order"] or {}).get("orderId", "")}
+
+    assert eventually(lambda: shown() == {"state": "ACCEPTED", "orderId": order["orderId"]})
+    assert place(caller, "lost", price="320000")["__typename"] == "OrderAccepted"
     assert len(exchange.requests("market/limit-buy", price="320000")) == 1
-    assert len(exchange.orders("demo")) == 1
     accepted(caller, "after-the-kill", price="320001")

@@ -78,7 +78,7 @@ class World:
             )
             for number, skew_s in enumerate(setting.skews_s)
         ]
-        # A gateway dies with the thread that started it, so these threads stay to the end.
+        # A process dies with the thread that started it, so these threads stay to the end.
         self._starters = self._stack.enter_context(ThreadPoolExecutor(len(self.replicas)))
         for each in self.replicas:
             self._stack.callback(check_log, each.service)
@@ -118,7 +118,7 @@ class World:
     def restart_redis(self) -> None:
         """Kill the Redis, and start it on what it has on disk."""
         self.valkey.kill()
-        self.valkey.start()
+        self._starters.submit(self.valkey.start).result()
 
     def fail_over(self) -> None:
         """Kill the Redis, and lead everybody to its replica, which is promoted."""
