@@ -1,5 +1,7 @@
 """Placing and cancelling orders through the gateway, with the published documents."""
 
+from zlib import crc32
+
 from gateway.cli.operations import operation
 from tests.functional.callers import Caller, Json, Socket
 
@@ -10,13 +12,16 @@ ACCOUNT = operation("account")
 
 
 def command(client_order_id: str, **changes: str) -> dict[str, str]:
-    """A buy that rests far below everything, in a market that tests leave otherwise alone."""
+    """A buy that rests far below everything, in a market that tests leave otherwise alone.
+
+    Each id has a price of its own: an order like one that has no outcome yet would not be sent.
+    """
     given = {
         "account": "demo",
         "clientOrderId": client_order_id,
         "symbol": "BTCTRY",
         "side": "BUY",
-        "price": "300000",
+        "price": str(280_000 + crc32(client_order_id.encode()) % 10_000),
         "quantity": "0.001",
     }
     return given | changes

@@ -64,7 +64,7 @@ def test_the_stream_tells_each_state_and_the_next_list_which_orders_are_open(
     with following(service, "watch-orders") as socket:
         while socket.next()["orders"].get("orderId") != going:
             pass
-        staying = accepted(caller, "staying")["order"]["orderId"]
+        staying = accepted(caller, "staying", price="300000")["order"]["orderId"]
         cancel(caller, going)
         frames = [next_open_or_cancelled(socket) for _ in range(2)]
         assert [(frame["price"], frame["status"]) for frame in frames] == [
