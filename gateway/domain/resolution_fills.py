@@ -55,6 +55,7 @@ def new_fills(before: Sequence[Fill], now: Sequence[Fill]) -> tuple[NamedFill, .
         return ()
     named = tuple(map(NamedFill, fill_names(now), now))
     oldest = now[start - 1].time
+    # What was first, and what is equal to a fill that is listed, may not be listed any more.
     cut_off = len(now) >= _LISTED and now[-1].time >= oldest
     return None if cut_off else named[:start]
 
@@ -109,7 +110,7 @@ def only_choice(fills: Sequence[NamedFill], quantity: Decimal) -> tuple[NamedFil
 
 def _start_of_known(before: Sequence[Fill], now: Sequence[Fill]) -> int | None:
     if not before:
-        return len(now) if len(now) < _LISTED else None
+        return len(now)
     later = sum(1 for _ in takewhile(lambda each: each.time > before[0].time, now))
     alike = sum(1 for _ in takewhile(lambda each: each.time == before[0].time, now[later:]))
     starts = [at for at in range(later, later + alike) if _continues(before, now[at:])]

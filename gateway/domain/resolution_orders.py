@@ -13,6 +13,7 @@ from gateway.domain.resolution_fills import NamedFill, fill_names, only_choice, 
 
 _TERMS = ("price", "quantity", "stop_price", "quote_total")
 _IMMEDIATE = frozenset({OrderType.MARKET, OrderType.FAST})
+_UNKNOWN = OrderStatus.CLOSED_UNKNOWN
 _AT_ONCE_MS = 1_000
 """A market or fast order is filled within this of the moment at which it was placed."""
 
@@ -124,9 +125,15 @@ class _Register:
             return self._by_id[order.order_id]
         for at in self._by_moment[_moment(order)]:
             known = self._known[at]
-            if source not in known.sources and _agree(known.order, order):
+            twice = source in known.sources and not _vanished(known.order, order)
+            if not twice and _agree(known.order, order):
                 return at
         return None
+
+
+def _vanished(one: Order, other: Order) -> bool:
+    """Whether one of two may have vanished only because the other is the name it goes by."""
+    return (one.status is _UNKNOWN) is not (other.status is _UNKNOWN)
 
 
 def _moment(order: Order) -> tuple[object, ...]:

@@ -86,7 +86,14 @@ def test_two_spaced_readings_after_window_and_guard_prove_that_nothing_was_place
         pytest.param((TWICE[0], picture(AFTER + TERMS.spacing - 1)), id="too-close"),
         pytest.param((TWICE[0], picture(AFTER + 1_000, whole=False)), id="stream-broken"),
         pytest.param((picture(AFTER, whole=False), TWICE[1]), id="stream-broken-before"),
-        pytest.param((picture(AFTER, orders=(order(), order("o2"))), TWICE[1]), id="seen-before"),
+        pytest.param((*TWICE, picture(AFTER + 2_000, whole=False)), id="stream-broken-since"),
+        pytest.param(
+            (picture(AFTER - 1, orders=(order("o1"), order("o2"))), TWICE[0]), id="only-one-after"
+        ),
+        pytest.param(
+            (picture(AFTER, orders=(order("o1"), order("o2"))), TWICE[1], picture(AFTER + 2_000)),
+            id="something-was-seen",
+        ),
     ],
 )
 def test_less_than_two_good_readings_prove_nothing(pictures: tuple[Picture, ...]) -> None:

@@ -41,14 +41,16 @@ def test_new_fills_are_exactly_those_that_came_since_or_it_is_said_that_some_may
     assert found in (None, fill_names(history[::-1])[: max(0, len(history) - before)])
 
 
-@given(histories.filter(lambda history: len(set(history)) == len(history)), st.integers(1, 80))
-def test_new_fills_are_found_while_one_of_before_is_listed_and_none_are_equal(
-    history: tuple[Fill, ...], before: int
-) -> None:
-    seen = history[:before]
-    overlaps = bool(seen) and len(history) - len(seen) < 49
-    if overlaps and len({each.time for each in history}) == len(history):
-        assert new_fills(listed(seen), listed(history)) is not None
+def test_new_fills_are_found_as_long_as_one_of_before_is_listed() -> None:
+    history = tuple(fill(1, at=at) for at in range(60))
+    assert names(new_fills(listed(history[:11]), listed(history))) == fill_names(history[:10:-1])
+    assert new_fills(listed(history[:10]), listed(history)) is None
+
+
+def test_a_new_fill_as_old_as_the_last_that_is_listed_may_not_be_the_only_one() -> None:
+    before, new = fill(1, at=0), tuple(fill(2, at=0) for _ in range(49))
+    assert new_fills((before,), (*new[:48], before)) is not None
+    assert new_fills((before,), (*new, before)) is None
 
 
 def test_fifty_fills_of_an_account_that_had_none_may_not_be_all() -> None:

@@ -111,6 +111,13 @@ def test_what_was_placed_late_is_found_and_said_to_be_late() -> None:
         assert verdict.evidence.endswith("executed it 2.5 s after its window and the guard")
 
 
+def test_of_two_orders_the_one_that_is_in_time_is_the_placement_s() -> None:
+    late = order("o2", at=WINDOW + TERMS.guard + 2_500)
+    verdict = only(case(intent(), pictures=seen(late, order("o1"), at=AFTER + 5_000)))
+    assert verdict is not None
+    assert verdict.order == order("o1")
+
+
 def test_an_order_is_the_one_that_is_in_time_before_it_is_one_that_was_given_up() -> None:
     given_up, now = intent(id_="p0", state=S.NOT_PLACED), 60_000
     again = replace(intent(), signed_at=given_up.signed_at + now)
