@@ -58,6 +58,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         valkey = ValkeyServer(Path(name), password=PASSWORD)
         valkey.start()
         settings = {
+            "NGW_JOURNAL_ACCEPT_VOLATILE": "true",  # its Redis is killed and started again
             "NGW_LOG_LEVEL": "DEBUG",
             "NGW_REDIS_TIMEOUT_S": "0.3",
             "NGW_EXCHANGE_REST_URL": f"http://127.0.0.1:{tap.port}",
