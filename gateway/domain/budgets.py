@@ -50,12 +50,14 @@ class Budget:
 
     `spent` is the notional of `day` by quote asset: of orders sent, whatever became of them, but
     not of those of which it is certain that nothing stands. A claim stays while its outcome is
-    not known, and while its order may rest.
+    not known, and while its order may rest. `given_up` are the claims of orders that were found not
+    to be placed: should one turn up late, it counts again.
     """
 
     day: int = 0
     spent: Mapping[str, Decimal] = field(default_factory=dict)
     claims: Mapping[str, Claim] = field(default_factory=dict)
+    given_up: Mapping[str, Claim] = field(default_factory=dict)
 
     def at(self, now: int) -> "Budget":
         """The budget at `now` (ms). A day never comes back, whatever a replica's clock says.
@@ -70,7 +72,8 @@ class Budget:
             for placement, claim in self.claims.items()
             if claim.order_id is not None or claim.day + 1 >= day
         }
-        return Budget(day=day, claims=claims)
+        lately = {key: claim for key, claim in self.given_up.items() if claim.day + 1 >= day}
+        return Budget(day=day, claims=claims, given_up=lately)
 
     def reserve(
         self, placement_id: str, notional: Notional | None, bounds: Bounds, now: int, *, rests: bool
@@ -101,8 +104,21 @@ class Budget:
             spent = {**spent, asset: exact_sum(spent[asset], total.copy_negate())}
         return replace(self, spent=spent, claims=_without(self.claims, {placement_id}))
 
+    def give_up(self, placement_id: str) -> "Budget":
+        """Give back what a placement took of which nothing was found; it may yet turn up."""
+        claim = self.claims.get(placement_id)
+        if claim is None:
+            return self
+        released = self.release(placement_id)
+        return replace(released, given_up={**self.given_up, placement_id: claim})
+
     def accepted(self, placement_id: str, order_id: str | None) -> "Budget":
-        """Keep an accepted order among the open ones by its id; None: it does not rest."""
+        """Keep an accepted order among the open ones by its id; None: it does not rest.
+
+        One that was given up counts again, whatever limit that exceeds.
+        """
+        if placement_id in self.given_up:
+            return self._taken_back(placement_id).accepted(placement_id, order_id)
         claim = self.claims.get(placement_id)
         if claim is None:
             return self
@@ -110,6 +126,18 @@ class Budget:
             return replace(self, claims=_without(self.claims, {placement_id}))
         known = replace(claim, order_id=order_id)
         return replace(self, claims={**self.claims, placement_id: known})
+
+    def _taken_back(self, placement_id: str) -> "Budget":
+        claim, spent = self.given_up[placement_id], self.spent
+        if claim.notional is not None and claim.day == self.day:
+            asset, total = claim.notional.asset, claim.notional.total
+            spent = {**spent, asset: exact_sum(spent.get(asset, Decimal(0)), total)}
+        return replace(
+            self,
+            spent=spent,
+            claims={**self.claims, placement_id: claim},
+            given_up=_without(self.given_up, {placement_id}),
+        )
 
     def closed(self, order_ids: Collection[str]) -> "Budget":
         """Count these orders as open no more."""

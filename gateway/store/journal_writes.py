@@ -245,8 +245,8 @@ def settlement(placement: Placement) -> Change | None:
     """What a placement's state does to the budget that it claimed of; None for nothing.
 
     What was accepted and may rest counts as open, and where nothing stands the claim is given back.
-    What nobody knows keeps it. What turns out to be placed after it was given up takes nothing
-    again: it is not known any more what it had claimed.
+    What nobody knows keeps it. What turns out to be placed after it was given up counts again,
+    whatever the limit is.
     """
 
     def accepted(budget: Budget) -> Budget:
@@ -255,10 +255,15 @@ def settlement(placement: Placement) -> Change | None:
     def released(budget: Budget) -> Budget:
         return budget.release(placement.id)
 
+    def given_up(budget: Budget) -> Budget:
+        return budget.give_up(placement.id)
+
     if not placement.claimed:
         return None
     if placement.state is _S.ACCEPTED:
         return accepted
+    if placement.state is _S.NOT_PLACED:
+        return given_up
     return released if placement.new_id_safe else None
 
 

@@ -87,6 +87,23 @@ def test_what_never_stood_is_given_back() -> None:
     assert set(budget.claims) == {"p2"}
 
 
+def test_what_was_given_up_and_turns_up_late_counts_again_whatever_the_limit() -> None:
+    given_up = spend(Budget(), "late", "600").give_up("late")
+    assert given_up.spent == {"TRY": 0}
+    assert given_up.claims == {}
+    late = spend(given_up, "p2", "900").accepted("late", None)
+    assert late.spent == {"TRY": 1500}
+    assert late.given_up == {}
+    resting = rest(Budget(), "late").give_up("late").accepted("late", "o1")
+    assert resting.order_ids() == {"o1"}
+
+
+def test_what_was_given_up_yesterday_takes_nothing_of_today() -> None:
+    given_up = spend(Budget(), "late", "600").give_up("late")
+    assert given_up.at(NOON + DAY_MS).accepted("late", None).spent == {}
+    assert given_up.at(NOON + 2 * DAY_MS).given_up == {}
+
+
 def test_what_is_given_back_a_day_later_adds_nothing_to_the_new_day() -> None:
     budget = spend(spend(Budget(), "p1", "400"), "p2", "1000", now=NOON + DAY_MS)
     assert budget.release("p1").spent == {"TRY": LIMIT}

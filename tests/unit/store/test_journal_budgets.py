@@ -132,7 +132,7 @@ async def test_an_outcome_settles_its_claim(valkey: ValkeyServer, outcome: str) 
         ([S.UNKNOWN, S.NOT_PLACED], 0, False),
         ([S.UNKNOWN, S.REJECTED], 0, False),
         ([S.UNKNOWN, S.ACCEPTED], 100, False),
-        ([S.UNKNOWN, S.NOT_PLACED, S.ACCEPTED], 0, False),
+        ([S.UNKNOWN, S.NOT_PLACED, S.ACCEPTED], 100, False),
     ],
     ids=str,
 )
