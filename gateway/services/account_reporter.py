@@ -28,6 +28,8 @@ _MOST = 500
 _AGAIN_S = 0.5
 _SETTLE_S = 0.3
 _LOOK_S = 0.02
+"""Before each look whose an order is, for the answer that says so comes about as soon as its frame.
+What comes meanwhile is looked up with it."""
 """An order's frame may overtake the record of its answer: so long its origin is waited for."""
 
 T = TypeVar("T")
@@ -160,11 +162,12 @@ class _Report:
     async def _origins_in_time(self, orders: Sequence[Order]) -> list[OrderOrigin]:
         until = _time() + _SETTLE_S
         while True:
+            if orders:
+                await asyncio.sleep(_LOOK_S)
             origins = await _insist(lambda: self._origins.of(orders))
             settled = all(each.origin is not Origin.UNSETTLED for each in origins)
             if settled or _time() >= until:
                 return origins
-            await asyncio.sleep(_LOOK_S)
 
     def _of_order(self, order: Order, origin: OrderOrigin, now: int) -> AccountEvent:
         if order.order_id is not None:

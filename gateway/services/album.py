@@ -14,8 +14,6 @@ _LOOK_MS = 5_000
 sake of what is IN_DOUBT or may have been placed late."""
 
 _LOOK_RARELY_MS = 60_000
-_BEFORE_MS = 10_000
-"""How far before it was signed an order that ended can be of interest."""
 
 
 class Album:
@@ -47,8 +45,7 @@ class Album:
         if not self._due(now, placements, terms):
             return False
         self._tried_at, self._seen = now, self._changes()
-        since = min(placement.signed_at for placement in placements) - _BEFORE_MS
-        if (picture := await self._pictures.take(self._account, since)) is None:
+        if (picture := await self._pictures.take(self._account)) is None:
             return False
         self._taken.append(picture)
         return True

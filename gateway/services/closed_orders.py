@@ -108,7 +108,7 @@ class ClosedOrders:
     def _followed(self, account: str) -> tuple[Order, ...]:
         with suppress(UnknownAccount):
             orders = self._streams.of(account).mirror.orders
-            return (*orders.open_orders(), *orders.ended_orders(0))
+            return (*orders.open_orders(), *orders.ended_orders())
         return ()
 
     async def _led(self, account: str) -> tuple[Order, ...]:

@@ -37,10 +37,9 @@ class OrderMirror:
         """What is open, in the order in which it was learnt."""
         return tuple(self._open.values())
 
-    def ended_orders(self, since: int) -> tuple[Order, ...]:
-        """Those placed since then (ms) whose end a frame told, back to `forgotten_until`."""
-        ended = (*(order for _, order in self._ended.values()), *self._unnamed)
-        return tuple(each for each in ended if each.time >= since and each.status is not _UNKNOWN)
+    def ended_orders(self) -> tuple[Order, ...]:
+        """Those that ended, back to `forgotten_until`: as frames told, or CLOSED_UNKNOWN."""
+        return (*(order for _, order in self._ended.values()), *self._unnamed)
 
     def mark(self) -> int:
         """The count to hand to `reconcile` with a list that is asked for now."""

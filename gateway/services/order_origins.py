@@ -47,12 +47,21 @@ class OrderOrigins:
 
     async def of(self, orders: Sequence[Order]) -> list[OrderOrigin]:
         """The origin of each order."""
+        await self._find([each for each in orders if (each.order_id or "") not in self._known])
         open_ = [each for each in orders if (each.order_id or "") not in self._known]
         settled = dict(zip(map(id, open_), await self._settle(open_), strict=True))
         return [
             settled.get(id(each)) or self._known.get(each.order_id or "", _UNSETTLED)
             for each in orders
         ]
+
+    async def _find(self, orders: Sequence[Order]) -> None:
+        """Most orders are known by their ids: for these alone no intents need be compared."""
+        ids = [each.order_id for each in orders if each.order_id is not None]
+        placed = await self._journal.of_orders(self._account, ids) if ids else {}
+        for order in orders:
+            if (placement := placed.get(order.order_id or "")) is not None:
+                self._remember(order, OrderOrigin(Origin.GATEWAY, placement.id))
 
     async def _settle(self, orders: Sequence[Order]) -> list[OrderOrigin]:
         """The intents are read first: what is none of them by now has its order on record."""

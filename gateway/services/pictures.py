@@ -32,20 +32,17 @@ class Pictures:
         self._reads = reads
         self._exchange_now = exchange_now
 
-    async def take(self, account: str, since: int) -> Picture | None:
-        """Read the account; with the orders placed since then (ms) whose end its stream told.
-
-        None when it cannot be read, or traded all the while.
-        """
+    async def take(self, account: str) -> Picture | None:
+        """Read the account; None when it cannot be read, or traded all the while."""
         try:
             for _ in range(_TRIES):
-                if (picture := await self._try(account, since)) is not None:
+                if (picture := await self._try(account)) is not None:
                     return picture
         except GatewayError:
             return None
         return None
 
-    async def _try(self, account: str, since: int) -> Picture | None:
+    async def _try(self, account: str) -> Picture | None:
         stream = self._streams.of(account)
         read_at, whole_since = self._exchange_now(), stream.whole_since
         fills = await self._reads.read(account, self._exchange.fills)
@@ -62,6 +59,6 @@ class Pictures:
             orders=orders,
             fills=fills,
             totals={balance.asset: balance.total for balance in balances},
-            ended=stream.mirror.orders.ended_orders(since),
+            ended=stream.mirror.orders.ended_orders(),
             stream_since=whole_since if whole_since == confirmed else None,
         )

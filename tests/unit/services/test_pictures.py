@@ -28,7 +28,7 @@ async def test_a_picture_has_orders_and_balances_between_two_equal_lists_of_fill
         desk.list(order("o1"))
         desk.hold(balance("BTC", 5, 1))
         desk.exchange.answers["fills"] = (fill(1),)
-        picture = await pictures_of(desk).take("demo", 0)
+        picture = await pictures_of(desk).take("demo")
         assert picture is not None
         assert desk.exchange.asked[0] == desk.exchange.asked[-1] == "fills"
         assert sorted(desk.exchange.asked[1:-1]) == ["balances", "open orders"]
@@ -41,7 +41,7 @@ async def test_what_was_filled_meanwhile_is_read_again() -> None:
     async with desk_of() as desk:
         desk.exchange.answers["fills"] = (fill(1),)
         desk.exchange.hold("open orders")
-        taking = asyncio.ensure_future(pictures_of(desk).take("demo", 0))
+        taking = asyncio.ensure_future(pictures_of(desk).take("demo"))
         await until(lambda: "balances" in desk.exchange.asked and desk.exchange.waiting)
         desk.exchange.answers["fills"] = (fill(2), fill(1))
         desk.exchange.release()
@@ -54,8 +54,8 @@ async def test_what_was_filled_meanwhile_is_read_again() -> None:
 async def test_there_is_no_picture_of_what_cannot_be_read() -> None:
     async with desk_of() as desk:
         desk.exchange.answers["balances"] = NotSent("balance/wallet", "connect")
-        assert await pictures_of(desk).take("demo", 0) is None
-        assert await pictures_of(desk).take("nobody", 0) is None
+        assert await pictures_of(desk).take("demo") is None
+        assert await pictures_of(desk).take("nobody") is None
 
 
 async def test_a_picture_tells_what_the_stream_told_the_end_of_and_since_when_it_is_whole() -> None:
@@ -65,7 +65,7 @@ async def test_a_picture_tells_what_the_stream_told_the_end_of_and_since_when_it
             await until(lambda: desk.stream.whole_since is not None)
             done = order("o1", filled=10, status=OrderStatus.FILLED)
             desk.feed.tell(ACCOUNT, done)
-            picture = await pictures_of(desk).take("demo", done.time)
+            picture = await pictures_of(desk).take("demo")
             assert picture is not None
             assert (picture.ended, picture.stream_since) == ((done,), desk.stream.whole_since)
             later = await pictures_of(desk).take("demo", done.time + 1)
@@ -79,7 +79,7 @@ async def test_a_stream_on_which_the_exchange_answers_nothing_proves_nothing() -
             desk.feed.start(ACCOUNT)
             await until(lambda: desk.stream.whole_since is not None)
             desk.feed.answers = False
-            picture = await pictures_of(desk).take("demo", 0)
+            picture = await pictures_of(desk).take("demo")
             assert picture is not None
             assert picture.stream_since is None
 
@@ -90,7 +90,7 @@ async def test_a_stream_that_was_broken_during_the_reading_proves_nothing() -> N
             desk.feed.start(ACCOUNT)
             await until(lambda: desk.stream.whole_since is not None)
             desk.exchange.hold("open orders")
-            taking = asyncio.ensure_future(pictures_of(desk).take("demo", 0))
+            taking = asyncio.ensure_future(pictures_of(desk).take("demo"))
             await until(lambda: "balances" in desk.exchange.asked[-2:] and desk.exchange.waiting)
             desk.clock.now += 1_000
             desk.feed.cut()
