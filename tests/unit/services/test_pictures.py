@@ -68,9 +68,6 @@ async def test_a_picture_tells_what_the_stream_told_the_end_of_and_since_when_it
             picture = await pictures_of(desk).take("demo")
             assert picture is not None
             assert (picture.ended, picture.stream_since) == ((done,), desk.stream.whole_since)
-            later = await pictures_of(desk).take("demo", done.time + 1)
-            assert later is not None
-            assert later.ended == ()
 
 
 async def test_a_stream_on_which_the_exchange_answers_nothing_proves_nothing() -> None:
