@@ -237,7 +237,7 @@ def _conserved_notional(case: _Case) -> Iterator[str]:
 def _rests(case: _Case, record: Row) -> bool:
     """Whether it is an order that is open on the exchange."""
     order_id = (record["order"] or {}).get("order_id")
-    truth = case.evidence.orders.get(order_id)
+    truth = None if order_id is None else case.evidence.orders.get(order_id)
     return record["state"] == "ACCEPTED" and truth is not None and truth["status"] in _OPEN
 
 
