@@ -252,7 +252,7 @@ class Metrics:
             "accounts_quarantined", "Accounts that take no orders until they are reopened"
         )
         self.window_unenforced = self._gauge(
-            "window_unenforced", "1 while the exchange is not seen to refuse expired requests"
+            "window_unenforced", "1 while the exchange is known to take expired requests"
         )
         self.dead_man_fired = self._counter(
             "dead_man_fired", "Dead-man switches that lapsed and had orders cancelled"

@@ -60,7 +60,7 @@ def _set_gauges_of_orders(base: Foundation, duties: Duties) -> None:
     metrics.journal_problem.set_function(lambda: stores.server.problem is not None)
     metrics.accounts_quarantined.set_function(lambda: len(stores.journal.quarantines))
     metrics.journal_export_problem.set_function(lambda: duties.retention.problem is not None)
-    metrics.window_unenforced.set_function(lambda: not duties.window.fenced)
+    metrics.window_unenforced.set_function(lambda: duties.window.unenforced)
     metrics.accounts_led.set_function(lambda: sum(map(duties.leaders.leads, keyring.accounts)))
 
 

@@ -17,7 +17,8 @@ from gateway.services.order_outcomes import rejection_of
 _log = structlog.get_logger(__name__)
 
 _LONGEST = 64
-"""How much of a text that nothing has checked yet is shown."""
+_LONGEST_ORDER_ID = 72
+"""How much of a text that nothing has checked yet is shown; the exchange's ids are that long."""
 
 
 def order_ended(placement: Placement) -> None:
@@ -35,6 +36,7 @@ def order_ended(placement: Placement) -> None:
         side=command.side.value,
         type=command.type.value,
         state=placement.state.value,
+        order_id=placement.order and placement.order.order_id,
         code=rejection and rejection.code,
         exchange_code=code,
         evidence=placement.evidence,
@@ -48,7 +50,7 @@ def order_refused(principal: Principal, command: PlaceOrder, error: GatewayError
         "order.refused",
         principal=principal.id,
         account=command.account[:_LONGEST],
-        client_order_id=command.client_order_id,
+        client_order_id=command.client_order_id[:_LONGEST],
         symbol=command.symbol[:_LONGEST],
         side=command.side.value,
         type=command.type.value,
@@ -69,7 +71,7 @@ def cancel_ended(
         "cancel.ended",
         principal=principal.id,
         account=account[:_LONGEST],
-        order_id=order_id[:_LONGEST],
+        order_id=order_id[:_LONGEST_ORDER_ID],
         state=_state_after(failure),
         code=rejection and rejection.code,
         exchange_code=code,

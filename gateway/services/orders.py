@@ -6,7 +6,8 @@ afterwards the record says what became of it. An outcome that is not known is ca
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
@@ -88,11 +89,12 @@ class Orders:
         What the exchange said is in the placement that is returned, and so is that nobody knows
         what it did.
         """
-        _check(command)
+        with self._telling_refusals(caller, command):
+            _check(command)
         identity = (caller.id, command.account, command.client_order_id)
         placement = await self._placing.join(identity, lambda: self._once(caller, command))
-        if placement.command.canonical() != command.canonical():
-            raise BadUserInput("clientOrderId", "was used for another command; take a new one")
+        with self._telling_refusals(caller, command):
+            _check_same(placement, command)
         return placement
 
     async def trading_state(self, caller: Caller, account: str) -> TradingState:
@@ -106,6 +108,14 @@ class Orders:
         """
         await self._placing.landed(within_s)
         await self._placing.aclose()
+
+    @contextmanager
+    def _telling_refusals(self, caller: Caller, command: PlaceOrder) -> Iterator[None]:
+        try:
+            yield
+        except BadUserInput as refusal:
+            self._tell_refused(caller, command, refusal)
+            raise
 
     async def _once(self, caller: Caller, command: PlaceOrder) -> Placement:
         try:
@@ -201,6 +211,11 @@ def check_id(client_order_id: str) -> None:
     """Raise `BadUserInput` for what can be no `clientOrderId`."""
     if not _CLIENT_ORDER_ID.fullmatch(client_order_id):
         raise BadUserInput("clientOrderId", "expected 1 to 64 of A-Z a-z 0-9 . _ -")
+
+
+def _check_same(placement: Placement, command: PlaceOrder) -> None:
+    if placement.command.canonical() != command.canonical():
+        raise BadUserInput("clientOrderId", "was used for another command; take a new one")
 
 
 def _check(command: PlaceOrder) -> None:

@@ -25,8 +25,8 @@ class WindowProbe:
     """Asks by a harmless read that has expired: an exchange that answers it has no fence.
 
     `accounts` gives the accounts that there are keys for: the first that gets an answer will do.
-    An answer holds until the next one. `on_answer` is told each. All in seconds: after an answer
-    it is asked again in `every_s`, without one in `again_s`.
+    An answer holds until the next one. All in seconds: after an answer it is asked again in
+    `every_s`, without one in `again_s`.
     """
 
     def __init__(
@@ -35,14 +35,12 @@ class WindowProbe:
         exchange: ExchangeClient,
         reads: SignedReads,
         accounts: Callable[[], Iterable[str]],
-        on_answer: Callable[[bool], object] = lambda _: None,
         every_s: float = 3600.0,
         again_s: float = 5.0,
     ) -> None:
         self._exchange = exchange
         self._reads = reads
         self._accounts = accounts
-        self._on_answer = on_answer
         self._every_s = every_s
         self._again_s = again_s
         self._enforced: bool | None = None
@@ -51,6 +49,11 @@ class WindowProbe:
     def fenced(self) -> bool:
         """True once the exchange was seen to refuse what comes after its window."""
         return self._enforced is True
+
+    @property
+    def unenforced(self) -> bool:
+        """True once the exchange was seen to take what comes after its window."""
+        return self._enforced is False
 
     @property
     def problem(self) -> str | None:
@@ -82,4 +85,3 @@ class WindowProbe:
         elif not self._enforced:
             _log.info("window.enforced")
         self._enforced = enforced
-        self._on_answer(enforced)

@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.access.policy import Action
-from gateway.domain.errors import GatewayError, NotSent, Refused, Unclear
+from gateway.domain.errors import BadUserInput, GatewayError, NotSent, Refused, Unclear
+from gateway.domain.orders import PlaceOrder
 from gateway.domain.placements import Placement
 from tests.unit.services.desks import CALLER, Desk, desk_of
 from tests.unit.services.examples import command, order, policy
@@ -75,6 +76,7 @@ async def test_an_order_leaves_a_line_with_whose_it_was_and_how_it_ended(
         "side": "BUY",
         "type": "LIMIT",
         "state": state,
+        "order_id": "placed" if answer is ACCEPTED else None,
         "code": code,
         "exchange_code": exchange_code,
         "evidence": placed.evidence,
@@ -105,6 +107,29 @@ async def test_an_order_that_the_policy_refuses_leaves_a_line(valkey: ValkeyServ
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("given", [command("no id!"), command(quantity="11")])
+async def test_an_order_that_can_be_none_leaves_a_line_and_is_counted(
+    valkey: ValkeyServer, given: PlaceOrder
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        await desk.orders.place(CALLER, command())
+        with capture_logs() as lines, suppress(BadUserInput):
+            await desk.orders.place(CALLER, given)
+    (line,) = lines
+    assert (line["event"], line["code"]) == ("order.refused", "BAD_USER_INPUT")
+    assert line["client_order_id"] == given.client_order_id
+    assert desk.count("orders", "BAD_USER_INPUT") == 1
+
+
+async def test_an_order_s_id_is_in_the_log_as_a_whole(valkey: ValkeyServer) -> None:
+    whole = "f" * 72
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers |= {"place": order(whole), "cancel": order(whole)}
+        placed, _ = await line_of_an_order(desk)
+        cancelled = await line_of_a_cancel(desk, whole)
+    assert placed["order_id"] == cancelled["order_id"] == whole
+
+
 async def test_a_text_that_nothing_has_checked_is_cut_in_the_log(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
         with capture_logs() as lines:
@@ -113,8 +138,10 @@ async def test_a_text_that_nothing_has_checked_is_cut_in_the_log(valkey: ValkeyS
             with suppress(GatewayError):
                 await desk.orders.place(CALLER, replace(command(), account="a" * 100_000))
             with suppress(GatewayError):
+                await desk.orders.place(CALLER, command("i" * 100_000))
+            with suppress(GatewayError):
                 await desk.cancels.cancel(CALLER, "a" * 100_000, "o" * 100_000)
-    assert [line["event"] for line in lines] == ["order.refused", "order.refused", "cancel.ended"]
+    assert [line["event"] for line in lines] == [*["order.refused"] * 3, "cancel.ended"]
     assert max(len(str(line)) for line in lines) < 500
 
 
