@@ -38,6 +38,7 @@ from gateway.services.market_data import MAX_CANDLES
 LENGTHS = {
     "Query.markets": 100,
     "Query.accounts": 10,
+    "Query.quarantines": 20,
     "Query.suspensions": 20,
     "Query.tradingSwitches": 20,
     "Query.unresolvedPlacements": 100,

@@ -3,7 +3,7 @@
 import strawberry
 
 from gateway.access.policy import Action
-from gateway.domain.errors import GatewayError
+from gateway.domain.errors import BadUserInput, GatewayError
 from gateway.domain.order_errors import OrderClosedUnknown, OrderFilled
 from gateway.schema.cancel_types import (
     CancelAllOrdersInput,
@@ -14,7 +14,7 @@ from gateway.schema.cancel_types import (
     OrderCancelled,
     OrdersCancelled,
 )
-from gateway.schema.context import Info
+from gateway.schema.context import Context, Info
 from gateway.schema.dead_man_types import (
     ArmDeadManSwitchInput,
     ArmDeadManSwitchResult,
@@ -93,6 +93,7 @@ class OrderMutation:
     ) -> CancelAllOrdersResult:
         """Cancel open orders."""
         try:
+            _require_known(info.context, input)
             done = await info.context.services.cancel_all.cancel(
                 info.context.caller,
                 input.account,
@@ -102,6 +103,23 @@ class OrderMutation:
         except GatewayError as error:
             return CancelRejected.of(rejection_of(error), input.account)
         return OrdersCancelled.of(done, input.account)
+
+
+def _require_known(context: Context, command: CancelAllOrdersInput) -> None:
+    """Refuse a mistyped principal, of which nothing would be open.
+
+    Only of those who may see everybody's orders: nobody else finds out who there is.
+    """
+    policy, principal = context.services.policy(), command.principal
+    seen = policy.decide(context.caller.id, Action.ORDERS_READ_ALL, command.account)
+    if principal is None or not seen.allowed:
+        return
+    if all(principal != each.id for each in policy.principals()):
+        problem = (
+            f"the policy knows no principal {principal[:64]!r}; everybody: true cancels the orders "
+            "of those, too, whom it knows no more"
+        )
+        raise BadUserInput("principal", problem)
 
 
 @strawberry.type

@@ -1,4 +1,4 @@
-"""The GraphQL types of what a person decides: outcomes in doubt, and accounts in quarantine."""
+"""The GraphQL types of what a person decides: outcomes in doubt."""
 
 from typing import Annotated
 
@@ -9,8 +9,6 @@ from gateway.schema.described import described
 from gateway.schema.operator_types import OPERATE, OperatorRejected, or_rejected
 from gateway.schema.order_types import Placement
 from gateway.services.resolving import Decision, Judgement
-
-_REASON = "Why: 1 to 200 printable characters on one line; it stays with the record."
 
 strawberry.enum(
     Decision,
@@ -35,15 +33,9 @@ class ResolvePlacementInput:
             "Market and fast orders have none."
         ),
     )
-    reason: str = described(_REASON)
-
-
-@strawberry.input(description="The account to reopen, and why.")
-class ReopenAccountInput:
-    """The command to end a quarantine."""
-
-    account: strawberry.ID = described("The account.")
-    reason: str = described(_REASON)
+    reason: str = described(
+        "Why: 1 to 200 printable characters on one line; it stays with the record."
+    )
 
 
 @strawberry.type(description="The placement has its outcome, for good.")
@@ -53,20 +45,9 @@ class PlacementResolved:
     placement: Placement = described("The placement as it now is.")
 
 
-@strawberry.type(description="Orders of the account are sent again, on all replicas.")
-class AccountReopened:
-    """The account is out of quarantine."""
-
-    account: strawberry.ID = described("The account.")
-
-
 ResolvePlacementResult = Annotated[
     PlacementResolved | OperatorRejected,
     strawberry.union("ResolvePlacementResult", description="The placement, or why it stays."),
-]
-ReopenAccountResult = Annotated[
-    AccountReopened | OperatorRejected,
-    strawberry.union("ReopenAccountResult", description="What became of the change."),
 ]
 
 
@@ -110,21 +91,3 @@ class ResolvingMutation:
         if isinstance(done, OperatorRejected):
             return done
         return PlacementResolved(placement=Placement.of(done))
-
-    @strawberry.mutation(
-        description=(
-            "Let orders of a quarantined account out again, once it was compared with the "
-            "exchange: records of orders that stand there may be lost, and orders without a record "
-            "are EXTERNAL from then on."
-        ),
-        directives=OPERATE,
-    )
-    async def reopen_account(
-        self,
-        info: Info,
-        input: ReopenAccountInput,  # noqa: A002  # contract
-    ) -> ReopenAccountResult:
-        """End a quarantine."""
-        resolving = info.context.services.resolving
-        done = await or_rejected(resolving.reopen(info.context.caller, input.account, input.reason))
-        return done or AccountReopened(account=input.account)

@@ -32,6 +32,7 @@ from gateway.schema.operator_types import OperatorMutation, OperatorQuery
 from gateway.schema.order_mutations import DeadManMutation, OrderMutation
 from gateway.schema.order_types import Order, OrderEvent, Placement
 from gateway.schema.placement_pages import MAX_PLACEMENTS, PlacementConnection
+from gateway.schema.quarantine_types import QuarantineMutation, QuarantineQuery
 from gateway.schema.requires import (
     AuthenticatedDirective,
     reads_account_argument,
@@ -43,7 +44,7 @@ from gateway.services.orders import check_id
 
 
 @strawberry.type(description="What can be read.")
-class Query(AuditQuery, ResolvingQuery, OperatorQuery):
+class Query(AuditQuery, ResolvingQuery, QuarantineQuery, OperatorQuery):
     """What can be read."""
 
     @strawberry.field(
@@ -160,7 +161,9 @@ class Query(AuditQuery, ResolvingQuery, OperatorQuery):
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(OrderMutation, DeadManMutation, ResolvingMutation, OperatorMutation):
+class Mutation(
+    OrderMutation, DeadManMutation, ResolvingMutation, QuarantineMutation, OperatorMutation
+):
     """What can be done; whether the policy allows it is part of the result."""
 
 

@@ -204,6 +204,7 @@ ASKS = (
         for each in PLACES
     ),
     Ask("Query.tradingSwitches", "query { tradingSwitches { state } }", "operate", anywhere=True),
+    Ask("Query.quarantines", "query { quarantines { account } }", "operate", anywhere=True),
     Ask("Query.suspensions", "query { suspensions { principal } }", "operate"),
     _switch(""),
     *(_switch(f'account: "{each}",', each) for each in PLACES),

@@ -129,7 +129,7 @@ def test_a_switch_shows_for_what_why_by_whom_and_since_when(
     one, other = replicas
     switch = switched(one, "CANCEL_ONLY", account="demo")
     shown = other.caller("operator").answer(SWITCHES)
-    assert shown == {"tradingSwitches": [switch], "suspensions": []}
+    assert shown == {"tradingSwitches": [switch], "suspensions": [], "quarantines": []}
     assert (switch["account"], switch["principal"], switch["setBy"], switch["reason"]) == (
         "demo",
         None,
@@ -150,9 +150,10 @@ def test_who_may_not_operate_is_refused_and_changes_nothing(
     ):
         refused = trader.answer(document, reason=WHY, **variables)[field]
         assert (refused["__typename"], refused["code"]) == ("OperatorRejected", "FORBIDDEN")
-    for field in ("tradingSwitches { state }", "suspensions { reason }"):
+    for field in ("tradingSwitches { state }", "suspensions { reason }", "quarantines { reason }"):
         assert trader.code(f"{{ {field} }}") == "FORBIDDEN"
-    assert one.caller("operator").answer(SWITCHES) == {"tradingSwitches": [], "suspensions": []}
+    standing = one.caller("operator").answer(SWITCHES)
+    assert standing == {"tradingSwitches": [], "suspensions": [], "quarantines": []}
 
 
 @pytest.mark.parametrize(

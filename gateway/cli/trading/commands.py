@@ -26,7 +26,7 @@ Reason = Annotated[
 
 @app.command()
 def show() -> None:
-    """What is switched off, and who is suspended."""
+    """What is switched off, who is suspended, and which accounts are in quarantine."""
     _run("trading-switches", {})
 
 

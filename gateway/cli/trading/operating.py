@@ -16,9 +16,10 @@ def operate(document: str, variables: Mapping[str, object], environ: Mapping[str
 
 def _tell(answer: Mapping[str, Any]) -> int:
     match answer:
-        case {"tradingSwitches": switches, "suspensions": suspensions}:
+        case {"tradingSwitches": switches, "suspensions": suspensions, "quarantines": shut}:
             lines = [*map(_switch, switches), *map(_suspension, suspensions)]
-            return say(lines or ["trading is ACTIVE for everybody; nobody is suspended"])
+            lines = lines or ["trading is ACTIVE for everybody; nobody is suspended"]
+            return say([*lines, *map(_quarantine, shut)])
         case _:
             (outcome,) = answer.values()
             rejected = outcome["__typename"] == "OperatorRejected"
@@ -33,8 +34,10 @@ def _done(outcome: Mapping[str, Any]) -> Iterator[str]:
             yield _suspension(suspension)
         case {"principal": principal}:
             yield f"restored  principal {principal}"
-        case {"account": account}:
-            yield f"reopened  account {account}"
+        case {"account": account, "quarantine": None}:
+            yield f"open  account {account}  it was not in quarantine"
+        case {"account": account, "quarantine": why}:
+            yield f"reopened  account {account}  it was in quarantine: {why}"
 
 
 def _switch(switch: Mapping[str, Any]) -> str:
@@ -48,6 +51,12 @@ def _switch(switch: Mapping[str, Any]) -> str:
 
 def _suspension(suspension: Mapping[str, Any]) -> str:
     return f"suspended  principal {suspension['principal']}  {_why(suspension)}"
+
+
+def _quarantine(shut: Mapping[str, Any]) -> str:
+    return (
+        f"quarantined  account {shut['account']}  no orders until it is reopened: {shut['reason']}"
+    )
 
 
 def _why(change: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from tests.unit.cli.answering import gateway
 
 CHANGE = {"state": "HALTED", "reason": "why", "setBy": "operator", "setAt": "2026-01-01T00:00:00Z"}
 EVERYTHING = {**CHANGE, "account": None, "principal": None}
+NOTHING: dict[str, Any] = {"tradingSwitches": [], "suspensions": [], "quarantines": []}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_the_operators_token_goes_before_the_apps(
 
     def answer(asked: dict[str, Any]) -> object:
         seen.append(asked["token"])
-        return {"tradingSwitches": [], "suspensions": []}
+        return NOTHING
 
     with gateway(answer) as given:
         status = operate("trading-switches", {}, given | environ)
@@ -38,7 +39,7 @@ def test_the_operators_token_goes_before_the_apps(
 
 
 def test_a_lone_apps_token_serves(capsys: pytest.CaptureFixture[str]) -> None:
-    with gateway(lambda asked: {"tradingSwitches": [], "suspensions": []}) as given:
+    with gateway(lambda asked: NOTHING) as given:
         environ = {"GATEWAY_URL": given["GATEWAY_URL"], "GATEWAY_TOKEN": "app"}
         assert operate("trading-switches", {}, environ) == 0
     assert "ACTIVE" in capsys.readouterr().out
@@ -52,6 +53,7 @@ def test_what_stands_is_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
             {**EVERYTHING, "principal": "desk"},
         ],
         "suspensions": [{**CHANGE, "principal": "bot"}],
+        "quarantines": [{"account": "demo", "reason": "it is on another server"}],
     }
     with gateway(lambda asked: standing) as given:
         assert operate("trading-switches", {}, given) == 0
@@ -61,6 +63,19 @@ def test_what_stands_is_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
         f"HALTED  account demo  {why}",
         f"HALTED  principal desk  {why}",
         f"suspended  principal bot  {why}",
+        "quarantined  account demo  no orders until it is reopened: it is on another server",
+    ]
+
+
+def test_a_quarantine_alone_does_not_hide_that_trading_is_active(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shut = {**NOTHING, "quarantines": [{"account": "demo", "reason": "why"}]}
+    with gateway(lambda asked: shut) as given:
+        assert operate("trading-switches", {}, given) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "trading is ACTIVE for everybody; nobody is suspended",
+        "quarantined  account demo  no orders until it is reopened: why",
     ]
 
 
@@ -86,7 +101,12 @@ def test_what_was_done_is_told(capsys: pytest.CaptureFixture[str]) -> None:
             "suspension": {**CHANGE, "principal": "bot"},
         },
         "restorePrincipal": {"__typename": "PrincipalRestored", "principal": "bot"},
-        "reopenAccount": {"__typename": "AccountReopened", "account": "demo"},
+        "reopenAccount": {
+            "__typename": "AccountReopened",
+            "account": "demo",
+            "quarantine": "it is on another server",
+        },
+        "again": {"__typename": "AccountReopened", "account": "demo", "quarantine": None},
     }
     told = iter([{field: outcome} for field, outcome in outcomes.items()])
     with gateway(lambda asked: next(told)) as given:
@@ -97,7 +117,8 @@ def test_what_was_done_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         f"HALTED  everything  {why}",
         f"suspended  principal bot  {why}",
         "restored  principal bot",
-        "reopened  account demo",
+        "reopened  account demo  it was in quarantine: it is on another server",
+        "open  account demo  it was not in quarantine",
     ]
 
 

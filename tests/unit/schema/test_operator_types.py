@@ -62,7 +62,7 @@ async def test_a_switch_is_shown_as_it_was_set(
         switch = {"account": account, "principal": principal, "state": "HALTED", **BY}
         assert done == {"__typename": "TradingStateSet", "switch": switch}
         standing = await run(desk, "trading-switches")
-        assert standing == {"tradingSwitches": [switch], "suspensions": []}
+        assert standing == {"tradingSwitches": [switch], "suspensions": [], "quarantines": []}
         done = await run(desk, "set-trading-state", state="ACTIVE", reason="why", **given)
         assert done["switch"] == {**switch, "state": "ACTIVE"}
         assert (await run(desk, "trading-switches"))["tradingSwitches"] == []

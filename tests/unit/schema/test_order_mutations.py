@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from gateway.access.policy import Action
 from gateway.cli.operations import operation
 from gateway.domain.account_events import AccountEvent, Origin
 from gateway.domain.errors import Refused
 from gateway.domain.orders import OrderStatus
 from gateway.store.account_events import AccountEventStore
 from tests.unit.schema.examples import Desk, desk_of
-from tests.unit.services.examples import order
+from tests.unit.services.examples import order, policy
 from tests.unit.store.examples import accepted, placement
 from tests.unit.store.journals import begin, journal_on, lead
 from tests.valkey import ValkeyServer
@@ -59,6 +60,22 @@ async def test_one_principal_s_orders_or_everybodys_are_cancelled_not_both(
         refused = await run(desk, "cancel-all-orders", account="demo", **both)
         assert (refused["__typename"], refused["code"]) == ("CancelRejected", "BAD_USER_INPUT")
         assert "open orders" not in desk.exchange.asked
+
+
+async def test_a_mistyped_principal_has_no_orders_that_are_called_cancelled(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(url=valkey.url) as desk:
+        refused = await run(desk, "cancel-all-orders", account="demo", principal="apq")
+        assert (refused["__typename"], refused["code"]) == ("CancelRejected", "BAD_USER_INPUT")
+        assert "no principal 'apq'" in refused["message"]
+        assert "open orders" not in desk.exchange.asked
+
+
+async def test_who_may_not_see_others_orders_finds_out_no_principal(valkey: ValkeyServer) -> None:
+    async with desk_of(policy(Action.ACCOUNT_READ, Action.ORDERS_CANCEL), url=valkey.url) as desk:
+        refused = await run(desk, "cancel-all-orders", account="demo", principal="apq")
+        assert (refused["__typename"], refused["code"]) == ("CancelRejected", "FORBIDDEN")
 
 
 async def test_a_cancel_of_an_order_that_is_gone_shows_what_is_known_of_it(

@@ -79,6 +79,7 @@ DECIDED_BY_THE_SERVICE = {
     ("Query", "auditLog"),
     ("Query", "tradingSwitches"),
     ("Query", "suspensions"),
+    ("Query", "quarantines"),
     ("Query", "unresolvedPlacements"),
     ("Mutation", "resolvePlacement"),
     ("Mutation", "reopenAccount"),

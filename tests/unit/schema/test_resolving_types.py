@@ -12,7 +12,7 @@ from gateway.domain.resolution import Verdict
 from tests.unit.schema.examples import EVERYTHING, Desk, codes, desk_of
 from tests.unit.services.examples import policy
 from tests.unit.store.examples import placement
-from tests.unit.store.journals import begin, journal_on, lead, lost
+from tests.unit.store.journals import journal_on, lead, lost
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -68,21 +68,6 @@ async def test_a_settled_placement_is_shown_as_it_is_for_good(valkey: ValkeyServ
         assert await run(desk, "unresolved-placements", account="demo") == []
 
 
-async def test_a_quarantine_is_shown_with_its_reason_until_the_account_is_reopened(
-    valkey: ValkeyServer,
-) -> None:
-    async with desk_of(url=valkey.url) as desk:
-        assert (await run(desk, "account", id="demo"))["quarantine"] is None
-        await begin(journal_on(desk.redis, server="1" * 40), placement())
-        shown = await run(desk, "account", id="demo")
-        assert "another Redis server" in shown["quarantine"]
-        assert (await run(desk, "account", id="demo"))["tradingState"] == "CANCEL_ONLY"
-        done = await run(desk, "reopen-account", account="demo", reason="compared")
-        assert done == {"__typename": "AccountReopened", "account": "demo"}
-        shown = await run(desk, "account", id="demo")
-        assert (shown["quarantine"], shown["tradingState"]) == (None, "ACTIVE")
-
-
 async def test_without_the_grant_nothing_is_shown_and_nothing_changed(valkey: ValkeyServer) -> None:
     async with desk_of(NOBODY, url=valkey.url) as desk:
         doubtful = await in_doubt(desk)
@@ -90,12 +75,9 @@ async def test_without_the_grant_nothing_is_shown_and_nothing_changed(valkey: Va
         response = await desk.run(asked + "{ id } }")
         assert codes(response) == ["FORBIDDEN"]
         assert codes(await desk.run(f'{{ placement(id: "{doubtful.id}") {{ id }} }}')) == []
-        for document, variables in (
-            ("resolve-placement", {"id": doubtful.id, "outcome": "NOT_PLACED"}),
-            ("reopen-account", {"account": "demo"}),
-        ):
-            refused = await run(desk, document, reason="why", **variables)
-            assert (refused["code"], refused["rule"]) == ("FORBIDDEN", "default-deny")
+        judgement = {"id": doubtful.id, "outcome": "NOT_PLACED", "reason": "why"}
+        refused = await run(desk, "resolve-placement", **judgement)
+        assert (refused["code"], refused["rule"]) == ("FORBIDDEN", "default-deny")
         assert await journal_on(desk.redis).get(doubtful.id) == doubtful
 
 
@@ -103,5 +85,3 @@ async def test_without_redis_nobody_is_told_that_every_placement_has_its_outcome
     async with desk_of(EVERYTHING, url="redis://127.0.0.1:1") as desk:
         asked = '{ unresolvedPlacements(account: "demo") { id } }'
         assert codes(await desk.run(asked)) == ["JOURNAL_UNAVAILABLE"]
-        done = await run(desk, "reopen-account", account="demo", reason="why")
-        assert (done["code"], done["retryable"]) == ("JOURNAL_UNAVAILABLE", True)
