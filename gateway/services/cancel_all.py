@@ -9,7 +9,7 @@ from gateway.access.principal import Caller
 from gateway.domain.errors import BadUserInput, GatewayError, NotLookedUp
 from gateway.domain.order_errors import OrderClosedUnknown, OrderFilled, OrderNotFound
 from gateway.domain.orders import Order
-from gateway.domain.placements import Placement, Rejection
+from gateway.domain.placements import Placement, PlacementState, Rejection
 from gateway.exchange import ExchangeClient
 from gateway.services.audit import AuditTrail
 from gateway.services.authority import Authority
@@ -35,7 +35,8 @@ class CancelledAll:
 
     `failed`: still open, and why; `pending`: nobody knows; `ended`: it was filled before, or nobody
     knows how it ended. `unresolved` are the placements, by their ids, that may have made an order,
-    or make one yet. Nothing is left open when `failed`, `pending` and `unresolved` are empty.
+    or make one yet; `in_doubt` those among them that only a person settles. `unseen`: why there may
+    be others of both, or None.
     """
 
     cancelled: tuple[str, ...] = ()
@@ -43,11 +44,19 @@ class CancelledAll:
     pending: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
+    in_doubt: tuple[str, ...] = ()
+    unseen: Rejection | None = None
 
     @property
     def nothing_left(self) -> bool:
         """True when none of the orders is open, and none can come."""
-        return not (self.failed or self.pending or self.unresolved)
+        return self.nothing_to_wait_for and not self.in_doubt
+
+    @property
+    def nothing_to_wait_for(self) -> bool:
+        """True when time changes nothing more: what is left, if anything, is a person's."""
+        awaited = set(self.unresolved).difference(self.in_doubt)
+        return not (self.failed or self.pending or awaited or self.unseen)
 
 
 class CancelAll:
@@ -87,8 +96,9 @@ class CancelAll:
         """Cancel the caller's own open orders; a `principal`'s, or `everybody`'s, with read-all.
 
         `everybody`: those placed elsewhere too. Raises `UnknownAccount`, `Forbidden` and
-        `BadUserInput` before anything is sent; and, when it cannot be seen that nothing is left,
-        what a reading of the account raises, and `NotLookedUp`. Running it again is safe.
+        `BadUserInput`, and what a reading of the account raises, before anything is sent. Without
+        the journal, the orders are cancelled that this process knows to be meant. Running it again
+        is safe.
         """
         if everybody and principal is not None:
             raise BadUserInput("principal", "leave it out when you cancel everybody's orders")
@@ -109,8 +119,8 @@ class CancelAll:
         """Cancel the open orders of a principal that does not ask for it now, by `rule`.
 
         Those placed until the time (ms) that `until` gives, or all where it gives None. It is asked
-        after each reading of the orders: so what is placed once it has changed is spared. Raises as
-        `cancel` does, and what `until` raises.
+        after each reading of the orders: so what is placed once it has changed is spared. Raises,
+        before anything is sent, what a reading of the account raises, and what `until` raises.
         """
         sweep = _Sweep(
             principal_id,
@@ -131,23 +141,32 @@ class CancelAll:
 
     async def _run(self, account: str, sweep: "_Sweep") -> CancelledAll:
         for _ in range(_ROUNDS):
-            # Before the orders are read: what has an outcome by then, the reading shows.
-            standing = await self._unresolved(account, sweep)
-            orders = await sweep.read()
-            until = await sweep.until()
-            sweep.unresolved = tuple(each.id for each in standing if sweep.means(each, until))
-            await sweep.cancel_all(await self._meant(account, sweep, orders, until))
+            sweep.unseen = None
+            try:
+                await self._round(account, sweep)
+            except GatewayError as unread:
+                if not sweep.outcomes:
+                    raise
+                sweep.unseen = unread
             if sweep.over:
                 break
             await asyncio.sleep(_PAUSE_S)
         return sweep.result()
+
+    async def _round(self, account: str, sweep: "_Sweep") -> None:
+        # Before the orders are read: what has an outcome by then, the reading shows.
+        standing = await self._unresolved(account, sweep)
+        orders = await sweep.read()
+        until = await sweep.until()
+        sweep.unresolved = tuple(each for each in standing if sweep.means(each, until))
+        await sweep.cancel_all(await self._meant(account, sweep, orders, until))
 
     async def _unresolved(self, account: str, sweep: "_Sweep") -> tuple[Placement, ...]:
         try:
             return await self._journal.unresolved(account)
         except NotLookedUp as away:
             sweep.unseen = away
-            return ()
+            return sweep.unresolved
 
     async def _meant(
         self, account: str, sweep: "_Sweep", orders: tuple[Order, ...], until: int | None
@@ -173,8 +192,8 @@ async def _whenever() -> None:
 class _Sweep:
     """One run: whose orders, how they are read and cancelled, and the newest outcome of each.
 
-    `principal`: None for everybody's. `unseen`: why there may be others that are meant. `over`:
-    another round is of no use.
+    `principal`: None for everybody's. `unseen`: why there may be others that are meant, as of the
+    last round. `over`: another round is of no use.
     """
 
     principal: str | None
@@ -182,7 +201,7 @@ class _Sweep:
     cancel: Callable[[str], Awaitable[Cancelled | CancelUnknown]]
     until: Until = _whenever
     outcomes: dict[str, _Outcome] = field(default_factory=dict)
-    unresolved: tuple[str, ...] = ()
+    unresolved: tuple[Placement, ...] = ()
     unseen: GatewayError | None = None
     over: bool = False
 
@@ -203,15 +222,16 @@ class _Sweep:
         self.over = not orders or (bool(failed) and not any(why.retryable for _, why in failed))
 
     def result(self) -> CancelledAll:
-        """What became of each; raises why there may be others."""
-        if self.unseen is not None:
-            raise self.unseen
+        """What became of each, and what is left."""
+        doubtful = PlacementState.IN_DOUBT
         return CancelledAll(
             cancelled=self._of(Cancelled),
             failed=self._failed(),
             pending=self._of(CancelUnknown),
             ended=self._of(_GONE),
-            unresolved=self.unresolved,
+            unresolved=tuple(each.id for each in self.unresolved),
+            in_doubt=tuple(each.id for each in self.unresolved if each.state is doubtful),
+            unseen=self.unseen and rejection_of(self.unseen),
         )
 
     async def _one(self, order_id: str, turns: asyncio.Semaphore) -> _Outcome:

@@ -7,6 +7,7 @@ whichever replica lives, and after a restart.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -37,9 +38,10 @@ class DeadManSwitches:
     """Each principal has one on each account: armed for some seconds, again and again.
 
     A switch that lapses cancels what is open of the principal's on the account, and goes on until
-    nothing is open and no order of it is without an outcome. Who arms or disarms it after that
-    does not stop this: it only spares what is placed from then on. HALTED stops it, until the
-    switch is another. `on_fired` is told of each lapse, once by each process that carries it out.
+    nothing is open and no order of it is SENDING or UNKNOWN. One in doubt is a person's: it keeps
+    no lapse open, which names it when it is done. Who arms or disarms the switch after that does
+    not stop this: it only spares what is placed from then on. HALTED stops it, until the switch is
+    another. `on_fired` is told of each lapse, once by each process that carries it out.
     """
 
     def __init__(
@@ -58,7 +60,21 @@ class DeadManSwitches:
         self._audit = audit
         self._random_bytes = random_bytes
         self._on_fired = on_fired
-        self._told: dict[tuple[str, str], int] = {}
+        self._firings: dict[tuple[str, str], _Firing] = {}
+        self._under_way: set[tuple[str, str]] = set()
+
+    @property
+    def under_way(self) -> int:
+        """How many lapses this process carries out now."""
+        return len(self._under_way)
+
+    @property
+    def problem(self) -> str | None:
+        """Which lapses are not carried out yet, of the accounts that this process leads."""
+        names = ", ".join(
+            f"{principal} on {account}" for account, principal in sorted(self._under_way)
+        )
+        return f"lapsed, and orders are still being cancelled: {names}" if names else None
 
     async def arm(self, caller: Caller, account: str, seconds: int) -> int:
         """Arm the caller's switch for `seconds` (1 to 3600) from now; return when it lapses (ms).
@@ -96,6 +112,18 @@ class DeadManSwitches:
         except StoreUnavailable as away:
             raise DeadManUnavailable from away
 
+    async def lapsed_at(self, account: str, principal_id: str) -> int | None:
+        """When (ms) the principal's switch lapsed, while its orders are still being cancelled.
+
+        What it places then is cancelled too, unless it armed or disarmed its switch before. None
+        when no lapse is under way. Raises `DeadManUnavailable`.
+        """
+        try:
+            lapse = await self._store.lapse(account, principal_id)
+        except StoreUnavailable as away:
+            raise DeadManUnavailable from away
+        return None if lapse is None else lapse.lapsed_at
+
     async def fire(self, leadership: Leadership) -> None:
         """Carry out what lapses on the account, until cancelled."""
         account = leadership.account
@@ -123,42 +151,71 @@ class DeadManSwitches:
 
     async def _carry_out(self, account: str, lapse: Lapse) -> None:
         """Cancel until nothing is left, and forget the lapse unless it is another one by then."""
-        trace_id = self._random_bytes(16).hex()
-        if self._told.get((account, lapse.principal)) != lapse.lapsed_at:
-            self._told[account, lapse.principal] = lapse.lapsed_at
-            self._on_fired()
-            self._tell(account, lapse, trace_id, "LAPSED")
+        firing = self._firing_of(account, lapse)
+        self._under_way.add(firing.key)
+        try:
+            await self._until_done(firing)
+        finally:
+            self._under_way.discard(firing.key)
+
+    def _firing_of(self, account: str, lapse: Lapse) -> "_Firing":
+        """A lapse stays the same one when its principal is heard of meanwhile."""
+        known = self._firings.get((account, lapse.principal))
+        if known is not None and known.lapse.lapsed_at == lapse.lapsed_at:
+            known.lapse = lapse
+            return known
+        firing = _Firing(account, lapse, self._random_bytes(16).hex())
+        self._firings[firing.key] = firing
+        self._on_fired()
+        self._note(firing, "LAPSED")
+        _log.warning("dead_man.lapsed", **firing.names)
+        return firing
+
+    async def _until_done(self, firing: "_Firing") -> None:
         before: CancelledAll | None = None
         pause = _EVERY_S
         while True:
-            found = await self._cancel(account, lapse, trace_id)
-            if found is not None and found.nothing_left:
-                with suppress(StoreUnavailable):
-                    if await self._store.carried_out(account, lapse):
-                        self._tell(account, lapse, trace_id, "DONE")
-                    return
+            found = await self._cancel(firing)
+            if found is not None:
+                firing.cancelled.update(found.cancelled)
+            if found is not None and found.nothing_to_wait_for:
+                await self._done(firing, found)
+                return
             if _halted(found) and not _halted(before):
-                self._tell(account, lapse, trace_id, TradingHalted.code)
-            # What stays as it is, an order in doubt or a halt, may do so for days.
+                self._note(firing, TradingHalted.code)
+                _log.error("dead_man.halted", **firing.names)
+            # What stays as it is, a halt or an exchange that is away, may do so for days.
             pause = _EVERY_S if found != before else min(2 * pause, _SLOWEST_S)
             before = found
             await asyncio.sleep(pause)
 
-    async def _cancel(self, account: str, lapse: Lapse, trace_id: str) -> CancelledAll | None:
+    async def _done(self, firing: "_Firing", found: CancelledAll) -> None:
+        with suppress(StoreUnavailable):
+            if not await self._store.carried_out(firing.account, firing.lapse):
+                return
+            doubtful = {"inDoubt": " ".join(found.in_doubt)} if found.in_doubt else {}
+            self._note(firing, "DONE", cancelled=str(len(firing.cancelled)), **doubtful)
+            (_log.error if found.in_doubt else _log.warning)(
+                "dead_man.fired",
+                **firing.names,
+                state="DONE",
+                cancelled=len(firing.cancelled),
+                in_doubt=found.in_doubt,
+            )
+
+    async def _cancel(self, firing: "_Firing") -> CancelledAll | None:
         """Cancel once, and say what is left; None when that cannot be told."""
-        rule = f"{RULE} of {lapse.principal}"
-
-        async def until() -> int | None:
-            return await self._back_at(account, lapse.principal)
-
+        account, principal = firing.key
         try:
             return await self._cancel_all.cancel_for(
-                lapse.principal, account, until=until, rule=rule, trace_id=trace_id
+                principal,
+                account,
+                until=lambda: self._back_at(account, principal),
+                rule=f"{RULE} of {principal}",
+                trace_id=firing.trace_id,
             )
         except GatewayError as failure:
-            _log.warning(
-                "dead_man.failing", account=account, principal=lapse.principal, problem=str(failure)
-            )
+            _log.warning("dead_man.failing", **firing.names, problem=str(failure))
             return None
 
     async def _back_at(self, account: str, principal: str) -> int | None:
@@ -169,17 +226,16 @@ class DeadManSwitches:
             raise DeadManUnavailable from away
         return next((each.back_at for each in lapses if each.principal == principal), 0)
 
-    def _tell(self, account: str, lapse: Lapse, trace_id: str, outcome: str) -> None:
-        log = _log.error if outcome == TradingHalted.code else _log.warning
-        log("dead_man.fired", account=account, principal=lapse.principal, state=outcome)
+    def _note(self, firing: "_Firing", outcome: str, **detail: str) -> None:
+        lapse = firing.lapse
         event = AuditEvent(
             kind=AuditKind.CANCEL,
             principal=GATEWAY,
-            account=account,
+            account=firing.account,
             action=RULE,
             outcome=outcome,
-            trace_id=trace_id,
-            detail={"of": lapse.principal, "lapsedAt": str(lapse.lapsed_at)},
+            trace_id=firing.trace_id,
+            detail={"of": lapse.principal, "lapsedAt": str(lapse.lapsed_at), **detail},
         )
         self._audit.note(event)
 
@@ -189,6 +245,24 @@ class DeadManSwitches:
         except GatewayError as denial:
             deny(self._audit, caller, Action.ORDERS_CANCEL, account, denial, asked=asked)
             raise
+
+
+@dataclass(slots=True)
+class _Firing:
+    """One lapse while it is carried out, and the orders that were cancelled for it so far."""
+
+    account: str
+    lapse: Lapse
+    trace_id: str
+    cancelled: set[str] = field(default_factory=set)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.account, self.lapse.principal
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {"account": self.account, "principal": self.lapse.principal}
 
 
 def _halted(found: CancelledAll | None) -> bool:

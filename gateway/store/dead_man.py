@@ -50,6 +50,14 @@ local until_then = redis.call('ZSCORE', KEYS[1], ARGV[1])
 return until_then and tonumber(until_then) > now and text(until_then)
 """
 
+_LAPSE = f"""-- dead-man.lapse
+{_NOW}
+local under_way = redis.call('HGET', KEYS[2], ARGV[1])
+if under_way then return under_way end
+local until_then = redis.call('ZSCORE', KEYS[1], ARGV[1])
+return until_then and tonumber(until_then) <= now and text(until_then) .. ' 0'
+"""
+
 _LAPSED = f"""-- dead-man.lapsed
 {_NOW}
 for _, principal in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', text(now), 'BYSCORE')) do
@@ -109,6 +117,11 @@ class DeadManStore:
         until = await self._run(_STANDING, account, principal)
         return None if until is None else int(until)
 
+    async def lapse(self, account: str, principal: str) -> Lapse | None:
+        """The principal's lapse that was not carried out yet, if there is one."""
+        times = await self._run(_LAPSE, account, principal)
+        return None if times is None else _lapse(principal, times)
+
     async def lapsed(self, account: str) -> tuple[Lapse, ...]:
         """What has lapsed and was not carried out yet, in no order."""
         fields = await self._run(_LAPSED, account)
@@ -132,5 +145,9 @@ def _keys(account: str) -> tuple[str, str]:
 
 def _lapses(fields: list[bytes]) -> Iterator[Lapse]:
     for principal, times in zip(fields[::2], fields[1::2], strict=True):
-        lapsed_at, back_at = times.split()
-        yield Lapse(principal.decode(), int(lapsed_at), int(back_at) or None)
+        yield _lapse(principal.decode(), times)
+
+
+def _lapse(principal: str, times: bytes) -> Lapse:
+    lapsed_at, back_at = times.split()
+    return Lapse(principal, int(lapsed_at), int(back_at) or None)

@@ -20,15 +20,16 @@ from gateway.access.principal import Caller
 from gateway.domain.errors import Refused
 from gateway.domain.orders import Order
 from gateway.domain.placements import Placement, PlacementState
+from gateway.domain.resolution import Verdict
 from gateway.observability import Metrics
 from gateway.services.cancel_all import CancelAll
-from gateway.services.recent_placements import RecentPlacements
 from gateway.store.account_events import AccountEventStore
 from gateway.store.journal import OrderJournal, new_placement_id
 from gateway.store.redis import open_redis
 from tests.unit.services.desks import CALLER, Trading, Watch, journal_on, reads_of, trading_of
 from tests.unit.services.examples import APP, Clock, StandInExchange, command, order
 from tests.unit.services.test_market_data import desk_of as market_desk
+from tests.unit.store.journals import lead
 
 NOT_OPEN = Refused("cancel-order", "10075", "ORDER_NOT_FOUND", "not open", "look", retry=False)
 OTHER = Caller(Principal("other-app", PrincipalKind.APP), "b" * 32)
@@ -109,6 +110,13 @@ class Desk:
         made = replace(begun, state=PlacementState.ACCEPTED, order=order(order_id))
         return await self.journal.finish(made)
 
+    async def in_doubt_by(self, caller: Caller) -> Placement:
+        """An order of the caller's that the gateway gave up on."""
+        lost = replace(await self.sending_by(caller), state=PlacementState.UNKNOWN)
+        unknown = await self.journal.finish(lost)
+        verdict = Verdict(placement=unknown, state=PlacementState.IN_DOUBT, evidence="two fit")
+        return await self.journal.resolve(verdict, leader=await lead(self.redis))
+
     async def sending_by(self, caller: Caller) -> Placement:
         """An order that another replica is sending for the caller."""
         self.placed += 1
@@ -151,7 +159,7 @@ async def desk_of(url: str, *, patience_s: float = 20) -> AsyncIterator[Desk]:
             authority=trading.authority,
             cancels=trading.cancels,
             journal=journal,
-            recent=RecentPlacements(),
+            recent=trading.recent,
             exchange=floor.client,
             reads=reads_of(watch),
             audit=watch.audit.trail,

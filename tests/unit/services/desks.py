@@ -76,6 +76,7 @@ class Trading:
     """The use cases of orders and accounts."""
 
     authority: Authority
+    recent: RecentPlacements
     accounts: Accounts
     gate: OrderGate
     placements: Placements
@@ -176,7 +177,7 @@ def trading_of(  # noqa: PLR0913 - each is a part of a replica
         metrics=metrics,
         guard_ms=5_000,
     )
-    return Trading(authority, accounts, gate, placements, orders, cancels)
+    return Trading(authority, recent, accounts, gate, placements, orders, cancels)
 
 
 def journal_on(redis: Redis, retry_s: float = 0.5) -> OrderJournal:

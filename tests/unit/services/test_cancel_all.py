@@ -6,7 +6,6 @@ from gateway.domain.account import TradingState
 from gateway.domain.errors import (
     BadUserInput,
     Forbidden,
-    NotLookedUp,
     NotSent,
     RateLimited,
     Unclear,
@@ -184,9 +183,60 @@ async def test_without_the_journal_orders_are_cancelled_and_nobody_says_that_non
     async with desk_of(own_valkey.url, patience_s=0.5) as desk:
         desk.floor.stand("a", "b")
         await asyncio.to_thread(own_valkey.stop)
-        with pytest.raises(NotLookedUp):
-            await desk.cancel_all.cancel(BOSS, "demo", everybody=True)
+        found = await desk.cancel_all.cancel(BOSS, "demo", everybody=True)
+        assert (found.cancelled, found.nothing_left) == (("a", "b"), False)
+        assert (found.unseen and found.unseen.code) == "JOURNAL_UNAVAILABLE"
         assert desk.floor.open == {}
+
+
+async def test_without_the_journal_an_app_s_orders_are_those_that_this_process_placed(
+    own_valkey: ValkeyServer,
+) -> None:
+    async with desk_of(own_valkey.url, patience_s=0.5) as desk:
+        desk.trading.recent.add(await desk.placed_by(CALLER, "placed-here"))
+        await desk.placed_by(CALLER, "placed-by-another-replica")
+        await asyncio.to_thread(own_valkey.stop)
+        found = await desk.cancel_all.cancel(CALLER, "demo")
+        assert (found.cancelled, found.nothing_left) == (("placed-here",), False)
+        assert found.unseen is not None
+
+
+async def test_a_journal_that_comes_back_meanwhile_shows_all(own_valkey: ValkeyServer) -> None:
+    async with desk_of(own_valkey.url, patience_s=0.5) as desk:
+        desk.trading.recent.add(await desk.placed_by(CALLER, "placed-here"))
+        await desk.placed_by(CALLER, "placed-by-another-replica")
+        await asyncio.to_thread(own_valkey.kill)
+        desk.floor.hold("cancel")
+        cancelling = asyncio.create_task(desk.cancel_all.cancel(CALLER, "demo"))
+        await until(lambda: desk.floor.cancelling == 1)
+        await asyncio.to_thread(own_valkey.start)
+        desk.floor.release()
+        found = await cancelling
+        assert set(found.cancelled) == {"placed-here", "placed-by-another-replica"}
+        assert found.nothing_left
+
+
+async def test_what_was_cancelled_is_told_though_the_orders_cannot_be_read_again(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.floor.stand("a")
+        desk.floor.hold("cancel")
+        cancelling = asyncio.create_task(desk.cancel_all.cancel(BOSS, "demo", everybody=True))
+        await until(lambda: desk.floor.cancelling == 1)
+        desk.floor.answers["open orders"] = NotSent("user-orders", "connect")
+        desk.floor.release()
+        found = await cancelling
+        assert (found.cancelled, found.nothing_left) == (("a",), False)
+        assert (found.unseen and found.unseen.code) == "EXCHANGE_UNAVAILABLE"
+
+
+async def test_an_order_in_doubt_is_a_person_s_and_not_waited_for(valkey: ValkeyServer) -> None:
+    async with desk_of(valkey.url) as desk:
+        doubtful = await desk.in_doubt_by(CALLER)
+        found = await desk.cancel_all.cancel(CALLER, "demo")
+        assert found == CancelledAll(unresolved=(doubtful.id,), in_doubt=(doubtful.id,))
+        assert (found.nothing_left, found.nothing_to_wait_for) == (False, True)
 
 
 async def test_for_a_silent_principal_only_what_it_placed_until_then_is_cancelled(

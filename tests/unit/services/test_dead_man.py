@@ -121,6 +121,8 @@ async def test_without_redis_nobody_believes_to_be_protected(own_valkey: ValkeyS
         with pytest.raises(DeadManUnavailable):
             await desk.switches.standing("demo", CALLER.id)
         with pytest.raises(DeadManUnavailable):
+            await desk.switches.lapsed_at("demo", CALLER.id)
+        with pytest.raises(DeadManUnavailable):
             await desk.switches.disarm(CALLER, "demo")
 
 
@@ -183,6 +185,55 @@ async def test_it_goes_on_until_no_order_is_without_an_outcome(desk: Desk) -> No
     assert desk.at.floor.cancelled == ["late"]
 
 
+async def test_an_order_in_doubt_is_named_and_keeps_no_lapse_open(desk: Desk) -> None:
+    doubtful = await desk.at.in_doubt_by(CALLER)
+    await desk.at.placed_by(CALLER, "a")
+    await desk.let_lapse()
+    with capture_logs() as logs:
+        async with desk.led():
+            await until(lambda: DONE in desk.told())
+    assert await desk.store.lapsed("demo") == ()
+    done = desk.at.watch.audit.events[-1]
+    assert (done.detail["cancelled"], done.detail["inDoubt"]) == ("1", doubtful.id)
+    (line,) = [each for each in logs if each["event"] == "dead_man.fired"]
+    assert (line["log_level"], line["in_doubt"]) == ("error", (doubtful.id,))
+
+
+async def test_a_lapse_leaves_one_line_when_it_begins_and_one_with_the_count_when_it_is_done(
+    desk: Desk,
+) -> None:
+    for each in "abc":
+        await desk.at.placed_by(CALLER, each)
+    desk.at.floor.failures["c"] = [NotSent("cancel-order", "connect")] * 6
+    await desk.let_lapse()
+    with capture_logs() as logs:
+        async with desk.led():
+            await until(lambda: "cancel" in desk.at.floor.asked)
+            await desk.switches.arm(CALLER, "demo", 60)
+            await until(lambda: DONE in desk.told())
+    told = [each for each in logs if each["event"].startswith("dead_man.")]
+    assert [each["event"] for each in told] == ["dead_man.lapsed", "dead_man.fired"]
+    assert (told[1]["cancelled"], told[1]["log_level"]) == (3, "warning")
+
+
+async def test_while_a_lapse_is_carried_out_everybody_can_see_that_it_is(desk: Desk) -> None:
+    await desk.at.placed_by(CALLER, "a")
+    desk.at.floor.answers["open orders"] = NotSent("user-orders", "connect")
+    assert await desk.switches.lapsed_at("demo", CALLER.id) is None
+    await desk.let_lapse()
+    lapsed_at = await desk.switches.lapsed_at("demo", CALLER.id)
+    assert lapsed_at is not None
+    assert (desk.switches.problem, desk.switches.under_way) == (None, 0)
+    async with desk.led():
+        await until(lambda: desk.switches.under_way == 1)
+        assert "app on demo" in str(desk.switches.problem)
+        assert await desk.switches.lapsed_at("demo", CALLER.id) == lapsed_at
+        desk.at.floor.answers.clear()
+        await until(lambda: DONE in desk.told())
+    assert (desk.switches.problem, desk.switches.under_way) == (None, 0)
+    assert await desk.switches.lapsed_at("demo", CALLER.id) is None
+
+
 async def test_who_comes_back_keeps_what_it_places_from_then_on(desk: Desk) -> None:
     await desk.at.placed_by(CALLER, "before")
     desk.at.floor.failures["before"] = [NotSent("cancel-order", "connect")] * 100
@@ -211,7 +262,7 @@ async def test_halted_stops_it_loudly_and_it_goes_on_when_that_is_over(desk: Des
             desk.at.watch.switch.holding = None
             await until(lambda: DONE in desk.told())
     assert desk.at.floor.open == {}
-    assert [each["state"] for each in logs if each["log_level"] == "error"] == ["TRADING_HALTED"]
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["dead_man.halted"]
 
 
 async def test_a_failing_exchange_is_asked_until_it_answers(desk: Desk) -> None:

@@ -70,6 +70,20 @@ async def test_what_lapses_stands_no_more_and_waits_to_be_carried_out(store: Dea
     assert await store.lapsed("demo") == (Lapse("app", at, None),)
 
 
+async def test_a_principal_s_lapse_is_seen_until_it_is_carried_out(store: DeadManStore) -> None:
+    await store.arm("demo", "app", LONG_MS)
+    assert await store.lapse("demo", "app") is None
+    at = await lapsing(store)
+    assert await store.lapse("demo", "app") == Lapse("app", at, None)
+    await store.lapsed("demo")
+    again = await store.arm("demo", "app", LONG_MS)
+    [lapse] = await store.lapsed("demo")
+    assert again.expires_at > at
+    assert await store.lapse("demo", "app") == lapse
+    assert await store.carried_out("demo", lapse)
+    assert await store.lapse("demo", "app") is None
+
+
 async def test_what_is_carried_out_is_forgotten(store: DeadManStore) -> None:
     await lapsing(store)
     [lapse] = await store.lapsed("demo")
