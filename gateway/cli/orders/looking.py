@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.asking import ask, say
 
+_IN_DOUBT = "IN_DOUBT"
 _TERMS = (("at", "price"), ("stop", "stopPrice"), ("for", "quoteTotal"))
 _DETAILS = (
     ("account", "account"),
@@ -15,18 +16,30 @@ _DETAILS = (
     ("recorded", "createdAt"),
     ("signed", "signedAt"),
     ("changed", "updatedAt"),
-    ("resolve by", "resolveBy"),
     ("evidence", "evidence"),
-    ("resolved by", "resolvedBy"),
+    ("judged by", "resolvedBy"),
 )
+_JUDGE = (
+    "what is IN_DOUBT is a person's to judge: 'narkasa-gateway orders show ID' tells the evidence, "
+    "'orders resolve ID' settles it once you have looked at the exchange"
+)
+_WAIT = "what is SENDING or UNKNOWN is being found out: look again when it is due"
 
 
 def show_unresolved(account: str, environ: Mapping[str, str]) -> int:
-    """Print a line for each placement of the account that has no outcome (`ask`)."""
+    """Print a line for each placement of the account that has no outcome (`ask`).
+
+    What to do about them goes to standard error.
+    """
 
     def tell(answer: Mapping[str, Any]) -> int:
-        lines = [line(placement) for placement in answer["unresolvedPlacements"]]
-        return say(lines or [f"every placement of account {account} has its outcome"])
+        found = answer["unresolvedPlacements"]
+        say(
+            map(line, found) if found else [f"every placement of account {account} has its outcome"]
+        )
+        for each in _next({placement["state"] for placement in found}):
+            typer.echo(each, err=True)
+        return 0
 
     return ask("unresolved-placements", {"account": account}, environ, tell)
 
@@ -45,10 +58,15 @@ def show_placement(placement_id: str, environ: Mapping[str, str]) -> int:
 
 def line(placement: Mapping[str, Any]) -> str:
     """A placement on one line: its state and terms, whose it is, and its id, to be pasted."""
-    words = [placement["state"], terms(placement), f"of {placement['principal']}"]
-    if placement["resolveBy"] is not None:
-        words.append(f"resolved by {placement['resolveBy']}")
-    words.append(placement["id"])
+    words = [
+        placement["state"],
+        terms(placement),
+        f"of {placement['principal']}",
+        f"client {placement['clientOrderId']}",
+        f"signed {placement['signedAt']}",
+        *map(" ".join, _due(placement)),
+        placement["id"],
+    ]
     return "  ".join(words)
 
 
@@ -58,6 +76,8 @@ def details(placement: Mapping[str, Any]) -> Iterator[str]:
     for name, member in _DETAILS:
         if placement[member] is not None:
             yield f"  {name:<14} {placement[member]}"
+    for word, due in _due(placement):
+        yield f"  {word:<14} {due}"
     if placement["order"] is not None:
         yield f"  {'order':<14} {placement['order']['orderId']} {placement['order']['status']}"
     if placement["problem"] is not None:
@@ -65,6 +85,21 @@ def details(placement: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {'problem':<14} {problem['code']}: {problem['message']}"
     again = "cannot" if placement["newIdSafe"] else "could"
     yield f"  the same under a new clientOrderId {again} double the order"
+
+
+def _due(placement: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """By when the outcome is found, or was to be found."""
+    if placement["resolveBy"] is not None:
+        word = "was due by" if placement["state"] == _IN_DOUBT else "due by"
+        yield word, placement["resolveBy"]
+
+
+def _next(states: set[str]) -> Iterator[str]:
+    """What to do about placements in these states."""
+    if states - {_IN_DOUBT}:
+        yield _WAIT
+    if _IN_DOUBT in states:
+        yield _JUDGE
 
 
 def terms(placement: Mapping[str, Any]) -> str:

@@ -68,28 +68,37 @@ def trade(event: Event) -> str:
 
 
 def order(event: Event) -> str:
-    """What the order is, where it stands, and how much of it is filled.
+    """What the order is, where it stands, how much of it is filled, and whose id it has.
 
     The only time that is known is when it was placed, so the line says that it is this one.
     """
-    if event["__typename"] == "Gap":
-        return _gap(event)
-    if event["__typename"] == "Placement":
-        return _placement(event)
-    return _order(event)
+    match event["__typename"]:
+        case "Gap":
+            return _gap(event)
+        case "Placement":
+            ids = f"placement {event['id']}", f"client {event['clientOrderId']}"
+            terms = f"{event['symbol']}  {event['side']}"
+            return _words(*ids, terms, event["state"], event["evidence"])
+    placement = event["placement"]
+    return _words(_order(event), placement and f"client {placement['clientOrderId']}")
 
 
 def _order(event: Event) -> str:
-    return "placed " + _line(
-        event["time"],
+    return _words(
         event["symbol"],
-        f"{event['side']} {event['type']} {_or_dash(event['quantity'])}"
-        f" at {_or_dash(event['price'])}",
-        f"stop {event['stopPrice']}" if event["stopPrice"] else "",
-        f"for {event['quoteTotal']}" if event["quoteTotal"] else "",
+        _terms(event, event["quantity"], event["price"]),
         event["status"],
         f"filled {_or_dash(event['filledQuantity'])}",
         f"order {_or_dash(event['orderId'])}",
+        f"placed {event['time']}",
+    )
+
+
+def _terms(event: Event, quantity: str | None, price: str | None) -> str:
+    return _words(
+        f"{event['side']} {event['type']} {_or_dash(quantity)} at {_or_dash(price)}",
+        event["stopPrice"] and f"stop {event['stopPrice']}",
+        event["quoteTotal"] and f"for {event['quoteTotal']}",
     )
 
 
@@ -102,9 +111,10 @@ def balance(event: Event) -> str:
 
 
 def account_event(event: Event) -> str:
-    """The event's number, and what happened."""
+    """The event's number, when it happened, and what did."""
     sequence, change = _or_dash(event["sequence"]), event["change"]
-    return f"{sequence:>6}  {_ACCOUNT_CHANGES[change['__typename']](change)}"
+    told = _ACCOUNT_CHANGES[change["__typename"]](change)
+    return _words(f"{sequence:>6}", event["time"], told)
 
 
 def printable(line: str) -> str:
@@ -115,21 +125,34 @@ def printable(line: str) -> str:
 
 
 def _account_order(event: Event) -> str:
-    return f"{_order(event['order'])}  {event['origin']}"
+    placement = event["placementId"]
+    return _words(_order(event["order"]), event["origin"], placement and f"placement {placement}")
 
 
-def _placement(event: Event) -> str:
-    words = f"placement {event['id']}  {event['symbol']}  {event['side']}  {event['state']}"
-    return words if event["evidence"] is None else f"{words}  {event['evidence']}"
+def _account_placement(event: Event) -> str:
+    return _words(
+        f"placement {event['id']}",
+        f"of {event['principal']}",
+        f"client {event['clientOrderId']}",
+        event["symbol"],
+        _terms(event, event["orderedQuantity"], event["orderedPrice"]),
+        event["state"],
+        event["evidence"],
+    )
 
 
 def _fill(event: Event) -> str:
-    return _line(
-        event["executedAt"],
+    return _words(
         event["symbol"],
         f"{event['side']} {event['type']} {event['quantity']} at {event['price']}",
         f"fee {event['fee']} {event['feeAsset']}",
+        f"executed {event['executedAt']}",
     )
+
+
+def _account_gap(event: Event) -> str:
+    since = "" if event["since"].startswith(_EVER) else f" since {event['since']}"
+    return f"gap: something may be missing{since} ({event['reason']})"
 
 
 def _gap(event: Event) -> str:
@@ -137,7 +160,11 @@ def _gap(event: Event) -> str:
 
 
 def _line(time: str, *parts: str) -> str:
-    return "  ".join([_clock(time), *(part for part in parts if part)])
+    return _words(_clock(time), *parts)
+
+
+def _words(*parts: str | None) -> str:
+    return "  ".join(part for part in parts if part)
 
 
 def _clock(timestamp: str) -> str:
@@ -157,10 +184,13 @@ def _staleness(event: Event) -> str:
     return "STALE" if event["stale"] else ""
 
 
+_EVER = "1970-"
+"""The year of a gap that reaches back to before anything that was told."""
+
 _ACCOUNT_CHANGES = {
     "AccountOrder": _account_order,
-    "Placement": _placement,
+    "Placement": _account_placement,
     "Fill": _fill,
     "Balance": balance,
-    "Gap": _gap,
+    "Gap": _account_gap,
 }

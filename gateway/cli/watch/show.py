@@ -49,9 +49,9 @@ def show(
     """Print each event of the subscription `field` on a line, and give the exit status.
 
     0 after `count` events, 1 when the stream ends before, 2 when it is not known which gateway to
-    ask; why goes to standard error.
+    ask; why goes to standard error, and how to go on behind the last event where that can be done.
     """
-    topic = TOPICS[field]
+    topic, after = TOPICS[field], variables.get("after")
     try:
         target = find_target(environ, _ENV_FILE)
         typer.echo(f"following {field} at {target.address}; Ctrl-C ends it", err=True)
@@ -59,11 +59,14 @@ def show(
             for event in islice(events, count):
                 told = event[field]
                 typer.echo(json.dumps(told) if as_json else lines.printable(topic.line(told)))
+                after = told.get("sequence") or after
     except NoTarget as problem:
         typer.echo(str(problem), err=True)
         return 2
     except StreamEnded as end:
         typer.echo(str(end), err=True)
+        if after is not None:
+            typer.echo(f"to go on where this ended, and miss nothing: --after {after}", err=True)
         return 1
     except KeyboardInterrupt:
         return 130

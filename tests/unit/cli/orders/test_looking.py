@@ -48,9 +48,32 @@ TERMS = "BUY STOP_LIMIT BTCUSDT 0.001 at 54000 stop 53000"
 
 
 def test_what_has_no_outcome_is_a_line_with_the_id_to_paste() -> None:
-    due = "resolved by 2026-01-31T12:00:15.000Z"
-    assert line(DOUBTFUL) == f"IN_DOUBT  {TERMS}  of desk  {due}  demo.1"
-    assert line(SETTLED) == "ACCEPTED  BUY FAST BTCUSDT for 50  of desk  demo.1"
+    signed = "of desk  client c-1  signed 2026-01-31T12:00:00.100Z"
+    due = "due by 2026-01-31T12:00:15.000Z"
+    assert line(DOUBTFUL) == f"IN_DOUBT  {TERMS}  {signed}  was {due}  demo.1"
+    assert line({**DOUBTFUL, "state": "UNKNOWN"}) == f"UNKNOWN  {TERMS}  {signed}  {due}  demo.1"
+    assert line(SETTLED) == f"ACCEPTED  BUY FAST BTCUSDT for 50  {signed}  demo.1"
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        ([], []),
+        (["UNKNOWN"], ["look again when it is due"]),
+        (["IN_DOUBT"], ["a person's to judge"]),
+        (["IN_DOUBT", "SENDING"], ["look again when it is due", "a person's to judge"]),
+    ],
+    ids=["none", "unknown", "doubt", "both"],
+)
+def test_what_to_do_about_them_is_said_beside_them(
+    states: list[str], told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [{**DOUBTFUL, "state": state} for state in states]
+    with gateway(lambda asked: {"unresolvedPlacements": found}) as given:
+        assert show_unresolved("demo", given) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == len(told)
+    assert all(words in line for words, line in zip(told, said, strict=True))
 
 
 def test_all_that_is_known_of_a_placement_is_shown() -> None:
@@ -62,12 +85,12 @@ def test_all_that_is_known_of_a_placement_is_shown() -> None:
         "  recorded       2026-01-31T12:00:00.000Z",
         "  signed         2026-01-31T12:00:00.100Z",
         "  changed        2026-01-31T12:00:20.000Z",
-        "  resolve by     2026-01-31T12:00:15.000Z",
         "  evidence       two orders fit",
+        "  was due by     2026-01-31T12:00:15.000Z",
         "  the same under a new clientOrderId could double the order",
     ]
     assert list(details(SETTLED))[-4:] == [
-        "  resolved by    keeper",
+        "  judged by      keeper",
         "  order          o-1 FILLED",
         "  problem        NONE: nothing",
         "  the same under a new clientOrderId cannot double the order",

@@ -73,14 +73,20 @@ def test_a_trade() -> None:
 
 def test_an_order_says_when_it_was_placed_and_how_much_of_it_is_filled() -> None:
     assert lines.order(ORDER) == (
-        f"placed {TIME}  BTCUSDT  BUY LIMIT 0.001 at 54000  FILLED  filled 0.001  order ce82"
+        "BTCUSDT  BUY LIMIT 0.001 at 54000  FILLED  filled 0.001  order ce82"
+        f"  placed {SOURCED['asOf']}"
     )
+
+
+def test_an_order_of_one_s_own_has_the_id_that_one_gave_it() -> None:
+    line = lines.order(ORDER | {"placement": {"id": "demo.1", "clientOrderId": "c-1"}})
+    assert line == f"{lines.order(ORDER)}  client c-1"
 
 
 def test_an_order_without_price_or_id() -> None:
     line = lines.order(ORDER | {"orderId": None, "price": None, "quantity": None})
     assert "BUY LIMIT - at -" in line
-    assert line.endswith("order -")
+    assert "order -  placed" in line
 
 
 def test_a_stop_limit_order_says_at_which_price_it_enters() -> None:
@@ -113,15 +119,24 @@ def test_what_could_steer_a_terminal_is_escaped_and_all_else_is_left() -> None:
 PLACEMENT = {
     "__typename": "Placement",
     "id": "demo.1",
+    "clientOrderId": "c-1",
     "symbol": "BTCUSDT",
     "side": "BUY",
     "state": "IN_DOUBT",
     "evidence": "two orders fit",
 }
+ACCOUNT_PLACEMENT = PLACEMENT | {
+    "principal": "desk",
+    "type": "LIMIT",
+    "orderedPrice": "54000",
+    "orderedQuantity": "0.001",
+    "stopPrice": None,
+    "quoteTotal": None,
+}
 
 
 def test_a_placement_among_the_orders() -> None:
-    told = "placement demo.1  BTCUSDT  BUY  IN_DOUBT"
+    told = "placement demo.1  client c-1  BTCUSDT  BUY  IN_DOUBT"
     assert lines.order(PLACEMENT) == f"{told}  two orders fit"
     assert lines.order(PLACEMENT | {"evidence": None}) == told
 
@@ -130,10 +145,27 @@ def test_a_placement_among_the_orders() -> None:
     ("change", "line"),
     [
         (
-            {"__typename": "AccountOrder", "origin": "EXTERNAL", "order": ORDER},
+            {
+                "__typename": "AccountOrder",
+                "origin": "EXTERNAL",
+                "placementId": None,
+                "order": ORDER,
+            },
             f"{lines.order(ORDER)}  EXTERNAL",
         ),
-        (PLACEMENT, lines.order(PLACEMENT)),
+        (
+            {
+                "__typename": "AccountOrder",
+                "origin": "GATEWAY",
+                "placementId": "demo.1",
+                "order": ORDER,
+            },
+            f"{lines.order(ORDER)}  GATEWAY  placement demo.1",
+        ),
+        (
+            ACCOUNT_PLACEMENT | {"evidence": None},
+            "placement demo.1  of desk  client c-1  BTCUSDT  BUY LIMIT 0.001 at 54000  IN_DOUBT",
+        ),
         (
             {
                 "__typename": "Fill",
@@ -146,16 +178,27 @@ def test_a_placement_among_the_orders() -> None:
                 "feeAsset": "USDT",
                 "executedAt": SOURCED["asOf"],
             },
-            f"{TIME}  BTCUSDT  BUY LIMIT 0.001 at 54000  fee 0.1 USDT",
+            f"BTCUSDT  BUY LIMIT 0.001 at 54000  fee 0.1 USDT  executed {SOURCED['asOf']}",
         ),
         (
             {"__typename": "Balance", "asset": "BTC", "total": "3", "available": "2", "held": "1"},
             "BTC     total 3  available 2  held 1",
         ),
-        (GAP, f"{TIME}  gap: something may be missing since then (the feed was cut)"),
+        (
+            GAP,
+            f"gap: something may be missing since {SOURCED['asOf']} (the feed was cut)",
+        ),
+        (
+            GAP | {"since": "1970-01-01T00:00:00.000Z"},
+            "gap: something may be missing (the feed was cut)",
+        ),
     ],
-    ids=["order", "placement", "fill", "balance", "gap"],
+    ids=["order", "own order", "placement", "fill", "balance", "gap", "gap since ever"],
 )
-def test_an_account_s_event_has_its_number_before_it(change: dict[str, Any], line: str) -> None:
-    assert lines.account_event({"sequence": "17", "change": change}) == f"    17  {line}"
-    assert lines.account_event({"sequence": None, "change": change}) == f"     -  {line}"
+def test_an_account_s_event_has_its_number_and_its_time_before_it(
+    change: dict[str, Any], line: str
+) -> None:
+    told = {"sequence": "17", "time": SOURCED["asOf"], "change": change}
+    assert lines.account_event(told) == f"    17  {SOURCED['asOf']}  {line}"
+    missing = {"sequence": None, "time": SOURCED["asOf"], "change": change}
+    assert lines.account_event(missing) == f"     -  {SOURCED['asOf']}  {line}"
