@@ -115,7 +115,9 @@ class Placement:
     names the policy grant that allowed it; `claimed`: its budget counts the order.
 
     `owner` is the process that may send it, fenced by `epoch`: who takes over raises that.
-    `lease_until` (ms, by Redis' clock): one still SENDING after this has lost its sender.
+    `begun_at` and `lease_until` are ms by Redis' clock, which all processes share, while
+    `created_at` is by the wall clock of the one that made it. `begun_at`: when it was recorded; 0
+    before that. Still SENDING after `lease_until`, it has lost its sender.
 
     `resolve_by` (ms): when an unknown outcome is known, or is a person's to judge. `answered` is
     what the exchange said where that did not settle it. `resolved_by` names the person who did,
@@ -133,6 +135,7 @@ class Placement:
     window: int
     digest: str
     lease_until: int
+    begun_at: int = 0
     owner: str = ""
     epoch: int = 0
     claimed: bool = False

@@ -132,7 +132,7 @@ class OrderJournal(AccountJournal):
         except StoreUnavailable as away:
             raise NotRecorded from away
         self._require_durable()
-        intent = replace(placement, lease_until=0, claimed=claim is not None)
+        intent = replace(placement, begun_at=0, lease_until=0, claimed=claim is not None)
         terms = {**self._terms(placement.command), "lease_ms": lease_ms}
         answer = await self._begin(
             intent, terms if lane is None else {**terms, "mark": lane}, claim
@@ -232,8 +232,8 @@ class OrderJournal(AccountJournal):
     def _begun(self, intent: Placement, answer: list[Any]) -> Placement:
         account, kind = intent.command.account, answer[0]
         if kind == b"BEGUN":
-            self._guard.begun(account, answer[2], answer[3])
-            return replace(intent, lease_until=answer[1])
+            self._guard.begun(account, answer[3], answer[4])
+            return replace(intent, begun_at=answer[1], lease_until=answer[2])
         if kind == b"STANDS":
             try:
                 return self._records.decode(record_key(*identity_of(intent)), answer[1])

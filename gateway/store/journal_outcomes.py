@@ -49,7 +49,7 @@ def following(outcome: Placement, standing: Placement | None) -> Placement | Non
     if standing.epoch != outcome.epoch:
         return _with_evidence(outcome, standing)
     if standing.state is _S.SENDING and standing.owner == outcome.owner:
-        return replace(outcome, lease_until=standing.lease_until)
+        return replace(outcome, begun_at=standing.begun_at, lease_until=standing.lease_until)
     return None
 
 

@@ -4,11 +4,12 @@
 -- KEYS: the record, the pointer from the placement's id, the principal's index, what is unresolved,
 -- what has ended, the guard, the events, the budget.
 -- ARGV: the terms, the record, its entry among the unresolved, its event, and, where it claims, the
--- budget as it must stand ('': none) and as it is to be. Texts have 0 where the lease's end goes.
+-- budget as it must stand ('': none) and as it is to be. Texts have 0 for `begun_at` and
+-- `lease_until`, which are set here.
 -- The terms have, beside those of rules.lua: id, position, lease_ms, mark (of the lane, if it must
 -- stand), keep_events, claims, and keep_budget_ms (0: for ever).
 --
--- Answers with {'BEGUN', the lease's end, generation, begun}, {'STANDS', record}, {'MOVED'},
+-- Answers with {'BEGUN', now, the lease's end, generation, begun}, {'STANDS', record}, {'MOVED'},
 -- {'BUDGET', what stands}, or a hindrance (rules.lua).
 local terms = cjson.decode(ARGV[1])
 local record, id, index, unresolved, ended, guard, events, budget = unpack(KEYS)
@@ -42,14 +43,17 @@ if terms.claims then
   if held ~= ARGV[5] then return {'BUDGET', held} end
 end
 
-local lease_until = string.format('%.0f', now + terms.lease_ms)
 -- In JSON, these characters are the member and nothing else: within a text, quotes are escaped.
-local function leased(text)
-  return (string.gsub(text, '"lease_until":0([,}])', '"lease_until":' .. lease_until .. '%1', 1))
+local function with_time(text, member, time)
+  local wanted = string.format('"%s":%.0f%%1', member, time)
+  return (string.gsub(text, '"' .. member .. '":0([,}])', wanted, 1))
+end
+local function timed(text)
+  return with_time(with_time(text, 'begun_at', now), 'lease_until', now + terms.lease_ms)
 end
 
 -- What the rules rest on comes first: should any of it fail, no record of the intent stands.
-redis.call('HSET', unresolved, terms.id, leased(ARGV[3]))
+redis.call('HSET', unresolved, terms.id, timed(ARGV[3]))
 if terms.server then redis.call('HSETNX', guard, 'server', terms.server) end
 local begun = redis.call('HINCRBY', guard, 'begun', 1)
 redis.call('HINCRBY', guard, lane, 1)
@@ -57,7 +61,7 @@ if terms.claims then
   if terms.keep_budget_ms == 0 then redis.call('SET', budget, ARGV[6])
   else redis.call('SET', budget, ARGV[6], 'PX', terms.keep_budget_ms) end
 end
-redis.call('SET', record, leased(ARGV[2]))
+redis.call('SET', record, timed(ARGV[2]))
 redis.call('SET', id, record)
 
 -- What only shows the record keeps no order from going out.
@@ -71,6 +75,6 @@ end
 redis.pcall('ZADD', index, 0, terms.position)
 local sequence = redis.call('HINCRBY', guard, 'sequence', 1)
 redis.pcall('XADD', events, 'MAXLEN', '~', terms.keep_events, string.format('%.0f-0', sequence),
-  'event', leased(ARGV[4]))
+  'event', timed(ARGV[4]))
 local generation = tonumber(redis.call('HGET', guard, 'generation') or 0)
-return {'BEGUN', tonumber(lease_until), generation, begun}
+return {'BEGUN', now, now + terms.lease_ms, generation, begun}

@@ -40,7 +40,7 @@ async def journal_of(
 async def begin(journal: OrderJournal, intent: Placement, lease_ms: int = LEASE_MS) -> Placement:
     """Begin an intent, and see that it is what stands."""
     begun = await journal.begin(intent, lease_ms=lease_ms)
-    assert begun == replace(intent, lease_until=begun.lease_until)
+    assert begun == replace(intent, begun_at=begun.begun_at, lease_until=begun.lease_until)
     return begun
 
 

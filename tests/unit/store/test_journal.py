@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from gateway.domain.errors import NotLookedUp, NotRecorded
 from gateway.domain.placements import FOLLOWING, Placement, PlacementState
+from gateway.store.account_events import AccountEventStore
 from gateway.store.journal import new_placement_id
 from tests.unit.store.examples import (
     accepted,
@@ -153,6 +154,19 @@ async def test_a_lease_ends_by_the_clock_of_redis(valkey: ValkeyServer) -> None:
         (earliest, _), begun = await redis.time(), await begin(journal, placement(), 5_000)
         latest, _ = await redis.time()
     assert earliest * 1000 + 5_000 <= begun.lease_until < (latest + 1) * 1000 + 5_000
+
+
+async def test_when_an_intent_was_recorded_is_told_by_the_clock_of_redis(
+    valkey: ValkeyServer,
+) -> None:
+    async with journal_of(valkey) as (journal, redis):
+        (earliest, _), begun = await redis.time(), await begin(journal, placement(), 5_000)
+        latest, _ = await redis.time()
+        assert earliest * 1000 <= begun.begun_at < (latest + 1) * 1000
+        assert begun.lease_until == begun.begun_at + 5_000
+        assert await journal.get(begun.id) == begun
+        (event,) = await AccountEventStore(redis, 10).read("demo", 0, 10)
+        assert event.placement == begun
 
 
 async def test_a_refused_transition_is_logged_and_a_repeated_one_is_not(

@@ -46,7 +46,9 @@ async def begin(
     journal: OrderJournal, intent: Placement, total: str = "100", lease_ms: int = LEASE_MS
 ) -> Placement:
     begun = await journal.begin(intent, lease_ms=lease_ms, claim=claim_of(intent, total))
-    assert begun == replace(intent, lease_until=begun.lease_until, claimed=True)
+    assert begun == replace(
+        intent, begun_at=begun.begun_at, lease_until=begun.lease_until, claimed=True
+    )
     return begun
 
 

@@ -233,7 +233,8 @@ async def test_a_withdrawn_intent_gives_its_place_to_the_one_that_follows(
         await journal.caught_up()
         writing.cancel()
         (written,), _ = await page(journal)
-        assert written == replace(withdrawn, lease_until=written.lease_until)
+        begun_at, lease_until = written.begun_at, written.lease_until
+        assert written == replace(withdrawn, begun_at=begun_at, lease_until=lease_until)
         again = replace(numbered(1), id=placement(2).id, created_at=5_000)
         again = await begin(journal, again)
         assert (await page(journal))[0] == [again]
