@@ -91,8 +91,8 @@ class CancelFailure:
 
 @strawberry.type(
     description=(
-        "What became of each order that was open. Nothing is left open when failed, pending and "
-        "unresolved are empty; cancelling again is safe."
+        "What became of each order that was open. Nothing is left open when failed, pending, "
+        "unresolved and unseen are empty; cancelling again is safe."
     )
 )
 class OrdersCancelled:
@@ -106,6 +106,10 @@ class OrdersCancelled:
     )
     unresolved: list[strawberry.ID] = described(
         "The placements whose outcome is not known: an order of theirs may still show up."
+    )
+    unseen: CancelRejected | None = described(
+        "Why there may be other orders that are open: cancel again when that is over. Null when "
+        "all could be seen."
     )
 
     @classmethod
@@ -122,6 +126,7 @@ class OrdersCancelled:
             pending=_ids(done.pending),
             ended=_ids(done.ended),
             unresolved=_ids(done.unresolved),
+            unseen=done.unseen and CancelRejected.of(done.unseen, account),
         )
 
 

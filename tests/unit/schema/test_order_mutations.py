@@ -34,12 +34,13 @@ async def test_everybodys_orders_are_cancelled_and_each_is_told(valkey: ValkeySe
     async with desk_of(url=valkey.url) as desk:
         sent = await begin(journal_on(desk.redis), placement())
         desk.exchange.answers["open orders"] = ()
-        nothing: dict[str, list[str]] = {
+        nothing: dict[str, object] = {
             "cancelled": [],
             "failed": [],
             "pending": [],
             "ended": [],
             "unresolved": [],
+            "unseen": None,
         }
         done = await run(desk, "cancel-all-orders", account="demo")
         assert done == {"__typename": "OrdersCancelled", **nothing}
