@@ -39,7 +39,8 @@ def cancel(whose: Mapping[str, object], environ: Mapping[str, str]) -> int:
         if outcome["__typename"] == "CancelRejected":
             return refused(outcome)
         say(list(_each(outcome)) or [nothing])
-        return 1 if outcome["failed"] or outcome["pending"] or outcome["unresolved"] else 0
+        left = ("failed", "pending", "unresolved", "unseen")
+        return 1 if any(outcome[each] for each in left) else 0
 
     return ask("cancel-all-orders", whose, environ, tell, tokens=APPS_FIRST, hint=_AGAIN)
 
@@ -56,6 +57,8 @@ def _each(outcome: Mapping[str, Any]) -> Iterator[str]:
         yield f"ended  {order_id}  before it was cancelled: look at the fills"
     for placement_id in outcome["unresolved"]:
         yield f"unresolved  {placement_id}  its order may still show up: cancel again later"
+    if (why := outcome["unseen"]) is not None:
+        yield f"unseen  there may be others: cancel again later  {why['code']}: {why['message']}"
 
 
 def _owner(whose: Mapping[str, object]) -> str:

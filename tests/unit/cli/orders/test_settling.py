@@ -19,6 +19,7 @@ NOTHING: dict[str, Any] = {
     "pending": [],
     "ended": [],
     "unresolved": [],
+    "unseen": None,
 }
 REFUSAL = {"code": "FORBIDDEN", "message": "no", "rule": "default-deny"}
 
@@ -79,6 +80,11 @@ def test_without_an_answer_it_says_how_to_go_on(capsys: pytest.CaptureFixture[st
         (
             {"unresolved": ["demo.1"]},
             "unresolved  demo.1  its order may still show up: cancel again later",
+            1,
+        ),
+        (
+            {"unseen": {"code": "JOURNAL_UNAVAILABLE", "message": "away"}},
+            "unseen  there may be others: cancel again later  JOURNAL_UNAVAILABLE: away",
             1,
         ),
         (
