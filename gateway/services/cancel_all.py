@@ -118,7 +118,8 @@ class CancelAll:
     ) -> CancelledAll:
         """Cancel the open orders of a principal that does not ask for it now, by `rule`.
 
-        Those placed until the time (ms) that `until` gives, or all where it gives None. It is asked
+        Those placed until the time (ms, by Redis' clock: no process's own is to be trusted here)
+        that `until` gives, or all where it gives None. It is asked
         after each reading of the orders: so what is placed once it has changed is spared. Raises,
         before anything is sent, what a reading of the account raises, and what `until` raises.
         """
@@ -209,7 +210,7 @@ class _Sweep:
         """Whether the order of a placement is one of those that are meant."""
         if self.principal not in (None, placement.principal):
             return False
-        return until is None or placement.created_at <= until
+        return until is None or placement.begun_at <= until
 
     async def cancel_all(self, orders: tuple[str, ...]) -> None:
         """Cancel them, a few at once; what is not among them any more is not open."""

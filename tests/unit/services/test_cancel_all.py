@@ -243,9 +243,8 @@ async def test_for_a_silent_principal_only_what_it_placed_until_then_is_cancelle
     valkey: ValkeyServer,
 ) -> None:
     async with desk_of(valkey.url) as desk:
-        await desk.placed_by(CALLER, "before")
-        until_then = desk.clock()
-        desk.clock.now += 1_000
+        until_then = (await desk.placed_by(CALLER, "before")).begun_at
+        await asyncio.sleep(0.01)
         await desk.placed_by(CALLER, "after")
         on_its_way = await desk.sending_by(CALLER)
         found = await cancel_for(desk, until_then)

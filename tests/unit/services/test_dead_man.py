@@ -1,6 +1,7 @@
 """Dead-man switches over a real Valkey, and an exchange that keeps orders open."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -241,7 +242,7 @@ async def test_who_comes_back_keeps_what_it_places_from_then_on(desk: Desk) -> N
     async with desk.led():
         await until(lambda: "cancel" in desk.at.floor.asked)
         armed = await desk.switches.arm(CALLER, "demo", 60)
-        desk.at.clock.now = armed
+        await asyncio.sleep(0.01)
         await desk.at.placed_by(CALLER, "after")
         desk.at.floor.failures.clear()
         await until(lambda: DONE in desk.told())
@@ -249,6 +250,24 @@ async def test_who_comes_back_keeps_what_it_places_from_then_on(desk: Desk) -> N
     assert desk.told() == [LAPSED, DONE]
     assert desk.fired == [True]
     assert await desk.switches.standing("demo", CALLER.id) == armed
+
+
+@pytest.mark.parametrize("skew_ms", [-3_000, 3_000])
+async def test_what_was_placed_before_the_lapse_is_told_by_no_process_s_own_clock(
+    desk: Desk, skew_ms: int
+) -> None:
+    desk.at.clock.now = time.time_ns() // 1_000_000 + skew_ms
+    await desk.at.placed_by(CALLER, "before")
+    desk.at.floor.failures["before"] = [NotSent("cancel-order", "connect")] * 100
+    await desk.let_lapse()
+    async with desk.led():
+        await until(lambda: "cancel" in desk.at.floor.asked)
+        await desk.switches.arm(CALLER, "demo", 60)
+        await asyncio.sleep(0.01)
+        await desk.at.placed_by(CALLER, "after")
+        desk.at.floor.failures.clear()
+        await until(lambda: DONE in desk.told())
+    assert set(desk.at.floor.open) == {"after"}
 
 
 async def test_halted_stops_it_loudly_and_it_goes_on_when_that_is_over(desk: Desk) -> None:
