@@ -35,7 +35,7 @@ class Ambush:
     """Holds every write of one step at one moment, until it is sprung; then none of them goes on.
 
     `hook(name)` is for the wire of the replica of that name; `caught` has the names of those that
-    were met.
+    were met, the first one first.
     """
 
     def __init__(self, step: Step, moment: Moment) -> None:
@@ -45,7 +45,8 @@ class Ambush:
         self._accounts: set[str] = set()
         self._last = 0.0
         self._sprung = Event()
-        self.caught: set[str] = set()
+        self._spared: set[str] = set()
+        self.caught: list[str] = []
 
     def hook(self, name: str) -> Hook:
         """What the wire of a replica asks."""
@@ -54,12 +55,13 @@ class Ambush:
             if self._sprung.is_set() or moment is not self._moment or step_of(write) != self._step:
                 return True
             with self._news:
-                self.caught.add(name)
+                if name not in self.caught:
+                    self.caught.append(name)
                 self._accounts.add(write.account)
                 self._last = time.monotonic()
                 self._news.notify_all()
             self._sprung.wait(_HELD_S)
-            return False
+            return name in self._spared
 
         return met
 
@@ -73,7 +75,12 @@ class Ambush:
                     break
             return len(self._accounts)
 
-    def spring(self, deed: Callable[[set[str]], None]) -> None:
-        """Do the deed to those that were caught, and let their connections end."""
-        deed(set(self.caught))
+    def spring(self, deed: Callable[[list[str]], None], *, on_all: bool = True) -> None:
+        """Do the deed to those that were caught, or to the first of them, and end their writes.
+
+        Who is spared goes on.
+        """
+        met = self.caught if on_all else self.caught[:1]
+        self._spared = set(self.caught) - set(met)
+        deed(list(met))
         self._sprung.set()

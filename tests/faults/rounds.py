@@ -77,6 +77,10 @@ def play(folder: Path, round_: Round) -> Played:
         world.close()
 
 
+_BOTH_DIE = 0.25
+"""How often an ambush kills every replica that it meets: nobody has followed the accounts then."""
+
+
 class _Play:
     def __init__(self, world: World, round_: Round, cells: Sequence[Cell]) -> None:
         self._world = world
@@ -148,9 +152,16 @@ class _Play:
         return sorted(dead)
 
     def _spring(self, ambush: Ambush) -> set[int]:
+        """Kill one replica that was met, for the other to take over; now and then both of them."""
+        dead: set[int] = set()
+
+        def kill(met: list[str]) -> None:
+            dead.update(map(int, met))
+            self._world.kill(sorted(dead))
+
         ambush.wait(len(self._cells))
-        ambush.spring(lambda caught: self._world.kill(sorted(map(int, caught))))
-        return set(map(int, ambush.caught))
+        ambush.spring(kill, on_all=self._rng.random() < _BOTH_DIE)
+        return dead
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

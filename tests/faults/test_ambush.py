@@ -34,8 +34,21 @@ def test_writes_of_one_step_are_held_until_the_deed_is_done_and_then_lost() -> N
         held = [pool.submit(hooks["first"], write(number), Moment.ANSWERED) for number in (1, 2)]
         held.append(pool.submit(hooks["second"], write(3), Moment.ANSWERED))
         assert ambush.wait(3) == 3
-        killed: list[set[str]] = []
-        ambush.spring(killed.append)
-        assert killed == [{"first", "second"}]
+        killed: list[str] = []
+        ambush.spring(killed.extend)
+        assert sorted(killed) == ["first", "second"]
         assert [each.result() for each in held] == [False, False, False]
     assert hooks["first"](write(4), Moment.ANSWERED)
+
+
+def test_who_is_spared_goes_on() -> None:
+    ambush = Ambush(Step.BEGIN, Moment.ASKED)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ambush.hook("first"), write(1), Moment.ASKED)
+        assert ambush.wait(1) == 1
+        second = pool.submit(ambush.hook("second"), write(2), Moment.ASKED)
+        assert ambush.wait(2) == 2
+        killed: list[str] = []
+        ambush.spring(killed.extend, on_all=False)
+        assert killed == ["first"]
+        assert (first.result(), second.result()) == (False, True)
