@@ -8,7 +8,6 @@ from gateway.schema.context import Info
 from gateway.schema.dead_man_types import DeadManSwitch
 from gateway.schema.order_types import Fill, Order
 from gateway.schema.requires import AuthenticatedDirective, reads_account
-from gateway.schema.scalars import Timestamp
 from gateway.schema.transfer_types import Deposit, DepositOptions, Withdrawal, WithdrawalOptions
 
 strawberry.enum(
@@ -122,14 +121,17 @@ class Account:
         return await info.context.services.journal_quarantine(self.id)
 
     @strawberry.field(
-        description="The caller's own dead-man switch on the account; null while none is armed.",
+        description=(
+            "The caller's own dead-man switch on the account; null while none is armed and none "
+            "that fired is still at work."
+        ),
         extensions=[reads_account()],
     )
     async def dead_man_switch(self, info: Info) -> DeadManSwitch | None:
-        """Look whether the caller has a switch armed."""
-        expires_at = await info.context.services.dead_man.standing(
-            self.id, info.context.principal.id
-        )
+        """Look whether the caller has a switch armed, or one at work."""
+        switches, principal = info.context.services.dead_man, info.context.principal.id
+        lapsed_at = await switches.lapsed_at(self.id, principal)
+        expires_at = await switches.standing(self.id, principal) or lapsed_at
         if expires_at is None:
             return None
-        return DeadManSwitch(account=self.id, expires_at=Timestamp(expires_at))
+        return DeadManSwitch.of(self.id, expires_at, lapsed_at)

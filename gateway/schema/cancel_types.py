@@ -126,7 +126,7 @@ class OrdersCancelled:
             pending=_ids(done.pending),
             ended=_ids(done.ended),
             unresolved=_ids(done.unresolved),
-            unseen=done.unseen and CancelRejected.of(done.unseen, account),
+            unseen=None if done.unseen is None else CancelRejected.of(done.unseen, account),
         )
 
 

@@ -17,10 +17,26 @@ from gateway.schema.scalars import Timestamp
     )
 )
 class DeadManSwitch:
-    """An armed switch."""
+    """A switch that is armed, or has fired."""
 
     account: strawberry.ID = described("The account whose orders are concerned.")
-    expires_at: Timestamp = described("When it fires.")
+    expires_at: Timestamp = described(
+        "When it fires; of one that has fired, and was not armed since, when it did."
+    )
+    lapsed_at: Timestamp | None = described(
+        "When it fired, while the orders are still being cancelled, also of one that was armed "
+        "again since: what was placed before that is cancelled, and so is all that is placed "
+        "before it is armed anew or disarmed. null when no cancelling is under way."
+    )
+
+    @classmethod
+    def of(cls, account: str, expires_at: int, lapsed_at: int | None) -> "DeadManSwitch":
+        """Show a switch; times in ms."""
+        return cls(
+            account=strawberry.ID(account),
+            expires_at=Timestamp(expires_at),
+            lapsed_at=None if lapsed_at is None else Timestamp(lapsed_at),
+        )
 
 
 @strawberry.input(description="The account, and how long the caller may stay silent.")

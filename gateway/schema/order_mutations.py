@@ -141,13 +141,13 @@ class DeadManMutation:
         input: ArmDeadManSwitchInput,  # noqa: A002  # contract
     ) -> ArmDeadManSwitchResult:
         """Arm a switch."""
+        caller, switches = info.context.caller, info.context.services.dead_man
         try:
-            expires_at = await info.context.services.dead_man.arm(
-                info.context.caller, input.account, input.seconds
-            )
+            expires_at = await switches.arm(caller, input.account, input.seconds)
+            lapsed_at = await switches.lapsed_at(input.account, caller.id)
         except GatewayError as error:
             return DeadManSwitchRejected.of(rejection_of(error))
-        return DeadManSwitch(account=input.account, expires_at=Timestamp(expires_at))
+        return DeadManSwitch.of(input.account, expires_at, lapsed_at)
 
     @strawberry.mutation(
         description="Disarm the caller's dead-man switch of an account; no matter if none is.",

@@ -11,6 +11,7 @@ from gateway.domain.account_events import AccountEvent, Origin
 from gateway.domain.errors import Refused
 from gateway.domain.orders import OrderStatus
 from gateway.store.account_events import AccountEventStore
+from gateway.store.dead_man import DeadManStore
 from tests.unit.schema.examples import Desk, desk_of
 from tests.unit.services.examples import order, policy
 from tests.unit.store.examples import accepted, placement
@@ -101,7 +102,7 @@ async def test_a_cancel_of_an_order_that_is_gone_shows_what_is_known_of_it(
 
 async def test_a_dead_man_switch_is_armed_shown_and_disarmed(valkey: ValkeyServer) -> None:
     async with desk_of(url=valkey.url) as desk:
-        shown = '{ account(id: "demo") { deadManSwitch { account expiresAt } } }'
+        shown = '{ account(id: "demo") { deadManSwitch { account expiresAt lapsedAt } } }'
         unarmed = {"data": {"account": {"deadManSwitch": None}}}
         assert await desk.run(shown) == unarmed
         armed = await run(desk, "arm-dead-man-switch", account="demo", seconds=60)
@@ -110,6 +111,22 @@ async def test_a_dead_man_switch_is_armed_shown_and_disarmed(valkey: ValkeyServe
         done = await run(desk, "disarm-dead-man-switch", account="demo")
         assert done == {"__typename": "DeadManSwitchDisarmed", "account": "demo"}
         assert await desk.run(shown) == unarmed
+
+
+async def test_a_dead_man_switch_that_fired_is_shown_until_its_orders_are_cancelled(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(url=valkey.url) as desk:
+        store = DeadManStore(desk.redis)
+        await store.arm("demo", "app", 0)
+        shown = (await run(desk, "account", id="demo"))["deadManSwitch"]
+        assert shown["expiresAt"] == shown["lapsedAt"] is not None
+        armed = await run(desk, "arm-dead-man-switch", account="demo", seconds=60)
+        assert armed["lapsedAt"] == shown["lapsedAt"] < armed["expiresAt"]
+        (lapse,) = await store.lapsed("demo")
+        assert await store.carried_out("demo", lapse)
+        shown = (await run(desk, "account", id="demo"))["deadManSwitch"]
+        assert shown == {"expiresAt": armed["expiresAt"], "lapsedAt": None}
 
 
 @pytest.mark.parametrize("seconds", [0, 3601])
