@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,7 @@ class ServerWatch:
         self.run_id: str | None = None
         self.problem: str | None = f"{_THE_JOURNALS} has not been asked yet how durable it is."
         self._known: Durability | None = None
+        self._changed = asyncio.Event()
 
     @property
     def durability(self) -> Durability | None:
@@ -73,6 +75,7 @@ class ServerWatch:
         """Take note of the server of a new connection: for `open_redis`' `on_server`."""
         if self.run_id is not None and run_id != self.run_id:
             _log.warning("journal.server_changed", before=self.run_id, now=run_id)
+            self._changed.set()
         self.run_id = run_id
 
     async def look(self, redis: Redis) -> None:
@@ -85,10 +88,13 @@ class ServerWatch:
             self._say(self._known.problem)
 
     async def run(self, redis: Redis, every_s: float) -> None:
-        """Ask every `every_s` seconds, for ever."""
+        """Ask every `every_s` seconds, and at once when the server is another one, for ever."""
         while True:
+            self._changed.clear()
             await self.look(redis)
-            await asyncio.sleep(every_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every_s):
+                    await self._changed.wait()
 
     def _say(self, problem: str | None) -> None:
         if problem is not None and problem != self.problem:

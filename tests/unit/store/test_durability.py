@@ -8,8 +8,10 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from gateway.services.loops import end_all
 from gateway.store.durability import Durability, ServerWatch, inspect
 from gateway.store.redis import StoreUnavailable, WaitAof, attempt, open_redis, reach
+from tests.unit.services.examples import until
 from tests.unit.store.examples import open_patient, open_quick
 from tests.valkey import ValkeyServer
 
@@ -152,6 +154,20 @@ async def test_nothing_is_known_of_a_server_before_it_was_asked(valkey: ValkeySe
         await watch.look(redis)
         assert watch.durability == Durability(None, WaitAof(1, 0), watch.run_id)
         assert watch.problem is None
+
+
+async def test_another_server_is_asked_at_once(own_valkey: ValkeyServer) -> None:
+    watch = ServerWatch()
+    async with open_watched(own_valkey.url, watch) as redis:
+        running = asyncio.create_task(watch.run(redis, every_s=3600))
+        await until(lambda: watch.durability is not None)
+        first = watch.run_id
+        await asyncio.to_thread(own_valkey.stop)
+        await asyncio.to_thread(own_valkey.start)
+        await attempt(lambda: reach(redis))
+        await until(lambda: watch.durability is not None)
+        assert watch.run_id != first
+        await end_all([running])
 
 
 async def test_what_was_found_of_one_server_is_not_taken_for_true_of_the_next(
