@@ -101,6 +101,8 @@ class OrderJournal(AccountJournal):
         if answer[2]:
             obstacle, sending = obstacle_of(command.account, answer[2])
         shut = obstacle.reason if isinstance(obstacle, Quarantined) else None
+        if shut is None:
+            self._guard.saw(command.account, answer[3])
         self._guard.found(command.account, shut)
         return Look(self._waiting_for(identity) or standing, obstacle, sending, int(answer[1]))
 
@@ -232,7 +234,7 @@ class OrderJournal(AccountJournal):
     def _begun(self, intent: Placement, answer: list[Any]) -> Placement:
         account, kind = intent.command.account, answer[0]
         if kind == b"BEGUN":
-            self._guard.begun(account, answer[3], answer[4])
+            self._guard.saw(account, answer[3])
             return replace(intent, begun_at=answer[1], lease_until=answer[2])
         if kind == b"STANDS":
             try:

@@ -1,24 +1,32 @@
 """Whether the journal may have lost records of an account.
 
 Each account has a guard, written with its records: the run id of the server that they are on, and
-how many intents were begun in a generation. Another server, or fewer intents than this process was
-told are recorded, mean a loss, and the account stays shut until somebody reopens it: that starts a
-new generation on the server of now. Nobody notices by this what was lost before a process began,
-on a server that went on under the same run id.
+how many intents were begun in a generation. Another server, fewer intents than this process has
+seen, no guard at all where it saw one, or a generation that nobody opened mean a loss. Whoever
+finds one shuts the account for all, until somebody reopens it: that starts a new generation on the
+server of now.
+
+What no living process has seen, nobody misses. When an emptied Redis takes the place of the
+journal's while no gateway runs, or an account loses its very first records before any process but
+their sender looked at it, and that one is gone, the account looks like a new one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
 
+import msgspec
 import structlog
 from redis.asyncio import Redis
 
 from gateway.store.journal_keys import guard_key
 from gateway.store.journal_rules import loss_of
-from gateway.store.redis import attempt
+from gateway.store.journal_scripts import GUARD
+from gateway.store.redis import attempt, reach, run_script
 
 _log = structlog.get_logger(__name__)
+
+_NOTHING = (0, 0)
 
 
 class JournalGuard:
@@ -41,14 +49,15 @@ class JournalGuard:
 
     def terms(self, account: str) -> dict[str, Any]:
         """What the scripts compare with the account's guard."""
-        generation, begun = self._seen.get(account, (0, 0))
+        generation, begun = self._seen.get(account, _NOTHING)
         known = {"generation": generation, "begun": begun, "volatile": self.volatile}
         server = self.server()
         return known if server is None else {**known, "server": server}
 
-    def begun(self, account: str, generation: int, begun: int) -> None:
-        """Take note of an intent that is recorded for good."""
-        self._seen[account] = max(self._seen.get(account, (0, 0)), (generation, begun))
+    def saw(self, account: str, standing: Sequence[int]) -> None:
+        """Take note of how far a data set that is whole has come: its generation, and its count."""
+        generation, begun = standing
+        self._seen[account] = max(self._seen.get(account, _NOTHING), (generation, begun))
 
     def found(self, account: str, reason: str | None) -> None:
         """Take note of whether the account is quarantined."""
@@ -61,18 +70,27 @@ class JournalGuard:
 
     async def look(self, account: str) -> str | None:
         """Why the account is quarantined; None when it is not. Raises `StoreUnavailable`."""
-        held = await self._held(account)
-        why = None if self.volatile else self._loss(account, held)
-        reason = None if why is None else loss_of(account, why).reason
+        await attempt(lambda: reach(self._redis))  # so that the server is known that is asked
+        terms = msgspec.json.encode(self.terms(account))
+        why, standing = await attempt(
+            lambda: run_script(self._redis, GUARD, [guard_key(account)], [terms]), tries=2
+        )
+        reason = loss_of(account, why.decode()).reason if why else None
+        if reason is None:
+            self.saw(account, standing)
         self.found(account, reason)
         return reason
 
     async def reopen(self, account: str, reason: str) -> None:
         """Begin a new generation on the server of now. Raises `StoreUnavailable`."""
-        _, _, generation, _ = await self._held(account)
+        generation = await attempt(
+            # Awaitable in this client, whatever its type says of the other one.
+            lambda: cast("Any", self._redis.hget(guard_key(account), "generation"))
+        )
+        known, _ = self._seen.get(account, _NOTHING)
         seconds, micros = await attempt(self._redis.time)
         # By the clock as well: it is above those of a data set that this one knows nothing of.
-        later = max(int(generation or 0) + 1, seconds * 1000 + micros // 1000)
+        later = max(int(generation or 0) + 1, known + 1, seconds * 1000 + micros // 1000)
         fields: dict[str, str | int] = {"generation": later, "begun": 0, "reopened": reason}
         if (server := self.server()) is not None:
             fields["server"] = server
@@ -84,18 +102,3 @@ class JournalGuard:
             together.hdel(guard_key(account), "quarantine", "server")
             together.hset(guard_key(account), mapping=cast("Any", fields))
             await together.execute()
-
-    async def _held(self, account: str) -> list[bytes | None]:
-        names = ["quarantine", "server", "generation", "begun"]
-        # Awaitable in this client, whatever its type says of the other one.
-        held = await attempt(lambda: cast("Any", self._redis.hmget(guard_key(account), names)))
-        return cast("list[bytes | None]", held)
-
-    def _loss(self, account: str, held: list[bytes | None]) -> str | None:
-        quarantine, server, generation, begun = held
-        if quarantine is not None:
-            return quarantine.decode()
-        if server is not None and server.decode() != self.server():
-            return "SERVER"
-        older = (int(generation or 0), int(begun or 0)) < self._seen.get(account, (0, 0))
-        return "OLDER" if older else None

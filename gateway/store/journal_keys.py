@@ -70,8 +70,8 @@ def fills_key(account: str) -> str:
 def guard_key(account: str) -> str:
     """A hash of what is true of the account as a whole.
 
-    `server`, `generation`, `begun` and `quarantine` say whether records were lost, `sequence`
-    counts its events, `lane:<lane>` the intents of a lane.
+    `server`, `generation`, `begun`, `reopened` and `quarantine` say whether records were lost,
+    `sequence` counts its events, `lane:<lane>` the intents of a lane.
     """
     return key_of(account, "guard")
 

@@ -14,5 +14,6 @@ def _text(name: str, *, rules: bool = False) -> str:
 
 LOOK = _text("look", rules=True)
 BEGIN = _text("begin", rules=True)
+GUARD = _text("guard", rules=True)
 CHANGE = _text("change")
 CLAIM_EXTERNAL = _text("external")

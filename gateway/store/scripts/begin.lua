@@ -9,7 +9,7 @@
 -- The terms have, beside those of rules.lua: id, position, lease_ms, mark (of the lane, if it must
 -- stand), keep_events, claims, and keep_budget_ms (0: for ever).
 --
--- Answers with {'BEGUN', now, the lease's end, generation, begun}, {'STANDS', record}, {'MOVED'},
+-- Answers with {'BEGUN', now, the lease's end, {generation, begun}}, {'STANDS', record}, {'MOVED'},
 -- {'BUDGET', what stands}, or a hindrance (rules.lua).
 local terms = cjson.decode(ARGV[1])
 local record, id, index, unresolved, ended, guard, events, budget = unpack(KEYS)
@@ -27,13 +27,7 @@ if standing then
 end
 
 local hindered = hindrance(guard, unresolved, terms)
-if hindered then
-  -- An older data set looks like any other to a process that began later: tell them all.
-  if hindered[1] == 'QUARANTINED' and hindered[2] ~= 'SERVER' then
-    redis.call('HSET', guard, 'quarantine', hindered[2])
-  end
-  return hindered
-end
+if hindered then return hindered end
 local lane = 'lane:' .. terms.lane
 if terms.mark and terms.mark ~= tonumber(redis.call('HGET', guard, lane) or 0) then
   return {'MOVED'}
@@ -55,7 +49,9 @@ end
 -- What the rules rest on comes first: should any of it fail, no record of the intent stands.
 redis.call('HSET', unresolved, terms.id, timed(ARGV[3]))
 if terms.server then redis.call('HSETNX', guard, 'server', terms.server) end
-local begun = redis.call('HINCRBY', guard, 'begun', 1)
+-- By the clock, so that an account that begins once more does not take up what it lost.
+redis.call('HSETNX', guard, 'generation', string.format('%.0f', now))
+redis.call('HINCRBY', guard, 'begun', 1)
 redis.call('HINCRBY', guard, lane, 1)
 if terms.claims then
   if terms.keep_budget_ms == 0 then redis.call('SET', budget, ARGV[6])
@@ -76,5 +72,4 @@ redis.pcall('ZADD', index, 0, terms.position)
 local sequence = redis.call('HINCRBY', guard, 'sequence', 1)
 redis.pcall('XADD', events, 'MAXLEN', '~', terms.keep_events, string.format('%.0f-0', sequence),
   'event', timed(ARGV[4]))
-local generation = tonumber(redis.call('HGET', guard, 'generation') or 0)
-return {'BEGUN', now, now + terms.lease_ms, generation, begun}
+return {'BEGUN', now, now + terms.lease_ms, standing_of(guard)}

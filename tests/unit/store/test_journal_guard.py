@@ -1,6 +1,7 @@
 """What the journal lost, and who notices."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -24,6 +25,12 @@ GUARD = "ngw:1:journal:{demo}:guard"
 
 def numbered(number: int) -> Placement:
     return placement(number, client_order_id=f"c-{number}")
+
+
+def journal_that_sees(redis: Redis, servers: list[str]) -> OrderJournal:
+    """A journal of a process to which Redis appears as the last of `servers`."""
+    sound = Durability(problem=None, wait=None, run_id=SERVER)
+    return OrderJournal(redis, server=lambda: servers[-1], durability=lambda: sound)
 
 
 async def refused(journal: OrderJournal, number: int = 99) -> str:
@@ -97,6 +104,71 @@ async def test_an_emptied_redis_shuts_the_accounts_that_had_records(valkey: Valk
         await begin(journal, placement(1, account="other"))
 
 
+async def looked_at(journal: OrderJournal) -> None:
+    wanted = numbered(1)
+    assert (await journal.look(wanted.principal, wanted.command)).standing is not None
+
+
+async def polled(journal: OrderJournal) -> None:
+    assert await journal.quarantine("demo") is None
+
+
+@pytest.mark.parametrize("server", [SERVER, OTHER])
+@pytest.mark.parametrize("learn", [looked_at, polled])
+async def test_who_has_only_seen_an_account_misses_its_records_too(
+    valkey: ValkeyServer, server: str, learn: Callable[[OrderJournal], Awaitable[None]]
+) -> None:
+    known = [SERVER]
+    async with journal_of(valkey) as (sender, redis), open_patient(valkey.url) as other:
+        journal = journal_that_sees(other, known)
+        await begin(sender, numbered(1))
+        await learn(journal)
+        await redis.flushall()
+        known.append(server)
+        again = replace(numbered(1), id=numbered(2).id)
+        with pytest.raises(Quarantined, match="older copy"):
+            await journal.begin(again, lease_ms=LEASE_MS)
+
+
+async def test_who_finds_a_loss_by_asking_tells_all(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (journal, redis), journal_of(valkey) as (another, _):
+        await begin(journal, numbered(1))
+        await redis.flushall()
+        assert "older copy" in str(await journal.quarantine("demo"))
+        assert "older copy" in await refused(another, 1)
+
+
+async def test_an_account_that_began_once_more_by_itself_is_shut_however_much_it_began(
+    valkey: ValkeyServer,
+) -> None:
+    async with journal_of(valkey) as (journal, redis), journal_of(valkey) as (unknowing, _):
+        await begin(journal, numbered(1))
+        await redis.flushall()
+        for number in (2, 3):
+            await begin(unknowing, numbered(number))
+        assert "older copy" in str(await journal.quarantine("demo"))
+        assert "older copy" in await refused(unknowing)
+
+
+async def test_a_changed_server_is_told_to_all_and_stays_told(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (before, redis):
+        server = (await redis.info("server"))["run_id"]
+        await begin(before, numbered(1))
+        assert "another Redis server" in await refused(journal_on(redis, server=server))
+        assert "another Redis server" in await refused(before)
+
+
+async def test_who_has_not_noticed_a_restart_shuts_nothing_for_others(
+    valkey: ValkeyServer,
+) -> None:
+    async with journal_of(valkey) as (behind, redis):
+        server = (await redis.info("server"))["run_id"]
+        journal = journal_on(redis, server=server)
+        await begin(journal, numbered(1))
+        assert "another Redis server" in await refused(behind)
+        await begin(journal, numbered(2))
+
+
 @pytest.mark.parametrize("reopened", [False, True])
 async def test_a_lost_generation_is_noticed_however_much_was_begun_since(
     valkey: ValkeyServer, *, reopened: bool
@@ -127,9 +199,8 @@ async def test_an_intent_that_another_server_may_have_taken_is_not_sent(
     own_valkey: ValkeyServer,
 ) -> None:
     known = [SERVER]
-    sound = Durability(problem=None, wait=None, run_id=SERVER)
     async with open_patient(own_valkey.url) as redis:
-        journal = OrderJournal(redis, server=lambda: known[-1], durability=lambda: sound)
+        journal = journal_that_sees(redis, known)
         await redis.ping()
         own_valkey.pause()
         beginning = asyncio.create_task(journal.begin(numbered(1), lease_ms=LEASE_MS))
