@@ -257,6 +257,9 @@ class Metrics:
         self.dead_man_fired = self._counter(
             "dead_man_fired", "Dead-man switches that lapsed and had orders cancelled"
         )
+        self.dead_man_under_way = self._gauge(
+            "dead_man_under_way", "Lapsed dead-man switches whose orders are not all cancelled yet"
+        )
         self.journal_export_problem = self._gauge(
             "journal_export_problem", "1 while ended placements cannot be exported, so none go"
         )

@@ -1,10 +1,13 @@
 """What /readyz tells of each part, and the gauges that tell the same to a monitor."""
 
+from functools import partial
+
 from gateway.app.duties import Duties
 from gateway.app.foundation import Foundation
 from gateway.app.given import Given
 from gateway.app.stores import Stores
 from gateway.app.upstream import Upstream
+from gateway.domain.placements import UNRESOLVED
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.web.health import Check
 
@@ -27,6 +30,8 @@ def build_checks(base: Foundation, exchange: ExchangeStatus, duties: Duties) -> 
         "cache": lambda: None if stores.cache.available else "the cache Redis is away",
         "journal": lambda: stores.server.problem,
         "quarantine": lambda: stores.journal.problem,
+        "orders": lambda: duties.unresolved.problem,
+        "dead-man": lambda: duties.dead_man.problem,
         "export": lambda: duties.retention.problem,
         "window": lambda: duties.window.problem,
         "audit": lambda: governance.audit.problem,
@@ -60,6 +65,10 @@ def _set_gauges_of_orders(base: Foundation, duties: Duties) -> None:
     metrics.journal_problem.set_function(lambda: stores.server.problem is not None)
     metrics.accounts_quarantined.set_function(lambda: len(stores.journal.quarantines))
     metrics.journal_export_problem.set_function(lambda: duties.retention.problem is not None)
+    metrics.dead_man_under_way.set_function(lambda: duties.dead_man.under_way)
+    for state in UNRESOLVED:
+        count = partial(duties.unresolved.count, state)
+        metrics.placements_unresolved.labels(state.value).set_function(count)
     metrics.window_unenforced.set_function(lambda: duties.window.unenforced)
     metrics.accounts_led.set_function(lambda: sum(map(duties.leaders.leads, keyring.accounts)))
 

@@ -4,12 +4,13 @@ import sys
 from dataclasses import dataclass
 
 from gateway.app.given import wall_ms
+from gateway.app.unresolved import Unresolved
 from gateway.app.use_cases import Trade
 from gateway.domain.durations import DAY_MS
 from gateway.domain.placements import Placement
 from gateway.domain.resolution import Terms
-from gateway.observability import Metrics
 from gateway.services.account_reporter import AccountReporter
+from gateway.services.dead_man import DeadManSwitches
 from gateway.services.journal_retention import JournalRetention
 from gateway.services.leadership import AccountLeaders
 from gateway.services.pictures import Pictures
@@ -20,11 +21,16 @@ from gateway.store.line_file import line_file
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """Who leads which account, whether silence proves anything, and what is dropped in the end."""
+    """Who leads which account, and what is known of what the leaders do.
+
+    `window`: whether silence proves anything; `retention`: what is dropped in the end.
+    """
 
     leaders: AccountLeaders
     window: WindowProbe
     retention: JournalRetention
+    unresolved: Unresolved
+    dead_man: DeadManSwitches
 
 
 def build_duties(trade: Trade) -> Duties:
@@ -41,6 +47,7 @@ def build_duties(trade: Trade) -> Duties:
         keep_ms=settings.journal_retention_days * DAY_MS,
         wall_ms=wall_ms,
     )
+    unresolved = Unresolved()
     leaders = AccountLeaders(
         leases=base.stores.leases,
         owner=base.governance.replica,
@@ -52,7 +59,7 @@ def build_duties(trade: Trade) -> Duties:
             "retention": retention.run,
         },
     )
-    return Duties(leaders, window, retention)
+    return Duties(leaders, window, retention, unresolved, trade.dead_man)
 
 
 def _resolver(trade: Trade, window: WindowProbe) -> Resolver:
@@ -66,7 +73,6 @@ def _resolver(trade: Trade, window: WindowProbe) -> Resolver:
             fenced=window.fenced,
         )
 
-    metrics = base.given.metrics
     return Resolver(
         journal=base.stores.journal,
         pictures=Pictures(
@@ -81,14 +87,22 @@ def _resolver(trade: Trade, window: WindowProbe) -> Resolver:
         now=wall_ms,
         exchange_now=upstream.clock.now,
         audit=base.governance.audit,
-        on_resolved=lambda placement, seconds: _count_resolved(metrics, placement, seconds),
-        on_late=lambda _: metrics.placements_late.inc(),
+        on_resolved=lambda placement, seconds: _resolved(trade, placement, seconds),
+        on_late=lambda placement: _late(trade, placement),
     )
 
 
-def _count_resolved(metrics: Metrics, placement: Placement, seconds: float) -> None:
+def _resolved(trade: Trade, placement: Placement, seconds: float) -> None:
+    metrics = trade.base.given.metrics
     metrics.placements_resolved.labels(placement.state.value).inc()
     metrics.resolution_seconds.observe(seconds)
+    # Whose order it is must be known without Redis too: cancels do not wait for it.
+    trade.recent.add(placement)
+
+
+def _late(trade: Trade, placement: Placement) -> None:
+    trade.base.given.metrics.placements_late.inc()
+    trade.recent.add(placement)
 
 
 def _reporter(trade: Trade) -> AccountReporter:

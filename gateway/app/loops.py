@@ -35,30 +35,13 @@ def build_loops(
     given, stores, governance = base.given, base.stores, base.governance
     upstream, settings = base.upstream, given.settings
 
-    async def follow_gauges() -> None:
-        while True:
-            follow_accounts(given, upstream)
-            await asyncio.sleep(settings.keys_reload_s)
-
-    async def look_for_quarantines() -> None:
-        while True:
-            for account in given.keyring.accounts:
-                with suppress(JournalUnavailable):
-                    await stores.journal.quarantine(account)
-            await asyncio.sleep(_REDIS_WATCH_S)
-
-    async def recheck_sockets() -> None:
-        while True:
-            await asyncio.sleep(settings.policy_reload_s)
-            await edges.sockets.recheck()
-
     return {
         "switches": lambda: governance.switch.run(settings.switch_poll_s),
         "back-off": lambda: governance.back_off.run(settings.switch_poll_s),
         "rates": lambda: stores.rates.watch(_REDIS_WATCH_S),
         "issuers": governance.issuer_keys.run,
         "journal-server": lambda: stores.watch_server(_REDIS_WATCH_S),
-        "quarantines": look_for_quarantines,
+        "quarantines": lambda: _look_for_quarantines(base),
         "window": duties.window.run,
         "leaders": lambda: duties.leaders.run(lambda: given.keyring.accounts),
         "cache-watch": lambda: stores.cache.watch(_REDIS_WATCH_S),
@@ -67,10 +50,30 @@ def build_loops(
         "accounts": upstream.account_streams.run,
         "keys": lambda: base.keys.run(settings.keys_reload_s),
         "exchange": lambda: services.exchange.follow(settings.clock_sync_s),
-        "gauges": follow_gauges,
-        "sockets": recheck_sockets,
+        "gauges": lambda: _follow_gauges(base),
+        "sockets": lambda: _recheck_sockets(edges, settings.policy_reload_s),
         **_policy_loops(given, governance.audit),
     }
+
+
+async def _look_for_quarantines(base: Foundation) -> None:
+    while True:
+        for account in base.given.keyring.accounts:
+            with suppress(JournalUnavailable):
+                await base.stores.journal.quarantine(account)
+        await asyncio.sleep(_REDIS_WATCH_S)
+
+
+async def _follow_gauges(base: Foundation) -> None:
+    while True:
+        follow_accounts(base.given, base.upstream)
+        await asyncio.sleep(base.given.settings.keys_reload_s)
+
+
+async def _recheck_sockets(edges: Edges, every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        await edges.sockets.recheck()
 
 
 def _policy_loops(given: Given, audit: AuditTrail) -> dict[str, Loop]:

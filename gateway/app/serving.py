@@ -38,6 +38,11 @@ from gateway.web.server import DrainingServer
 
 _log = structlog.get_logger(__name__)
 
+_VOLATILE = (
+    "NGW_JOURNAL_ACCEPT_VOLATILE is set: an order is sent before its record is sure to outlive a "
+    "crash of Redis, and nobody notices when records are lost. Not for real money."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
@@ -102,6 +107,8 @@ async def _serve(given: Given) -> None:
             health=gateway.health,
             allowed_origins=settings.allowed_origins,
         )
+        if settings.journal_accept_volatile:
+            _log.warning("journal.volatile_accepted", problem=_VOLATILE)
         _log.info("gateway.starting", host=settings.host, port=settings.port)
         server = DrainingServer(
             application,

@@ -8,6 +8,7 @@ from functools import partial
 
 from gateway.app.given import Given, wall_ms
 from gateway.domain.durations import DAY_MS
+from gateway.settings import Settings
 from gateway.store.account_events import AccountEventStore
 from gateway.store.audit_stream import AuditStream
 from gateway.store.back_off import BackOffStore
@@ -67,15 +68,7 @@ async def open_stores(stack: AsyncExitStack, given: Given) -> Stores:
         server=server,
         look_at_server=partial(server.look, state),
         watch_server=partial(server.run, state),
-        journal=OrderJournal(
-            state,
-            server=lambda: server.run_id,
-            volatile=settings.journal_accept_volatile,
-            durability=lambda: server.durability,
-            keep_events=settings.account_event_entries,
-            late_watch_ms=settings.late_watch_s * 1000,
-            spool_limit=settings.journal_spool,
-        ),
+        journal=_journal(server, settings)(state),
         budgets=Budgets(state, patience_s=settings.redis_timeout_s),
         leases=AccountLeases(state),
         dead_man=DeadManStore(state),
@@ -88,4 +81,16 @@ async def open_stores(stack: AsyncExitStack, given: Given) -> Stores:
             retention_ms=settings.audit_retention_days * DAY_MS,
             most=settings.audit_entries,
         ),
+    )
+
+
+def _journal(server: ServerWatch, settings: Settings) -> partial[OrderJournal]:
+    return partial(
+        OrderJournal,
+        server=lambda: server.run_id,
+        volatile=settings.journal_accept_volatile,
+        durability=lambda: server.durability,
+        keep_events=settings.account_event_entries,
+        late_watch_ms=settings.late_watch_s * 1000,
+        spool_limit=settings.journal_spool,
     )

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
+import gateway
 from gateway.observability import (
     REDACTED,
     Metrics,
@@ -194,3 +196,10 @@ def test_every_metric_has_a_help_text_and_the_gateway_s_prefix() -> None:
         assert family.name.startswith("gateway_")
         assert family.documentation
     assert b"gateway_graphql_seconds" in generate_latest(Metrics().registry)
+
+
+def test_every_metric_is_set_or_counted_somewhere() -> None:
+    declared = vars(Metrics()).keys() - {"registry"}
+    code = "".join(path.read_text() for path in Path(gateway.__file__).parent.rglob("*.py"))
+    used = set(re.findall(r"metrics\.(\w+)", code))
+    assert declared - used == set()
