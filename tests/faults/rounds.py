@@ -77,6 +77,8 @@ def play(folder: Path, round_: Round) -> Played:
         world.close()
 
 
+QUARANTINED = "ACCOUNT_QUARANTINED"
+
 _BOTH_DIE = 0.25
 """How often an ambush kills every replica that it meets: nobody has followed the accounts then."""
 
@@ -242,7 +244,8 @@ def _false_answers(answers: dict[Cell, list[Json]], executed: set[str]) -> Itera
             if name == "OrderAccepted" and cell.account not in executed:
                 yield f"{cell} was told accepted, and was never executed"
             final = name == "OrderRejected" and not answer["retryable"]
-            if final and cell.account in executed:
+            # The operator ends a quarantine, and the order is asked for again.
+            if final and answer["code"] != QUARANTINED and cell.account in executed:
                 yield f"{cell} was told refused ({answer['code']}), and was executed"
 
 
