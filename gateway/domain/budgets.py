@@ -50,8 +50,8 @@ class Budget:
 
     `spent` is the notional of `day` by quote asset: of orders sent, whatever became of them, but
     not of those of which it is certain that nothing stands. A claim stays while its outcome is
-    not known, and while its order may rest. `given_up` are the claims of orders that were found not
-    to be placed: should one turn up late, it counts again.
+    not known, for days if need be, and while its order may rest. `given_up` are the claims of
+    orders that were found not to be placed: should one turn up late, it counts again.
     """
 
     day: int = 0
@@ -62,18 +62,13 @@ class Budget:
     def at(self, now: int) -> "Budget":
         """The budget at `now` (ms). A day never comes back, whatever a replica's clock says.
 
-        An order of which nobody learned its id counts as open until the end of the next day.
+        What was spent counts for its own day; a place among the open orders stays taken.
         """
         day = max(self.day, now // DAY_MS)
         if day == self.day:
             return self
-        claims = {
-            placement: claim
-            for placement, claim in self.claims.items()
-            if claim.order_id is not None or claim.day + 1 >= day
-        }
         lately = {key: claim for key, claim in self.given_up.items() if claim.day + 1 >= day}
-        return Budget(day=day, claims=claims, given_up=lately)
+        return Budget(day=day, claims=self.claims, given_up=lately)
 
     def reserve(
         self, placement_id: str, notional: Notional | None, bounds: Bounds, now: int, *, rests: bool

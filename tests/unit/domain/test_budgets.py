@@ -140,12 +140,12 @@ def test_an_accepted_order_counts_as_open_however_old_it_is() -> None:
     assert budget.at(NOON + 400 * DAY_MS).order_ids() == {"o1"}
 
 
-def test_an_order_that_nobody_knows_counts_until_the_end_of_the_next_day() -> None:
-    budget = rest(Budget(), "p1")
-    last = (DAY + 2) * DAY_MS - 1
-    assert budget.at(last).claims == {"p1": Claim(day=DAY, rests=True)}
-    assert budget.at(last + 1).claims == {}
-    assert budget.order_ids() == frozenset()
+def test_an_order_that_nobody_knows_keeps_its_place_until_somebody_does() -> None:
+    in_doubt = rest(rest(Budget(), "p1"), "p2").at(NOON + 30 * DAY_MS)
+    assert in_doubt.claims == dict.fromkeys(("p1", "p2"), Claim(day=DAY, rests=True))
+    with pytest.raises(OverLimit):
+        rest(in_doubt, "p3")
+    assert in_doubt.release("p1").accepted("p2", None).claims == {}
 
 
 @pytest.mark.parametrize("bounds", [A_DAY, TWO_OPEN], ids=["notional", "open"])
