@@ -89,10 +89,11 @@ class JournalRetention:
         if not due:
             return False
         await self._export.append("".join(map(to_line, due)))
-        await self._journal.drop(due)
+        dropped = await self._journal.drop(due)
         self.exported += len(due)
         _log.info("journal.exported", account=account, placements=len(due))
-        return True
+        # What has changed meanwhile is not due any more.
+        return dropped > 0
 
     def _fail(self, account: str, problem: str) -> None:
         if self._problems.get(account) != problem:

@@ -12,14 +12,11 @@ from gateway.domain.leadership import Leadership
 from gateway.domain.placements import Answer, Placement, PlacementState
 from gateway.domain.resolution import Verdict
 from gateway.store.journal_guard import JournalGuard
-from gateway.store.journal_index import position_of
 from gateway.store.journal_keys import (
     ended_key,
     fills_key,
     given_up_key,
-    id_key,
     identity_of,
-    index_key,
     order_key,
     record_key,
     unresolved_key,
@@ -65,7 +62,9 @@ class AccountJournal(JournalReader):
 
     async def given_up(self, account: str) -> tuple[Placement, ...]:
         """What was lately found NOT_PLACED, and may turn out to have been placed late."""
-        found = await self._standing(await self._between(given_up_key(account), "-inf", "+inf"))
+        with _asking():
+            since = await self._now() - self._writes.late_watch_ms
+        found = await self._standing(await self._between(given_up_key(account), since, "+inf"))
         return _by_age(each for each in found if each.state is PlacementState.NOT_PLACED)
 
     async def accepted_since(self, account: str, ms: int) -> tuple[Placement, ...]:
@@ -175,9 +174,13 @@ class AccountJournal(JournalReader):
         with _asking():
             await self._guard.reopen(account, reason)
 
-    async def drop(self, placements: Sequence[Placement]) -> None:
-        """Forget placements that have had their outcome for long, and all ways to them."""
-        await self._records.asked(lambda redis: _drop(redis, placements))
+    async def drop(self, placements: Iterable[Placement]) -> int:
+        """Forget placements that have had their outcome for long, and all ways to them.
+
+        Gives how many: what has changed since it was read stays. Raises `NotLookedUp`.
+        """
+        with _asking():
+            return sum([await self._writes.drop(each) for each in placements])
 
     async def _read(self, placement: Placement) -> tuple[bytes, Placement | None]:
         (raw,) = await self._records.values([record_key(*identity_of(placement))])
@@ -219,19 +222,6 @@ def _asking() -> Iterator[None]:
         yield
     except StoreUnavailable as away:
         raise NotLookedUp from away
-
-
-async def _drop(redis: Redis, placements: Sequence[Placement]) -> None:
-    async with redis.pipeline() as together:
-        for placement in placements:
-            account, record = placement.command.account, record_key(*identity_of(placement))
-            together.delete(record, id_key(placement.id))
-            if placement.order is not None and placement.order.order_id is not None:
-                together.delete(order_key(account, placement.order.order_id))
-            together.zrem(ended_key(account), record)
-            together.zrem(given_up_key(account), record)
-            together.zrem(index_key(placement.principal, account), position_of(placement))
-        await together.execute()
 
 
 def _told_to_its_sender(verdict: Verdict) -> bool:

@@ -37,7 +37,7 @@ from gateway.store.journal_keys import (
     unresolved_key,
 )
 from gateway.store.journal_rules import Claimed, entry_text
-from gateway.store.journal_scripts import BEGIN, CHANGE, CLAIM_EXTERNAL, LOOK
+from gateway.store.journal_scripts import BEGIN, CHANGE, CLAIM_EXTERNAL, DROP, LOOK
 from gateway.store.leases import leader_key
 from gateway.store.redis import WaitAof, attempt, run_script
 
@@ -79,7 +79,8 @@ class Changing:
 class JournalWrites:
     """The scripts. Everything here raises `StoreUnavailable`; then it may be written all the same.
 
-    `wait` gives what each write has to wait for, to be durable.
+    `wait` gives what each write has to wait for, to be durable. For `late_watch_ms`, what was found
+    NOT_PLACED is watched.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class JournalWrites:
         self._redis = redis
         self._wait = wait
         self._keep_events = keep_events
-        self._late_watch_ms = late_watch_ms
+        self.late_watch_ms = late_watch_ms
         self._budgets = Budgets(redis)
 
     async def look(self, record: str, account: str, terms: dict[str, Any]) -> list[Any]:
@@ -145,6 +146,20 @@ class JournalWrites:
         if noted is None:
             raise Fenced(account)
         return bool(noted)
+
+    async def drop(self, placement: Placement) -> bool:
+        """Forget a placement and all ways to it; False when its record has changed since."""
+        account = placement.command.account
+        keys = [
+            record_key(*identity_of(placement)),
+            id_key(placement.id),
+            index_key(placement.principal, account),
+            ended_key(account),
+            given_up_key(account),
+            order_key(account, _order_id(placement) or ""),
+        ]
+        values = [text_of(placement), position_of(placement)]
+        return bool(await attempt(lambda: run_script(self._redis, DROP, keys, values), tries=2))
 
     async def _begin(
         self, placement: Placement, terms: dict[str, Any], budget: BudgetTexts | None
@@ -212,7 +227,7 @@ class JournalWrites:
             **self._common(placement, budget),
             "state": placement.state,
             "fills": sorted(changing.fills),
-            "late_watch_ms": self._late_watch_ms,
+            "late_watch_ms": self.late_watch_ms,
             "keep_fills_ms": _KEEP_MARKS_MS,
         }
         if placement.state in _ENDED:

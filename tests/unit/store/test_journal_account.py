@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from gateway.domain.placements import Baseline, Placement, PlacementState
 from gateway.domain.resolution import Verdict
@@ -71,12 +73,17 @@ async def test_what_was_given_up_is_told_while_it_may_turn_up(valkey: ValkeyServ
 async def test_what_was_given_up_long_ago_is_not_watched_any_more(valkey: ValkeyServer) -> None:
     async with journal_of(valkey, late_watch_ms=0) as (journal, redis):
         await resolve(journal, await lost(journal, numbered(1)), S.NOT_PLACED)
-        (seconds, micros), later = await redis.time(), (0, 0)
-        while later <= (seconds, micros + 2_000):
-            later = await redis.time()
-        await begin(journal, numbered(2))
-        await resolve(journal, await lost(journal, numbered(3)), S.IN_DOUBT)
+        await passes(redis)
         assert await journal.given_up("demo") == ()
+        await resolve(journal, await lost(journal, numbered(3)), S.IN_DOUBT)
+        assert await redis.zcard("ngw:1:journal:{demo}:given-up") == 0
+
+
+async def passes(redis: Redis) -> None:
+    """Wait until 2 ms have passed by Redis' clock."""
+    (seconds, micros), later = await redis.time(), (0, 0)
+    while later <= (seconds, micros + 2_000):
+        later = await redis.time()
 
 
 async def test_what_was_accepted_lately_is_told(valkey: ValkeyServer) -> None:
@@ -117,6 +124,27 @@ async def test_a_dropped_placement_leaves_nothing(valkey: ValkeyServer) -> None:
         await journal.drop([placed, given_up])
         assert set(await keys_of(redis)) == FOR_GOOD
         await begin(journal, numbered(1))
+
+
+async def test_a_dropped_placement_leaves_the_way_to_an_order_that_is_another_s(
+    valkey: ValkeyServer,
+) -> None:
+    async with journal_of(valkey) as (journal, _):
+        holder = await ended_at(journal, 1, 5_000)
+        twice = accepted(await begin(journal, numbered(2)), "o-1")
+        with capture_logs() as logs:
+            await journal.finish(twice)
+        assert [entry["event"] for entry in logs] == ["journal.order_claimed_twice"]
+        assert await journal.drop([twice]) == 1
+        assert await journal.of_orders("demo", ["o-1"]) == {"o-1": holder}
+
+
+async def test_what_changed_since_it_was_read_is_not_dropped(valkey: ValkeyServer) -> None:
+    async with journal_of(valkey) as (journal, _):
+        given_up = await resolve(journal, await lost(journal, numbered(1)), S.NOT_PLACED)
+        late = await resolve(journal, given_up, S.ACCEPTED)
+        assert await journal.drop([given_up]) == 0
+        assert await journal.get(late.id) == late
 
 
 async def test_dropping_one_placement_leaves_the_others(valkey: ValkeyServer) -> None:
