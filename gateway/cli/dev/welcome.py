@@ -43,8 +43,9 @@ def welcome(running: Running, price: Decimal, seconds: float) -> str:
     funds = ", ".join(f"{quantity} {asset}" for asset, quantity in FUNDS.items())
     return f"""
 Ready in {seconds:.1f} s. The exchange is simulated: no real money moves. Keys, token and data are
-new at each start. The order journal is volatile: Valkey may lose its last second in a crash, and an
-order sent then could be sent twice. A gateway in earnest refuses orders on such a Redis.
+new at each start. The order journal is volatile: no order waits until its record is on disk, so Valkey
+may lose the last second's in a crash, and an order sent then could be sent twice. A gateway in earnest
+waits, and refuses orders where that does not help.
 
   gateway   {ports.gateway_url}/graphql
   exchange  {ports.sandbox_url}, {ports.sandbox_stream_url} (simulated)
