@@ -53,7 +53,7 @@ def build_duties(trade: Trade) -> Duties:
         owner=base.governance.replica,
         ttl_s=settings.account_lease_s,
         duties={
-            "resolver": _resolver(trade, window).run,
+            "resolver": _resolver(trade, window, unresolved).run,
             "reporter": _reporter(trade).run,
             "dead-man switches": trade.dead_man.fire,
             "retention": retention.run,
@@ -62,7 +62,7 @@ def build_duties(trade: Trade) -> Duties:
     return Duties(leaders, window, retention, unresolved, trade.dead_man)
 
 
-def _resolver(trade: Trade, window: WindowProbe) -> Resolver:
+def _resolver(trade: Trade, window: WindowProbe, unresolved: Unresolved) -> Resolver:
     base, upstream, settings = trade.base, trade.base.upstream, trade.base.given.settings
 
     def terms() -> Terms:
@@ -70,6 +70,7 @@ def _resolver(trade: Trade, window: WindowProbe) -> Resolver:
             guard=int(settings.order_guard_s * 1000),
             spacing=int(settings.resolve_spacing_s * 1000),
             within=int(settings.resolve_within_s * 1000),
+            late_watch=settings.late_watch_s * 1000,
             fenced=window.fenced,
         )
 
@@ -87,6 +88,7 @@ def _resolver(trade: Trade, window: WindowProbe) -> Resolver:
         now=wall_ms,
         exchange_now=upstream.clock.now,
         audit=base.governance.audit,
+        on_docket=unresolved.take,
         on_resolved=lambda placement, seconds: _resolved(trade, placement, seconds),
         on_late=lambda placement: _late(trade, placement),
     )

@@ -34,18 +34,25 @@ class Terms:
 
     `guard`: how long after its window the exchange may still execute an order. `spacing`: how far
     two readings must lie apart. `within`: how long after window and guard an outcome may stay
-    UNKNOWN before it is IN_DOUBT. `fenced`: the exchange was seen to enforce the window; without
-    that nothing is ever concluded from silence.
+    UNKNOWN before it is IN_DOUBT. `late_watch`: how long after window and guard what was given up
+    may turn out to be executed. `fenced`: the exchange was seen to enforce the window; without that
+    nothing is ever concluded from silence.
     """
 
     guard: int
     spacing: int
     within: int
+    late_watch: int
     fenced: bool
 
     def over(self, placement: Placement) -> int:
         """The last moment (ms, by the exchange's clock) at which it may be executed."""
         return placement.signed_at + placement.window + self.guard
+
+    def reach(self, placement: Placement, time: int) -> bool:
+        """Whether what the exchange executed at `time` (ms) may still be the placement."""
+        given_up = placement.state is PlacementState.NOT_PLACED
+        return not given_up or time <= self.over(placement) + self.late_watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

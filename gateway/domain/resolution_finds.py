@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from gateway.domain.account import Fill
 from gateway.domain.money import shortest
-from gateway.domain.orders import Order, OrderStatus, PlaceOrder
+from gateway.domain.orders import Order, OrderStatus, OrderType, PlaceOrder
 from gateway.domain.placements import Placement, PlacementState
 from gateway.domain.resolution_case import Case, Terms, Verdict
 from gateway.domain.resolution_fills import NamedFill, only_choice, quantity_of, total_of
@@ -14,6 +14,9 @@ from gateway.domain.resolution_reading import SLACK_MS, Reader, Reading, could_m
 
 _TOLD_WITHIN_MS = 2_000
 """A stream that is whole tells of an order within this; fills alone do not show its id."""
+
+_ONE_MOMENT_MS = 1_000
+"""Without a whole stream, fills are taken for one order if they lie no further apart."""
 
 
 def found_by_order(
@@ -25,7 +28,9 @@ def found_by_order(
     """
     last = terms.over(placement) + SLACK_MS
     in_time = [each for each in reading.candidates if each.order.time <= last]
-    found = in_time or reading.candidates
+    found = in_time or [
+        each for each in reading.candidates if terms.reach(placement, each.order.time)
+    ]
     if len(found) != 1 or reader.holders(found[0], terms) != {placement.id}:
         return None
     return Verdict(
@@ -41,12 +46,20 @@ def found_by_fills(
 ) -> Verdict | None:
     """ACCEPTED, if new fills are the whole order, nobody else's, and all that moved the balances.
 
-    Part of an order proves nothing: somebody else's may have been smaller.
+    Part of an order proves nothing: somebody else's may have been smaller. Where the stream was
+    not whole, orders may have come and gone unseen, so that the fills must be of one moment too,
+    in which the exchange could execute the placement; and those of a stop order, which rests
+    first, prove nothing.
     """
     if not reading.complete or reading.candidates or reading.unclear:
         return None
     chosen = _whole_order(reading, placement.command, case)
-    if chosen is None or _may_be_of_another(chosen, placement, case) or _too_soon(reading, chosen):
+    if (
+        chosen is None
+        or not _could_be_its_own(chosen, placement, reading, terms)
+        or _may_be_of_another(chosen, placement, case)
+        or _too_soon(reading, chosen)
+    ):
         return None
     order = _made_of([each.fill for each in chosen], placement.command)
     return Verdict(
@@ -76,6 +89,20 @@ def _whole_order(reading: Reading, command: PlaceOrder, case: Case) -> tuple[Nam
     if step is None or not spends(total, total_of(fills), traded, step):
         return None
     return chosen
+
+
+def _could_be_its_own(
+    chosen: Iterable[NamedFill], placement: Placement, reading: Reading, terms: Terms
+) -> bool:
+    times = [each.fill.time for each in chosen]
+    if reading.unbroken:
+        return terms.reach(placement, max(times))
+    if placement.command.type is OrderType.STOP_LIMIT or max(times) - min(times) > _ONE_MOMENT_MS:
+        return False
+    # What only its quantity tells apart may as well be executed late.
+    if placement.command.immediate:
+        return terms.reach(placement, max(times))
+    return max(times) <= terms.over(placement)
 
 
 def _may_be_of_another(chosen: Iterable[NamedFill], placement: Placement, case: Case) -> bool:

@@ -100,7 +100,9 @@ class Reader:
         possible = [
             each
             for each in self._case.intents
-            if may_be_of(known, each) and matches(known.order, each.command, steps) is not False
+            if may_be_of(known, each)
+            and terms.reach(each, known.order.time)
+            and matches(known.order, each.command, steps) is not False
         ]
         in_time = [each for each in possible if known.order.time <= terms.over(each) + SLACK_MS]
         return frozenset(each.id for each in in_time or possible)

@@ -1,7 +1,8 @@
 """Finds out what became of the orders whose outcome nobody was told."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -51,6 +52,8 @@ class Resolver:
     `now` is the time in ms, `exchange_now` the exchange's at the most.
     `on_resolved` is told each placement that got out of UNKNOWN or IN_DOUBT or became IN_DOUBT, and
     how many seconds after it was signed; `on_late` each that was given up and is there after all.
+    `on_docket` is told at each look how many of an account's placements are SENDING, UNKNOWN and
+    IN_DOUBT, by state, and `{}` when the account is led no more.
     """
 
     def __init__(  # noqa: PLR0913 - what is known comes from many parts
@@ -66,6 +69,7 @@ class Resolver:
         audit: AuditTrail,
         on_resolved: Callable[[Placement, float], None],
         on_late: Callable[[Placement], None],
+        on_docket: Callable[[str, Mapping[str, int]], None],
     ) -> None:
         self._journal = journal
         self._pictures = pictures
@@ -78,22 +82,30 @@ class Resolver:
         self._audit = audit
         self._on_resolved = on_resolved
         self._on_late = on_late
+        self._on_docket = on_docket
 
     async def run(self, leadership: Leadership) -> None:
         """Look again and again; raises `UnknownAccount` when there is no key of the account."""
         stream = self._streams.of(leadership.account)
         desk = _Desk(leadership, Album(leadership.account, stream, self._pictures))
-        with stream.held():
-            while True:
-                busy = True
-                # Redis or the exchange is away, which others tell of; or another process leads.
-                with suppress(GatewayError, StoreUnavailable, Fenced):
-                    busy = await self._look(desk)
-                await asyncio.sleep(_BUSY_S if busy else _IDLE_S)
+        try:
+            with stream.held():
+                await self._look_on(desk)
+        finally:
+            self._on_docket(desk.account, {})
+
+    async def _look_on(self, desk: _Desk) -> None:
+        while True:
+            busy = True
+            # Redis or the exchange is away, which others tell of; or another process leads.
+            with suppress(GatewayError, StoreUnavailable, Fenced):
+                busy = await self._look(desk)
+            await asyncio.sleep(_BUSY_S if busy else _IDLE_S)
 
     async def _look(self, desk: _Desk) -> bool:
         """Do what can be done now; return whether more is to be done soon."""
         docket = await self._cases.docket(desk.account)
+        self._on_docket(desk.account, Counter(each.state.value for each in docket.unresolved))
         await self._lapse(desk, docket.sending)
         if not docket.judged:
             desk.album.clear()

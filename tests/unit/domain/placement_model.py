@@ -27,6 +27,7 @@ from tests.unit.domain.model_exchange import MARKETS, STEP, ModelExchange, Truth
 
 S = PlacementState
 WINDOW, GUARD, SPACING, WITHIN, LEASE = 1_000, 1_000, 300, 3_000, 2_000
+LATE_WATCH = 10_000
 _KEPT_PICTURES = 8
 
 
@@ -79,7 +80,9 @@ class PlacementModel:
 
     def __init__(self, *, stream_has_own_ids: bool, lag: int, fenced: bool) -> None:
         self.exchange = ModelExchange(stream_has_own_ids=stream_has_own_ids)
-        self.terms = Terms(guard=GUARD, spacing=SPACING, within=WITHIN, fenced=fenced)
+        self.terms = Terms(
+            guard=GUARD, spacing=SPACING, within=WITHIN, late_watch=LATE_WATCH, fenced=fenced
+        )
         self.journal: dict[str, Placement] = {}
         self.orders_of: dict[str, str] = {}
         self.claimed_fills: dict[str, str] = {}

@@ -11,7 +11,7 @@ from gateway.domain.resolution import Case, Picture, Terms, Verdict, verdicts
 
 S = PlacementState
 SIGNED = 1_600_000_000_000
-TERMS = Terms(guard=5_000, spacing=1_000, within=30_000, fenced=True)
+TERMS = Terms(guard=5_000, spacing=1_000, within=30_000, late_watch=600_000, fenced=True)
 WINDOW = 5_000
 AFTER = WINDOW + TERMS.guard + 1
 """The first moment at which the exchange executes it no more."""

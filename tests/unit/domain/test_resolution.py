@@ -5,7 +5,7 @@ import pytest
 
 from gateway.domain.orders import OrderStatus
 from gateway.domain.placements import Answer, Answered, OpenOrder, PlacementState
-from gateway.domain.resolution import Picture, Terms, unexplained
+from gateway.domain.resolution import Picture, unexplained
 from tests.unit.domain.resolution_cases import (
     AFTER,
     FAST,
@@ -108,8 +108,7 @@ def test_a_stream_that_began_with_the_baseline_proves_nothing() -> None:
 
 
 def test_silence_proves_nothing_where_the_window_is_not_enforced() -> None:
-    unfenced = Terms(guard=5_000, spacing=1_000, within=30_000, fenced=False)
-    assert state_of(case(intent(), pictures=TWICE), unfenced) is None
+    assert state_of(case(intent(), pictures=TWICE), replace(TERMS, fenced=False)) is None
 
 
 def test_silence_proves_nothing_while_the_balances_moved_by_something_else() -> None:

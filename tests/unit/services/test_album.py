@@ -19,7 +19,7 @@ from tests.unit.store.examples import placement
 
 pytestmark = pytest.mark.anyio
 
-TERMS = Terms(guard=5_000, spacing=1_000, within=30_000, fenced=True)
+TERMS = Terms(guard=5_000, spacing=1_000, within=30_000, late_watch=600_000, fenced=True)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Unknown outcomes are found out: over a real journal, and an exchange that is made up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -31,7 +31,7 @@ from tests.valkey import ValkeyServer
 pytestmark = pytest.mark.anyio
 
 S = PlacementState
-TERMS = Terms(guard=5_000, spacing=1_000, within=30_000, fenced=True)
+TERMS = Terms(guard=5_000, spacing=1_000, within=30_000, late_watch=600_000, fenced=True)
 RULES = MarketRules(
     symbol=BTC,
     price_precision=2,
@@ -58,6 +58,7 @@ class Bench:
     watch: Watch
     resolved: list[Placement] = field(default_factory=list)
     late: list[Placement] = field(default_factory=list)
+    counted: list[tuple[str, Mapping[str, int]]] = field(default_factory=list)
 
     def intent(self, client_order_id: str = "c-1", number: int = 1) -> Placement:
         """An order to buy 10 at 100, about to be sent; nothing stood before, and it is known."""
@@ -128,6 +129,7 @@ async def bench_of(valkey: ValkeyServer, terms: Terms = TERMS) -> AsyncIterator[
             audit=bench.watch.audit.trail,
             on_resolved=lambda placed, _: bench.resolved.append(placed),
             on_late=bench.late.append,
+            on_docket=lambda *told: bench.counted.append(told),
         )
         running = asyncio.create_task(resolver.run(bench.leadership))
         try:
@@ -277,3 +279,16 @@ async def test_an_account_with_nothing_unknown_is_not_read(valkey: ValkeyServer)
         await begin(bench.journal, bench.intent())
         await asyncio.sleep(1.3)
         assert bench.desk.exchange.asked == []
+
+
+async def test_it_is_told_how_many_have_no_outcome_for_as_long_as_the_account_is_led(
+    valkey: ValkeyServer,
+) -> None:
+    async with bench_of(valkey) as bench:
+        placed = await begin(bench.journal, bench.intent())
+        await until(lambda: ("demo", {"SENDING": 1}) in bench.counted)
+        await bench.journal.finish(replace(placed, state=S.UNKNOWN))
+        await until(lambda: bench.counted[-1] == ("demo", {"UNKNOWN": 1}))
+        await bench.becomes(placed, S.IN_DOUBT)
+        await until(lambda: bench.counted[-1] == ("demo", {"IN_DOUBT": 1}))
+    assert bench.counted[-1] == ("demo", {})
