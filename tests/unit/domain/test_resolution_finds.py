@@ -3,6 +3,7 @@ from decimal import Decimal
 
 import pytest
 
+from gateway.domain.account import Fill
 from gateway.domain.orders import Order, OrderSpec, OrderStatus, OrderType
 from gateway.domain.placements import OpenOrder, Placement, PlacementState
 from gateway.domain.resolution import Picture, fill_names, verdicts
@@ -12,6 +13,7 @@ from tests.unit.domain.resolution_cases import (
     LIMIT,
     MARKET,
     TERMS,
+    TOO_LONG,
     WINDOW,
     baseline,
     case,
@@ -26,6 +28,15 @@ from tests.unit.domain.resolution_cases import (
 S = PlacementState
 FILLED = OrderStatus.FILLED
 THREE = replace(LIMIT, quantity=Decimal(3))
+
+
+STOP = OrderSpec(
+    type=OrderType.STOP_LIMIT, stop_price=Decimal(95), price=Decimal(100), quantity=Decimal(10)
+)
+
+
+def _traded(quantity: int, *, at: int) -> Fill:
+    return fill(quantity, at=at, type_=OrderType.MARKET)
 
 
 def seen(*orders: Order, at: int = 3_000) -> tuple[Picture, ...]:
@@ -111,6 +122,28 @@ def test_what_was_placed_late_is_found_and_said_to_be_late() -> None:
         assert verdict.evidence.endswith("executed it 2.5 s after its window and the guard")
 
 
+@pytest.mark.parametrize(
+    ("later", "found"), [(TERMS.late_watch, S.ACCEPTED), (TERMS.late_watch + 1, None)]
+)
+def test_what_was_given_up_may_turn_out_to_be_placed_late_for_a_while_only(
+    later: int, found: S | None
+) -> None:
+    at = WINDOW + TERMS.guard + later
+    given_up = intent(state=S.NOT_PLACED)
+    assert state_of(case(given_up, pictures=seen(order("o1", at=at), at=at + 500))) is found
+    filled = picture(at + 2_500, new=(fill(10, at=at),))
+    assert state_of(case(given_up, pictures=(filled,))) is found
+
+
+def test_what_was_given_up_long_ago_is_no_rival_of_an_order_in_doubt() -> None:
+    given_up, now = intent(id_="p0", state=S.NOT_PLACED), AFTER + TERMS.late_watch
+    doubtful = intent(state=S.IN_DOUBT)
+    known = case(given_up, doubtful, pictures=seen(order("o1", at=now), at=now + 500))
+    verdict = only(known)
+    assert verdict is not None
+    assert (verdict.placement.id, verdict.state) == ("p1", S.ACCEPTED)
+
+
 def test_of_two_orders_the_one_that_is_in_time_is_the_placement_s() -> None:
     late = order("o2", at=WINDOW + TERMS.guard + 2_500)
     verdict = only(case(intent(), pictures=seen(late, order("o1"), at=AFTER + 5_000)))
@@ -174,6 +207,32 @@ def test_fills_that_are_the_whole_order_are_the_placement_s() -> None:
 )
 def test_fills_that_are_not_the_whole_order_prove_nothing(new: tuple) -> None:  # type: ignore[type-arg]
     assert state_of(case(intent(), pictures=(picture(3_000, new=new, whole=False),))) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "new"),
+    [
+        pytest.param(LIMIT, (fill(6, price=99, at=1_051), fill(4, at=50)), id="not-of-one-moment"),
+        pytest.param(MARKET, (_traded(6, at=1_051), _traded(4, at=50)), id="nor-these"),
+        pytest.param(LIMIT, (fill(10, at=AFTER),), id="after-window-and-guard"),
+        pytest.param(STOP, (fill(10, type_=OrderType.STOP_LIMIT),), id="a-stop-order-rests-first"),
+    ],
+)
+def test_in_a_broken_stream_fills_that_another_order_may_have_made_prove_nothing(
+    spec: OrderSpec, new: tuple[Fill, ...]
+) -> None:
+    for whole, found in ((False, None), (True, S.ACCEPTED)):
+        shown = picture(AFTER + 5_000, new=new, whole=whole)
+        assert state_of(case(intent(spec), pictures=(shown,))) is found
+
+
+def test_fills_that_prove_nothing_are_named_to_whoever_judges_the_order() -> None:
+    shown = picture(TOO_LONG, new=(fill(6, at=3_000), fill(4, at=50)), whole=False)
+    verdict = only(case(intent(), pictures=(shown,)))
+    assert verdict is not None
+    assert verdict.state is S.IN_DOUBT
+    assert "2 new fill(s) of 10 in all may be its own" in verdict.evidence
+    assert "the account's stream was interrupted" in verdict.evidence
 
 
 def test_fills_prove_nothing_while_the_balances_moved_by_something_else() -> None:
