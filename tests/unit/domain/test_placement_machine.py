@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from gateway.domain.account import Fill
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderSpec, OrderType
 from gateway.domain.placements import NOTHING_STANDS, UNRESOLVED, Placement, PlacementState
@@ -24,7 +25,7 @@ from tests.unit.domain.placement_model import (
 )
 
 S, T = PlacementState, OrderType
-CHEAPER, PRICE, DEARER = Decimal(99), Decimal(100), Decimal(101)
+LOWEST, CHEAPER, PRICE, DEARER = Decimal(98), Decimal(99), Decimal(100), Decimal(101)
 FOUR, EIGHT = Decimal(4), Decimal(8)
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
@@ -41,6 +42,23 @@ orders = st.sampled_from(
         (SELL, OrderSpec(type=T.FAST, quantity=FOUR)),
     ]
 )
+others = st.sampled_from(
+    [
+        (BUY, OrderSpec(price=LOWEST, quantity=FOUR)),
+        (BUY, OrderSpec(price=LOWEST, quantity=EIGHT)),
+        (BUY, OrderSpec(price=LOWEST, quantity=Decimal(2))),
+        (SELL, OrderSpec(price=DEARER, quantity=FOUR)),
+        (SELL, OrderSpec(price=DEARER, quantity=Decimal(1))),
+        (BUY, OrderSpec(type=T.STOP_LIMIT, stop_price=LOWEST, price=LOWEST, quantity=FOUR)),
+        (BUY, OrderSpec(type=T.MARKET, quantity=Decimal(2))),
+        (SELL, OrderSpec(type=T.MARKET, quantity=Decimal(5))),
+        (SELL, OrderSpec(type=T.MARKET, quantity=Decimal(3))),
+        (BUY, OrderSpec(type=T.FAST, quote_total=Decimal(500))),
+        (SELL, OrderSpec(type=T.FAST, quantity=Decimal(2))),
+    ]
+)
+"""Orders of the lanes and types of `orders`, but of other terms; their sums may be the same."""
+
 shares = st.integers(0, 4)
 prices = st.sampled_from([CHEAPER, PRICE])
 fates = st.builds(
@@ -264,6 +282,76 @@ class ImitatedPlacements(Placements):
         """Nor which order."""
 
 
+class InterruptedPlacements(Placements):
+    """The same with an outsider whose orders come and go unseen, whole quantities of other terms.
+
+    They may be taken for an order that is being looked for only if their fills look like it: see
+    the exception in `gateway.domain.resolution`. Nothing is known for sure after that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mistaken = False
+
+    @rule(order=others, share=shares, passes=st.sampled_from([0, 1, 400, 1_001]), ends=mostly)
+    def outsider_trades_while_the_stream_is_broken(
+        self, order: tuple[OrderSide, OrderSpec], share: int, passes: int, *, ends: bool
+    ) -> None:
+        self.model.exchange.break_stream()
+        side, spec = order
+        price = spec.price or CHEAPER
+        truth = self.model.exchange.place(None, "BTCUSDT", side, spec, price, share)
+        self.model.pass_time(passes)
+        if ends:
+            self.model.exchange.fill(truth, 4, price)
+        self.model.exchange.restore_stream()
+
+    def _check(self, verdict: Verdict) -> None:
+        super()._check(verdict)
+        truth = self.model.truth_of(verdict.placement.id)
+        fills = self._fills_named(verdict.claims)
+        if any(truth is None or each not in truth.fills for each in fills):
+            self._check_mistake(verdict.placement, fills)
+            self.mistaken = True
+
+    def _check_mistake(self, placement: Placement, fills: list[Fill]) -> None:
+        assert placement.baseline is not None
+        since, spec = self.model.pictures[-1].stream_since, placement.command.spec
+        assert since is None or since > placement.baseline.taken_at - 1_000
+        assert spec.type is not T.STOP_LIMIT
+        times = [each.time for each in fills]
+        assert max(times) - min(times) <= 1_000
+        traded = sum(each.quantity for each in fills)
+        if spec.quantity is not None:
+            assert traded == spec.quantity
+        if spec.type is T.LIMIT:
+            assert max(times) <= placement.signed_at + WINDOW + GUARD
+
+    def _fills_named(self, names: frozenset[str]) -> list[Fill]:
+        fills = self.model.exchange.fills[::-1]
+        return [each for name, each in zip(fill_names(fills), fills, strict=True) if name in names]
+
+    @invariant()
+    def no_verdict_contradicts_the_exchange(self) -> None:
+        if not self.mistaken:
+            super().no_verdict_contradicts_the_exchange()
+
+    @invariant()
+    def every_claimed_order_is_the_placement_s_own(self) -> None:
+        if not self.mistaken:
+            super().every_claimed_order_is_the_placement_s_own()
+
+    @invariant()
+    def every_claimed_fill_is_the_placement_s_own(self) -> None:
+        if not self.mistaken:
+            super().every_claimed_fill_is_the_placement_s_own()
+
+    @invariant()
+    def no_order_of_the_gateway_is_external(self) -> None:
+        if not self.mistaken:
+            super().no_order_of_the_gateway_is_external()
+
+
 _SETTINGS = settings(
     max_examples=100,
     stateful_step_count=40,
@@ -274,3 +362,5 @@ TestPlacements = Placements.TestCase
 TestPlacements.settings = _SETTINGS
 TestImitatedPlacements = ImitatedPlacements.TestCase
 TestImitatedPlacements.settings = _SETTINGS
+TestInterruptedPlacements = InterruptedPlacements.TestCase
+TestInterruptedPlacements.settings = _SETTINGS
