@@ -42,6 +42,7 @@ class Trade:
     accounts: Accounts
     risk: RiskRules
     gate: OrderGate
+    closed: ClosedOrders
     cancels: Cancels
     cancel_all: CancelAll
     dead_man: DeadManSwitches
@@ -73,7 +74,8 @@ def build_trade(stack: AsyncExitStack, base: Foundation) -> Trade:
     for part in (limiter, risk, accounts):
         stack.push_async_callback(part.aclose)
     gate = _gate(base, ownership, limiter)
-    cancels = _cancels(base, gate, accounts, recent)
+    closed = _closed(base, recent)
+    cancels = _cancels(base, gate, accounts, closed)
     cancel_all = _cancel_all(base, cancels, recent)
     return Trade(
         base=base,
@@ -83,6 +85,7 @@ def build_trade(stack: AsyncExitStack, base: Foundation) -> Trade:
         accounts=accounts,
         risk=risk,
         gate=gate,
+        closed=closed,
         cancels=cancels,
         cancel_all=cancel_all,
         dead_man=_dead_man(base, cancel_all),
@@ -110,7 +113,7 @@ def build_services(stack: AsyncExitStack, trade: Trade) -> Services:
         placements=Placements(
             authority=governance.authority, journal=journal, recent=trade.recent, placing=placing
         ),
-        resolving=_resolving(base),
+        resolving=_resolving(trade),
         journal_quarantine=journal.quarantine,
         trading_switch=governance.switch,
         rates=governance.rates,
@@ -186,23 +189,26 @@ def _preparation(trade: Trade) -> OrderPreparation:
     )
 
 
+def _closed(base: Foundation, recent: RecentPlacements) -> ClosedOrders:
+    return ClosedOrders(
+        streams=base.upstream.account_streams,
+        events=base.stores.events,
+        journal=base.stores.journal,
+        recent=recent,
+        exchange=base.upstream.exchange,
+        reads=base.upstream.reads,
+    )
+
+
 def _cancels(
-    base: Foundation, gate: OrderGate, accounts: Accounts, recent: RecentPlacements
+    base: Foundation, gate: OrderGate, accounts: Accounts, closed: ClosedOrders
 ) -> Cancels:
-    stores, upstream = base.stores, base.upstream
     return Cancels(
         gate=gate,
         accounts=accounts,
-        closed=ClosedOrders(
-            streams=upstream.account_streams,
-            events=stores.events,
-            journal=stores.journal,
-            recent=recent,
-            exchange=upstream.exchange,
-            reads=upstream.reads,
-        ),
+        closed=closed,
         signer=base.given.keyring.signer,
-        exchange=upstream.exchange,
+        exchange=base.upstream.exchange,
         audit=base.governance.audit,
         metrics=base.given.metrics,
         guard_ms=int(base.given.settings.order_guard_s * 1000),
@@ -232,14 +238,16 @@ def _dead_man(base: Foundation, cancel_all: CancelAll) -> DeadManSwitches:
     )
 
 
-def _resolving(base: Foundation) -> ResolvePlacements:
+def _resolving(trade: Trade) -> ResolvePlacements:
+    base = trade.base
     return ResolvePlacements(
         journal=base.stores.journal,
         reads=base.upstream.reads,
         exchange=base.upstream.exchange,
+        closed=trade.closed,
         policy=base.given.policy,
         audit=base.governance.audit,
-        now=wall_ms,
+        exchange_now=base.upstream.clock.now,
     )
 
 

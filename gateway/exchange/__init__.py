@@ -4,7 +4,7 @@ Specified by the exchange's own API document; what it leaves out is decided wher
 """
 
 from gateway.exchange.calls import BACKING_OFF, PreparedRequest, Retry, log_retry
-from gateway.exchange.client import ExchangeClient
+from gateway.exchange.client import ExchangeClient, is_order_id
 from gateway.exchange.clock import ExchangeClock
 from gateway.exchange.error_codes import (
     CODES_FOR_THE_OPERATOR,
@@ -35,6 +35,7 @@ __all__ = [
     "Retry",
     "Timeouts",
     "Transport",
+    "is_order_id",
     "log_retry",
     "open_transport",
 ]

@@ -235,7 +235,7 @@ class ExchangeClient:
         Raise `BadUserInput` for what cannot be an order id, and `NotSent` if the exchange's
         time cannot be had.
         """
-        if not (order_id.isascii() and order_id.isalnum() and len(order_id) <= _LONGEST_ID):
+        if not is_order_id(order_id):
             raise BadUserInput("orderId", "expected an order id: letters and digits only")
         return await self._calls.prepare("market/cancel-order", sign, (("orderId", order_id),))
 
@@ -317,3 +317,8 @@ def _is_line(text: str, longest: int) -> bool:
 def _unknown_asset(asset: str) -> BadUserInput:
     problem = f"no asset is called {asset[:32]!r}; 'currencies' lists them"
     return BadUserInput("asset", problem)
+
+
+def is_order_id(text: str) -> bool:
+    """Whether the exchange could have given an order this id: letters and digits only."""
+    return text.isascii() and text.isalnum() and len(text) <= _LONGEST_ID

@@ -63,6 +63,11 @@ class ClosedOrders:
             return any(order.order_id == order_id for order in orders)
         return True
 
+    async def last_seen(self, account: str, order_id: str) -> Order | None:
+        """The order as the account's stream or its events told of it last, if they did."""
+        seen = (*self._followed(account), *await self._led(account))
+        return next((each for each in reversed(seen) if each.order_id == order_id), None)
+
     async def require_cancelled(self, account: str, order_id: str) -> Order | None:
         """Return, with what is known of it, if the order was cancelled.
 
@@ -132,15 +137,25 @@ def may_be_filled(order: Order, fills: tuple[Fill, ...]) -> bool:
 
     `fills`: the account's last ones, the newest first. True when they do not go back that far.
     """
-    since = order.time - _SLACK_MS
-    whole = len(fills) < LISTED_FILLS or fills[-1].time < since
-    if order.quantity is None or not whole:
+    if order.quantity is None or not _goes_back_to(order, fills):
         return True
-    return order.quantity <= exact_sum(Decimal(0), *_traded(order, fills, since))
+    return order.quantity <= exact_sum(Decimal(0), *_traded(order, fills))
 
 
-def _traded(order: Order, fills: Iterable[Fill], since: int) -> Iterable[Decimal]:
-    lane = (order.symbol, order.side, order.type)
+def may_be_traded(order: Order, fills: tuple[Fill, ...]) -> bool:
+    """Whether anything was traded since the order was placed that may have been a part of it.
+
+    `fills` as for `may_be_filled`. True when they do not go back that far.
+    """
+    return not _goes_back_to(order, fills) or any(True for _ in _traded(order, fills))
+
+
+def _goes_back_to(order: Order, fills: tuple[Fill, ...]) -> bool:
+    return len(fills) < LISTED_FILLS or fills[-1].time < order.time - _SLACK_MS
+
+
+def _traded(order: Order, fills: Iterable[Fill]) -> Iterable[Decimal]:
+    lane, since = (order.symbol, order.side, order.type), order.time - _SLACK_MS
     return (
         fill.quantity
         for fill in fills

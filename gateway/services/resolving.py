@@ -14,14 +14,20 @@ from gateway.domain.errors import BadUserInput, Forbidden, UnknownAccount
 from gateway.domain.orders import Order, OrderStatus
 from gateway.domain.placements import Placement, PlacementState
 from gateway.domain.resolution import Verdict
-from gateway.exchange import ExchangeClient
+from gateway.exchange import ExchangeClient, is_order_id
 from gateway.services.audit import AuditTrail
+from gateway.services.closed_orders import ClosedOrders, may_be_traded
 from gateway.services.order_audit import deny
 from gateway.services.signed_reads import SignedReads
 from gateway.services.trading_switch import check_reason
 from gateway.store.journal import Claimed, Moved, OrderJournal
 
 T = TypeVar("T")
+
+_UNSEEN = (
+    "no such order is open, none was seen, and nothing was traded that could be its: check the id; "
+    "if it was cancelled without a trade, say NOT_PLACED"
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +58,8 @@ class Judgement:
 class ResolvePlacements:
     """Shows and settles what has no outcome, for those who may `operate` the account.
 
-    `now` in ms. Whatever is changed is on record before it is, with who did it and why.
+    `exchange_now` in ms by the exchange's clock, at the most. Whatever is changed is on record
+    before it is, with who did it and why.
     """
 
     def __init__(
@@ -61,16 +68,18 @@ class ResolvePlacements:
         journal: OrderJournal,
         reads: SignedReads,
         exchange: ExchangeClient,
+        closed: ClosedOrders,
         policy: Callable[[], Policy],
         audit: AuditTrail,
-        now: Callable[[], int],
+        exchange_now: Callable[[], int | None],
     ) -> None:
         self._journal = journal
         self._reads = reads
         self._exchange = exchange
+        self._closed = closed
         self._policy = policy
         self._audit = audit
-        self._now = now
+        self._exchange_now = exchange_now
 
     async def unresolved(self, caller: Caller, account: str) -> tuple[Placement, ...]:
         """The placements of an account that have no outcome, whoever asked for them.
@@ -95,9 +104,14 @@ class ResolvePlacements:
     async def resolve(self, caller: Caller, judgement: Judgement) -> Placement:
         """Settle a placement; of one that was settled alike before, the record as it stands.
 
+        An order that is PLACED must be open, or have been told of by the account's stream. One that
+        ended unseen, while the stream was broken, is taken if trades since it was signed may be
+        its; what was cancelled without a trade is NOT_PLACED as well.
+
         Raises `Forbidden`, `BadUserInput` (no such placement, not a person's to judge, an order
-        that is another's or of other terms, a reason that is none), what reading the open orders
-        raises, `AuditUnavailable`: then nothing has changed; and `NotLookedUp`.
+        that nobody has seen, that is another's or of other terms, a reason that is none), what
+        reading the open orders and fills raises, `AuditUnavailable`: then nothing has changed; and
+        `NotLookedUp`.
         """
         placement = await self._journal.get(judgement.placement_id)
         account = None if placement is None else placement.command.account
@@ -149,7 +163,8 @@ class ResolvePlacements:
 
     def _check_due(self, placement: Placement) -> None:
         """Refuse what is settled, and what the gateway may still find out by itself."""
-        due = placement.resolve_by is not None and placement.resolve_by < self._now()
+        now, by = self._exchange_now(), placement.resolve_by
+        due = now is not None and by is not None and by < now
         match placement.state:
             case PlacementState.IN_DOUBT:
                 return
@@ -170,20 +185,31 @@ class ResolvePlacements:
         )
 
     async def _order(self, caller: Caller, placement: Placement, order_id: str | None) -> Order:
-        """The order as it is open, else as it was ordered: of what has ended nothing can be read.
+        """The order as it was seen last, else as it was ordered: what has ended cannot be read.
 
-        Raises `BadUserInput` for one that is open with another market, side or type.
+        Raises `BadUserInput` for one of another market, side or type, and for one that cannot be.
         """
         ordered = _as_ordered(placement, order_id)
         if order_id is None:
             return ordered
-        account = placement.command.account
-        orders = await self._reads.read(account, self._exchange.open_orders, caller)
-        found = next((each for each in orders if each.order_id == order_id), ordered)
+        found = await self._seen(caller, placement.command.account, order_id)
+        if found is None:
+            await self._require_traded(caller, placement.command.account, ordered)
+            return ordered
         if (found.symbol, found.side, found.type) != (ordered.symbol, ordered.side, ordered.type):
             problem = f"it is a {found.type} {found.side} of {found.symbol}, not what was asked for"
             raise BadUserInput("orderId", problem)
         return found
+
+    async def _seen(self, caller: Caller, account: str, order_id: str) -> Order | None:
+        orders = await self._reads.read(account, self._exchange.open_orders, caller)
+        found = next((each for each in orders if each.order_id == order_id), None)
+        return found or await self._closed.last_seen(account, order_id)
+
+    async def _require_traded(self, caller: Caller, account: str, ordered: Order) -> None:
+        fills = await self._reads.read(account, self._exchange.fills, caller)
+        if not may_be_traded(ordered, fills):
+            raise BadUserInput("orderId", _UNSEEN)
 
     async def _settle(self, caller: Caller, verdict: Verdict, judgement: Judgement) -> Placement:
         try:
@@ -223,6 +249,8 @@ def _check_order_id(placement: Placement, judgement: Judgement) -> None:
     needed = judgement.decision is Decision.PLACED and not placement.command.immediate
     if needed and not judgement.order_id:
         raise BadUserInput("orderId", "name the order: a limit or stop-limit order has an id")
+    if needed and not is_order_id(judgement.order_id or ""):
+        raise BadUserInput("orderId", "expected an order id of the exchange: letters and digits")
     if not needed and judgement.order_id is not None:
         problem = "leave it out: what was not placed, and a market or fast order, has none"
         raise BadUserInput("orderId", problem)
@@ -243,7 +271,7 @@ def _as_ordered(placement: Placement, order_id: str | None) -> Order:
         side=command.side,
         type=command.type,
         status=OrderStatus.CLOSED_UNKNOWN,
-        time=placement.created_at,
+        time=placement.signed_at,
         price=terms.price,
         quantity=terms.quantity,
         quote_total=terms.quote_total,

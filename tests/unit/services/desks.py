@@ -81,6 +81,7 @@ class Trading:
     gate: OrderGate
     placements: Placements
     orders: Orders
+    closed: ClosedOrders
     cancels: Cancels
 
 
@@ -160,24 +161,25 @@ def trading_of(  # noqa: PLR0913 - each is a part of a replica
         now=clock,
         metrics=metrics,
     )
+    closed = ClosedOrders(
+        streams=followed,
+        events=events,
+        journal=journal,
+        recent=recent,
+        exchange=exchange,
+        reads=reads,
+    )
     cancels = Cancels(
         gate=gate,
         accounts=accounts,
-        closed=ClosedOrders(
-            streams=followed,
-            events=events,
-            journal=journal,
-            recent=recent,
-            exchange=exchange,
-            reads=reads,
-        ),
+        closed=closed,
         signer=signer,
         exchange=exchange,
         audit=watch.audit.trail,
         metrics=metrics,
         guard_ms=5_000,
     )
-    return Trading(authority, recent, accounts, gate, placements, orders, cancels)
+    return Trading(authority, recent, accounts, gate, placements, orders, closed, cancels)
 
 
 def journal_on(redis: Redis, retry_s: float = 0.5) -> OrderJournal:

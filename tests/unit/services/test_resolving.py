@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.access.policy import AccountRule, Action, Grant, Member, Policy
 from gateway.access.principal import Caller, Principal, PrincipalKind
+from gateway.domain.account_events import AccountEvent
 from gateway.domain.errors import (
     AuditUnavailable,
     BadUserInput,
@@ -23,10 +25,13 @@ from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderSpec, OrderStatus, OrderType
 from gateway.domain.placements import Placement, PlacementState
 from gateway.domain.resolution import Verdict
+from gateway.services.closed_orders import ClosedOrders
+from gateway.services.recent_placements import RecentPlacements
 from gateway.services.resolving import Decision, Judgement, ResolvePlacements
+from gateway.store.account_events import AccountEventStore
 from gateway.store.journal import OrderJournal
-from tests.unit.services.desks import Watch, reads_of
-from tests.unit.services.examples import Clock, StandInExchange
+from tests.unit.services.desks import Watch, reads_of, streams_of
+from tests.unit.services.examples import Clock, StandInExchange, fill
 from tests.unit.store.examples import accepted, open_quick, placement
 from tests.unit.store.journals import begin, journal_of, journal_on, lead, lost
 from tests.valkey import ValkeyServer
@@ -75,6 +80,11 @@ class Desk:
         leader = await lead(self.redis, intent.command.account)
         return await self.journal.resolve(verdict, leader=leader)
 
+    def trade(self, found: Placement) -> None:
+        """Have the exchange list a trade that may be of the order."""
+        symbol = found.command.symbol
+        self.exchange.answers["fills"] = (replace(fill(1, symbol), time=found.signed_at),)
+
     async def judge(
         self,
         found: Placement,
@@ -88,15 +98,24 @@ class Desk:
 
 
 def resolving_on(
-    journal: OrderJournal, exchange: StandInExchange, watch: Watch, clock: Clock
+    journal: OrderJournal, redis: Redis, exchange: StandInExchange, watch: Watch, clock: Clock
 ) -> ResolvePlacements:
+    reads = reads_of(watch)
     return ResolvePlacements(
         journal=journal,
-        reads=reads_of(watch),
+        reads=reads,
         exchange=exchange.client,
+        closed=ClosedOrders(
+            streams=streams_of({}),
+            events=AccountEventStore(redis, 1000),
+            journal=journal,
+            recent=RecentPlacements(),
+            exchange=exchange.client,
+            reads=reads,
+        ),
         policy=lambda: POLICY,
         audit=watch.audit.trail,
-        now=clock,
+        exchange_now=lambda: clock.now or None,
     )
 
 
@@ -104,8 +123,8 @@ def resolving_on(
 async def desk_of(valkey: ValkeyServer, **settings: Any) -> AsyncIterator[Desk]:  # noqa: ANN401 - the journal's
     async with journal_of(valkey, **settings) as (journal, redis):
         exchange, watch, clock = StandInExchange(), Watch(), Clock()
-        exchange.answers["open orders"] = ()
-        resolving = resolving_on(journal, exchange, watch, clock)
+        exchange.answers |= {"open orders": (), "fills": ()}
+        resolving = resolving_on(journal, redis, exchange, watch, clock)
         yield Desk(resolving, journal, exchange, watch, clock, redis)
 
 
@@ -168,8 +187,11 @@ async def test_what_was_not_placed_may_be_sent_again_and_says_who_found_that_and
 async def test_a_judgement_is_on_record_before_and_after_it_stands(valkey: ValkeyServer) -> None:
     async with desk_of(valkey) as desk:
         doubtful = await desk.in_doubt(intent())
-        await desk.judge(doubtful, PLACED, "o-1")
-        before, after = (each for each in desk.watch.audit.events if each.action != "open-orders")
+        desk.trade(doubtful)
+        await desk.judge(doubtful, PLACED, "o1")
+        before, after = (
+            each for each in desk.watch.audit.events if each.action == "resolvePlacement"
+        )
         assert (before.outcome, after.outcome) == ("SENDING", "OK")
         assert replace(before, outcome="OK") == after
         assert (after.principal, after.account, after.rule) == ("keeper", "demo", "run-demo")
@@ -177,7 +199,7 @@ async def test_a_judgement_is_on_record_before_and_after_it_stands(valkey: Valke
             "placement": doubtful.id,
             "of": doubtful.principal,
             "decision": "PLACED",
-            "orderId": "o-1",
+            "orderId": "o1",
             "reason": WHY,
         }
 
@@ -196,23 +218,53 @@ async def test_an_order_that_is_open_is_taken_as_the_exchange_shows_it(
 ) -> None:
     async with desk_of(valkey) as desk:
         doubtful = await desk.in_doubt(intent())
-        shown = accepted(doubtful, "o-1").order
+        shown = accepted(doubtful, "o1").order
         assert shown is not None
-        desk.exchange.answers["open orders"] = (replace(shown, order_id="o-0"), shown)
-        settled = await desk.judge(doubtful, PLACED, "o-1")
+        desk.exchange.answers["open orders"] = (replace(shown, order_id="o0"), shown)
+        settled = await desk.judge(doubtful, PLACED, "o1")
         assert (settled.state, settled.order) == (S.ACCEPTED, shown)
-        owners = await desk.journal.of_orders("demo", ["o-1"])
-        assert owners["o-1"].id == doubtful.id
+        owners = await desk.journal.of_orders("demo", ["o1"])
+        assert owners["o1"].id == doubtful.id
+
+
+async def test_an_order_that_ended_is_taken_as_the_account_s_events_told_of_it(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey) as desk:
+        doubtful = await desk.in_doubt(intent())
+        shown = accepted(doubtful, "o1").order
+        assert shown is not None
+        told = (shown, replace(shown, status=OrderStatus.CANCELLED))
+        events = [AccountEvent(sequence=0, time=1, order=each) for each in told]
+        await AccountEventStore(desk.redis, 1000).append(await lead(desk.redis), events)
+        settled = await desk.judge(doubtful, PLACED, "o1")
+        assert (settled.state, settled.order) == (S.ACCEPTED, told[-1])
+
+
+async def test_an_order_that_nobody_saw_and_that_nothing_was_traded_of_is_not_taken(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey) as desk:
+        doubtful = await desk.in_doubt(intent())
+        assert await refused(desk, doubtful, PLACED, "madeupid") == "orderId"
+        sold = replace(fill(1, doubtful.command.symbol), side=OrderSide.SELL)
+        desk.exchange.answers["fills"] = (replace(sold, time=doubtful.signed_at),)
+        assert await refused(desk, doubtful, PLACED, "madeupid") == "orderId"
+        desk.exchange.answers["fills"] = SourceUnavailable("fills")
+        with pytest.raises(SourceUnavailable):
+            await desk.judge(doubtful, PLACED, "madeupid")
 
 
 async def test_of_an_order_that_has_ended_the_terms_are_kept_and_nobody_knows_the_end(
     valkey: ValkeyServer,
 ) -> None:
     async with desk_of(valkey) as desk:
-        settled = await desk.judge(await desk.in_doubt(intent()), PLACED, "o-1")
+        doubtful = await desk.in_doubt(intent())
+        desk.trade(doubtful)
+        settled = await desk.judge(doubtful, PLACED, "o1")
         terms, order = settled.command.spec, settled.order
         assert order is not None
-        assert (order.order_id, order.status) == ("o-1", OrderStatus.CLOSED_UNKNOWN)
+        assert (order.order_id, order.status) == ("o1", OrderStatus.CLOSED_UNKNOWN)
         assert (order.price, order.quantity) == (terms.price, terms.quantity)
 
 
@@ -223,7 +275,7 @@ async def test_a_market_or_fast_order_was_placed_without_an_id(
     async with desk_of(valkey) as desk:
         spec = {"type": kind, "quantity": Decimal(1)}
         doubtful = await desk.in_doubt(intent(1, **spec))
-        assert await refused(desk, doubtful, PLACED, "o-1") == "orderId"
+        assert await refused(desk, doubtful, PLACED, "o1") == "orderId"
         settled = await desk.judge(doubtful, PLACED)
         assert settled.order is not None
         assert (settled.state, settled.order.order_id) == (S.ACCEPTED, None)
@@ -235,16 +287,18 @@ async def test_an_order_needs_an_id_that_is_no_other_placement_s_and_fits(
 ) -> None:
     async with desk_of(valkey) as desk:
         taken = await begin(desk.journal, intent(2, price=Decimal(2), quantity=Decimal(1)))
-        await desk.journal.finish(accepted(taken, "o-2"))
+        await desk.journal.finish(accepted(taken, "o2"))
         doubtful = await desk.in_doubt(intent())
+        desk.trade(doubtful)
         assert await refused(desk, doubtful, PLACED) == "orderId"
-        assert await refused(desk, doubtful, NOT_PLACED, "o-1") == "orderId"
-        assert await refused(desk, doubtful, PLACED, "o-2") == "orderId"
+        assert await refused(desk, doubtful, PLACED, "no id!") == "orderId"
+        assert await refused(desk, doubtful, NOT_PLACED, "o1") == "orderId"
+        assert await refused(desk, doubtful, PLACED, "o2") == "orderId"
         assert desk.watch.audit.events[-1].outcome == "BAD_USER_INPUT"
-        other = accepted(doubtful, "o-3").order
+        other = accepted(doubtful, "o3").order
         assert other is not None
         desk.exchange.answers["open orders"] = (replace(other, side=OrderSide.SELL),)
-        assert await refused(desk, doubtful, PLACED, "o-3") == "orderId"
+        assert await refused(desk, doubtful, PLACED, "o3") == "orderId"
 
 
 async def test_while_open_orders_cannot_be_read_no_order_is_taken_for_placed(
@@ -254,7 +308,7 @@ async def test_while_open_orders_cannot_be_read_no_order_is_taken_for_placed(
         doubtful = await desk.in_doubt(intent())
         desk.exchange.answers["open orders"] = SourceUnavailable("open orders")
         with pytest.raises(SourceUnavailable):
-            await desk.judge(doubtful, PLACED, "o-1")
+            await desk.judge(doubtful, PLACED, "o1")
         assert await desk.journal.get(doubtful.id) == doubtful
 
 
@@ -268,6 +322,9 @@ async def test_what_the_gateway_may_still_find_out_is_not_a_person_s_to_judge_un
         assert await refused(desk, unknown) == "id"
         desk.clock.now = 60_001
         assert await refused(desk, sending) == "id"
+        desk.clock.now = 0
+        assert await refused(desk, unknown) == "id"
+        desk.clock.now = 60_001
         assert (await desk.judge(unknown)).state is S.NOT_PLACED
 
 
@@ -275,12 +332,14 @@ async def test_the_same_judgement_again_changes_nothing_and_another_one_is_refus
     valkey: ValkeyServer,
 ) -> None:
     async with desk_of(valkey) as desk:
-        settled = await desk.judge(await desk.in_doubt(intent()), PLACED, "o-1")
+        doubtful = await desk.in_doubt(intent())
+        desk.trade(doubtful)
+        settled = await desk.judge(doubtful, PLACED, "o1")
         told = len(desk.watch.audit.events)
-        assert await desk.judge(settled, PLACED, "o-1", reason="again") == settled
+        assert await desk.judge(settled, PLACED, "o1", reason="again") == settled
         assert await desk.judge(settled, PLACED) == settled
         assert len(desk.watch.audit.events) == told
-        assert await refused(desk, settled, PLACED, "o-2") == "id"
+        assert await refused(desk, settled, PLACED, "o2") == "id"
         assert await refused(desk, settled) == "id"
 
 
@@ -336,7 +395,7 @@ async def test_a_quarantined_account_is_reopened_on_record(valkey: ValkeyServer)
 async def test_without_redis_nobody_is_told_that_it_is_done() -> None:
     async with open_quick("redis://127.0.0.1:1") as redis:
         watch = Watch()
-        resolving = resolving_on(journal_on(redis), StandInExchange(), watch, Clock())
+        resolving = resolving_on(journal_on(redis), redis, StandInExchange(), watch, Clock())
         judgement = Judgement(f"demo.{1:032x}", NOT_PLACED, None, WHY)
         asks = (
             resolving.unresolved(KEEPER, "demo"),
