@@ -6,7 +6,8 @@ for; everything else is raised, and nothing was sent.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gateway.access.policy import Grant
@@ -84,6 +85,7 @@ class OrderPreparation:
         self._now = now
         self._random_bytes = random_bytes
         self._timing = timing
+        self._preparing: set[tuple[str, str]] = set()
 
     async def record(self, caller: Caller, command: PlaceOrder) -> Recorded:
         """Record the intent, or find the one that stands.
@@ -98,14 +100,15 @@ class OrderPreparation:
             async with asyncio.timeout(self._timing.ready_within_s) as deadline:
                 grant = await self._admit(caller, command)
                 while True:
-                    found = await self._look(caller, command)
-                    if found.standing is not None:
-                        return Recorded(found.standing, None)
-                    passing = found.obstacle
-                    if passing is None:
-                        recorded = await self._attempt(caller, command, grant, found, deadline)
-                        if recorded is not None:
-                            return recorded
+                    with self._turn(command) as its_turn:
+                        found = await self._look(caller, command)
+                        if found.standing is not None:
+                            return Recorded(found.standing, None)
+                        passing = found.obstacle
+                        if passing is None and its_turn:
+                            recorded = await self._attempt(caller, command, grant, found, deadline)
+                            if recorded is not None:
+                                return recorded
                     await asyncio.sleep(_PAUSE_S)
         except TimeoutError:
             raise (passing or NotInTime()) from None
@@ -116,6 +119,24 @@ class OrderPreparation:
         if state is TradingState.ACTIVE and not await self._journal.writable(account):
             return TradingState.CANCEL_ONLY
         return state
+
+    @contextmanager
+    def _turn(self, command: PlaceOrder) -> Iterator[bool]:
+        """Whether it is the order's turn to be prepared.
+
+        Of the orders of a lane that go out one by one, one at a time is: each reads the account and
+        takes of its rate, and all but one would in vain.
+        """
+        lane = (command.account, command.lane)
+        its_turn = lane not in self._preparing
+        if command.immediate and its_turn:
+            self._preparing.add(lane)
+            try:
+                yield True
+            finally:
+                self._preparing.discard(lane)
+        else:
+            yield not command.immediate
 
     async def _admit(self, caller: Caller, command: PlaceOrder) -> Grant:
         grant = await self._gate.permit(caller, command)

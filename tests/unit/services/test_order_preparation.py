@@ -1,14 +1,17 @@
 """What keeps an order from being recorded, and what is recorded with it."""
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from gateway.domain.errors import SourceUnavailable, Unclear
 from gateway.domain.order_errors import AgainstRules, DuplicateOrder
+from gateway.domain.orders import OrderType
 from gateway.domain.placements import PlacementState
 from tests.unit.services.desks import CALLER, desk_of
-from tests.unit.services.examples import APP, command, until
+from tests.unit.services.examples import APP, command, command_of, order, until
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -78,3 +81,20 @@ async def test_what_the_account_cannot_bear_is_not_sent(valkey: ValkeyServer) ->
             await desk.orders.place(CALLER, command())
         assert desk.exchange.asked == ["markets"]
         assert desk.count("orders", "BALANCE") == 1
+
+
+async def test_of_many_orders_at_the_market_one_at_a_time_is_prepared(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.exchange.answers["place"] = replace(order("at-the-market"), order_id=None)
+        orders = [
+            replace(
+                command_of(OrderType.MARKET, quantity=str(number)), client_order_id=f"m-{number}"
+            )
+            for number in range(1, 9)
+        ]
+        placed = await asyncio.gather(*(desk.orders.place(CALLER, each) for each in orders))
+        assert [each.state for each in placed] == [S.ACCEPTED] * len(orders)
+        outcomes = Counter(event.outcome for event in desk.watch.audit.events)
+        assert outcomes["SENDING"] == len(orders)
