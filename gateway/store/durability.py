@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -15,6 +15,11 @@ from gateway.store.redis import StoreUnavailable, WaitAof, attempt
 _log = structlog.get_logger(__name__)
 
 _THE_JOURNALS = "The order journal's Redis"
+_CUT_OFF = (
+    f"{_THE_JOURNALS} had a replica and has none now, so it may not be the primary any more: see "
+    "which server is. If it is this one, bring a replica back, or start the gateway anew to go on "
+    "without."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ class ServerWatch:
     """The server that the journal is kept on: which one it is, and how durable it is.
 
     `run_id`: of the server at the other end of the newest connection. `problem`: why its durability
-    is not known, or not sufficient.
+    is not known, or not sufficient. A server that had a replica needs one from then on: without, it
+    may have been cut off from its replicas, and one of them may be the primary by now.
     """
 
     def __init__(self) -> None:
@@ -64,6 +70,7 @@ class ServerWatch:
         self.problem: str | None = f"{_THE_JOURNALS} has not been asked yet how durable it is."
         self._known: Durability | None = None
         self._changed = asyncio.Event()
+        self._replicated: str | None = None
 
     @property
     def durability(self) -> Durability | None:
@@ -81,10 +88,11 @@ class ServerWatch:
     async def look(self, redis: Redis) -> None:
         """Ask the server how durable it is now. While it is away, what was found last holds."""
         try:
-            self._known = await inspect(redis)
+            found = await inspect(redis)
         except StoreUnavailable as away:
             self._say(f"{_THE_JOURNALS} cannot be asked how durable it is: {away}.")
         else:
+            self._known = self._as_before(found)
             self._say(self._known.problem)
 
     async def run(self, redis: Redis, every_s: float) -> None:
@@ -95,6 +103,13 @@ class ServerWatch:
             with suppress(TimeoutError):
                 async with asyncio.timeout(every_s):
                     await self._changed.wait()
+
+    def _as_before(self, found: Durability) -> Durability:
+        if found.wait is not None and found.wait.replicas:
+            self._replicated = found.run_id
+        elif found.wait is not None and found.run_id == self._replicated:
+            return replace(found, problem=_CUT_OFF, wait=None)
+        return found
 
     def _say(self, problem: str | None) -> None:
         if problem is not None and problem != self.problem:

@@ -188,6 +188,28 @@ async def test_what_was_found_of_one_server_is_not_taken_for_true_of_the_next(
         assert "appendonly" in (watch.problem or "")
 
 
+async def test_a_server_that_lost_its_replica_takes_no_orders_until_it_has_one_again(
+    own_valkey: ValkeyServer, replica: ValkeyServer
+) -> None:
+    watch = ServerWatch()
+
+    async def looked_until(wanted: Callable[[Durability], bool]) -> Durability:
+        while True:
+            await watch.look(redis)
+            if watch.durability is not None and wanted(watch.durability):
+                return watch.durability
+            await asyncio.sleep(0.02)
+
+    async with open_watched(own_valkey.url, watch) as redis:
+        assert (await looked_until(lambda found: found.problem is None)).wait == WaitAof(1, 1)
+        await asyncio.to_thread(replica.stop)
+        alone = await looked_until(lambda found: found.wait != WaitAof(1, 1))
+        assert alone.wait is None
+        assert "had a replica" in (alone.problem or "")
+        await asyncio.to_thread(replica.start, replica_of=own_valkey)
+        assert (await looked_until(lambda found: found.problem is None)).wait == WaitAof(1, 1)
+
+
 async def test_a_server_that_is_away_is_told_and_what_was_found_last_holds(
     own_valkey: ValkeyServer,
 ) -> None:
