@@ -63,6 +63,8 @@ class _Faults:
         keyring = self._keyring()
         if declared is not None and keyring is not None:
             self.problems += _unmatched(declared, keyring)
+        if settings is None and connect:
+            self.warnings.append("no Redis was looked at: mend the settings first, and check again")
         if settings is not None:
             self.warnings += _in_the_clear(settings)
             problems, warnings = asyncio.run(_store_problems(settings, connect=connect))

@@ -74,8 +74,9 @@ class ResolvingMutation:
 
     @strawberry.mutation(
         description=(
-            "Settle a placement that the gateway could not. It checks that no other placement has "
-            "the order, and no more: look at the exchange first. Repeating it is safe."
+            "Settle a placement that the gateway could not: look at the exchange first. An order "
+            "that was PLACED must be open, or have been seen on the account's stream, or trades "
+            "since it was signed may be its; and no other placement has it. Repeating it is safe."
         ),
         directives=OPERATE,
     )

@@ -43,9 +43,9 @@ def welcome(running: Running, price: Decimal, seconds: float) -> str:
     funds = ", ".join(f"{quantity} {asset}" for asset, quantity in FUNDS.items())
     return f"""
 Ready in {seconds:.1f} s. The exchange is simulated: no real money moves. Keys, token and data are
-new at each start. The order journal is volatile: no order waits until its record is on disk, so Valkey
-may lose the last second's in a crash, and an order sent then could be sent twice. A gateway in earnest
-waits, and refuses orders where that does not help.
+new at each start. The order journal is volatile: no order waits until its record is on disk, so
+Valkey may lose the last second's in a crash, and an order sent then could be sent twice. A gateway
+in earnest waits, and refuses orders where that does not help.
 
   gateway   {ports.gateway_url}/graphql
   exchange  {ports.sandbox_url}, {ports.sandbox_stream_url} (simulated)
@@ -79,7 +79,8 @@ def _order(running: Running, price: Decimal) -> str:
     query = (
         "mutation ($input: PlaceOrderInput!) { placeOrder(input: $input) { __typename "
         "... on OrderAccepted { order { orderId status } } "
-        "... on OrderRejected { code message } } }"
+        "... on OrderRejected { code message } "
+        "... on OrderPending { placement { id resolveBy } } } }"
     )
     command = {
         "account": ACCOUNT,

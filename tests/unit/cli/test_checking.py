@@ -156,3 +156,10 @@ def test_a_journal_that_may_lose_orders_is_a_fault_unless_that_is_accepted(
     assert fault.startswith("NGW_STATE_REDIS_URL: The order journal's Redis loses the last records")
     assert check(environ | {"NGW_JOURNAL_ACCEPT_VOLATILE": "true"}, connect=True) == 0
     assert capsys.readouterr().err == f"warning: {fault}\n"
+
+
+def test_it_says_that_no_redis_was_looked_at_with_settings_that_are_wrong(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(environ | {"NGW_PORT": "none"}, connect=True) == 2
+    assert "warning: no Redis was looked at" in capsys.readouterr().err
