@@ -234,6 +234,7 @@ def _dead_man(base: Foundation, cancel_all: CancelAll) -> DeadManSwitches:
         cancel_all=cancel_all,
         audit=base.governance.audit,
         random_bytes=os.urandom,
+        ready_within_s=base.given.settings.order_window_ms / 1000,
         on_fired=base.given.metrics.dead_man_fired.inc,
     )
 

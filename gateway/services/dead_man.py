@@ -38,10 +38,12 @@ class DeadManSwitches:
     """Each principal has one on each account: armed for some seconds, again and again.
 
     A switch that lapses cancels what is open of the principal's on the account, and goes on until
-    nothing is open and no order of it is SENDING or UNKNOWN. One in doubt is a person's: it keeps
-    no lapse open, which names it when it is done. Who arms or disarms the switch after that does
-    not stop this: it only spares what is placed from then on. HALTED stops it, until the switch is
-    another. `on_fired` is told of each lapse, once by each process that carries it out.
+    nothing is open and no order of it is SENDING or UNKNOWN, and for `ready_within_s` at least: an
+    order that was being prepared when the switch lapsed is recorded by then, or never. One in doubt
+    is a person's: it keeps no lapse open, which names it when it is done. Who arms or disarms the
+    switch after that does not stop this: it only spares what is placed from then on. HALTED stops
+    it, until the switch is another. `on_fired` is told of each lapse, once by each process that
+    carries it out.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class DeadManSwitches:
         cancel_all: CancelAll,
         audit: AuditTrail,
         random_bytes: Callable[[int], bytes],
+        ready_within_s: float,
         on_fired: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
@@ -59,6 +62,7 @@ class DeadManSwitches:
         self._cancel_all = cancel_all
         self._audit = audit
         self._random_bytes = random_bytes
+        self._ready_within_s = ready_within_s
         self._on_fired = on_fired
         self._firings: dict[tuple[str, str], _Firing] = {}
         self._under_way: set[tuple[str, str]] = set()
@@ -173,12 +177,13 @@ class DeadManSwitches:
 
     async def _until_done(self, firing: "_Firing") -> None:
         before: CancelledAll | None = None
-        pause = _EVERY_S
+        pause, recorded_at = _EVERY_S, _now() + self._ready_within_s
         while True:
+            all_recorded = _now() >= recorded_at
             found = await self._cancel(firing)
             if found is not None:
                 firing.cancelled.update(found.cancelled)
-            if found is not None and found.nothing_to_wait_for:
+            if found is not None and found.nothing_to_wait_for and all_recorded:
                 await self._done(firing, found)
                 return
             if _halted(found) and not _halted(before):
@@ -263,6 +268,10 @@ class _Firing:
     @property
     def names(self) -> dict[str, str]:
         return {"account": self.account, "principal": self.lapse.principal}
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _halted(found: CancelledAll | None) -> bool:

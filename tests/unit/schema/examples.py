@@ -226,6 +226,7 @@ async def _desk_on(
             cancel_all=cancel_all,
             audit=watch.audit.trail,
             random_bytes=os.urandom,
+            ready_within_s=0,
         ),
         placements=trading.placements,
         resolving=ResolvePlacements(

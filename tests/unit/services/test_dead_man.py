@@ -58,8 +58,12 @@ class Desk:
     def on_another_replica(self) -> "Desk":
         return _desk(self.at)
 
+    def with_slow_orders(self) -> "Desk":
+        """The same, where an order may take a second until it is recorded."""
+        return _desk(self.at, ready_within_s=1)
 
-def _desk(at: TradingDesk) -> Desk:
+
+def _desk(at: TradingDesk, ready_within_s: float = 0) -> Desk:
     fired: list[bool] = []
     store = DeadManStore(at.redis)
     switches = DeadManSwitches(
@@ -68,6 +72,7 @@ def _desk(at: TradingDesk) -> Desk:
         cancel_all=at.cancel_all,
         audit=at.watch.audit.trail,
         random_bytes=bytes,
+        ready_within_s=ready_within_s,
         on_fired=lambda: fired.append(True),
     )
     return Desk(at, store, switches, fired)
@@ -184,6 +189,18 @@ async def test_it_goes_on_until_no_order_is_without_an_outcome(desk: Desk) -> No
         await desk.at.journal.finish(made)
         await until(lambda: DONE in desk.told())
     assert desk.at.floor.cancelled == ["late"]
+
+
+async def test_an_order_that_was_being_prepared_when_the_switch_lapsed_is_cancelled_too(
+    desk: Desk,
+) -> None:
+    slow = desk.with_slow_orders()
+    await slow.let_lapse()
+    async with slow.led():
+        await until(lambda: desk.at.floor.asked.count("open orders") > 1)
+        await desk.at.placed_by(CALLER, "was-being-prepared")
+        await until(lambda: DONE in slow.told())
+    assert desk.at.floor.cancelled == ["was-being-prepared"]
 
 
 async def test_an_order_in_doubt_is_named_and_keeps_no_lapse_open(desk: Desk) -> None:
