@@ -9,6 +9,11 @@ one that is being looked for:
 3. fills that are the whole of it, that no other order accounts for, and that moved the balances;
 4. silence, but only after the exchange can no longer execute it, twice, with nothing missing;
 5. else, after a time, IN_DOUBT: a person judges, and whatever turns up later is still looked at.
+
+The one exception: while the account's stream was interrupted orders come and go unseen, and fills
+name no order. What others traded then is taken for an order (3) if it is of its market, side and
+type, exactly its quantity, at its price or better, all within one second, and (of a limit order)
+before its window and guard were over. It never is for a stop order, which rests first.
 """
 
 from collections.abc import Iterator
@@ -27,6 +32,11 @@ __all__ = ["Case", "Picture", "Terms", "Verdict", "fill_names", "unexplained", "
 _S = PlacementState
 _TO_RECONCILE = "10041"
 """'Wash trading cancelled' (heading 'Error Codes'): part of the order may have traded before."""
+
+_NOT_EXTERNAL_MS = 60_000
+"""An order with a placement's terms, which the exchange says is older by less than this, may be it:
+what is EXTERNAL once is nobody's ever after, and the parts of the exchange may differ on the time.
+"""
 
 
 def verdicts(case: Case, terms: Terms) -> tuple[Verdict, ...]:
@@ -53,7 +63,7 @@ def _may_be_ours(known: KnownOrder, case: Case) -> bool:
     if Source.ACCEPTED in known.sources or known.ids & case.claimed_orders:
         return True
     return any(
-        may_be_of(known, each)
+        may_be_of(known, each, slack=_NOT_EXTERNAL_MS)
         and matches(known.order, each.command, case.quantity_steps) is not False
         for each in case.intents
     )

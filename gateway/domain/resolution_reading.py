@@ -1,6 +1,6 @@
 """A placement without an outcome, held against one picture of its account. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -28,10 +28,12 @@ class Reading:
     """What a picture shows of a placement.
 
     `candidates` are the orders with its terms that are nobody's, `unclear` those that may have
-    them. `fills` are the new ones that could be its own; of the new ones of its lane and type
-    `unexplained` is the quantity that no other order accounts for. `fills` is None where some may
-    be missing, and `unexplained` where that cannot be known. `balances_agree`: the new fills are
-    all that moved the balances. `unbroken`: the stream was whole since before the baseline.
+    them, or have them and an earlier time though they were not open before. `fills` are the new
+    ones that could be its own; of the new ones of its lane and type `unexplained` is the quantity
+    that no other order accounts for. `fills` is None where some may be missing, and `unexplained`
+    where that cannot be known. `stray`: a new fill has all but the time of one of its own.
+    `balances_agree`: the new fills are all that moved the balances. `unbroken`: the stream was
+    whole since before the baseline.
     """
 
     picture: Picture
@@ -39,6 +41,7 @@ class Reading:
     unclear: tuple[KnownOrder, ...]
     fills: tuple[NamedFill, ...] | None
     unexplained: Decimal | None
+    stray: bool
     balances_agree: bool
     unbroken: bool
 
@@ -52,7 +55,7 @@ class Reading:
         """Whether nothing is there that could be the placement's."""
         if not self.complete or self.candidates or self.unclear:
             return False
-        return not self.fills or self.unexplained == 0
+        return self.unexplained == 0 or not (self.fills or self.stray)
 
 
 class Reader:
@@ -68,19 +71,17 @@ class Reader:
 
     def read(self, placement: Placement, baseline: Baseline) -> Reading:
         """What the picture shows of a placement, in the light of what was there before it."""
-        told = [
-            (each, matches(each.order, placement.command, self._case.quantity_steps))
-            for each in self._known
-            if may_be_of(each, placement) and not self._taken(each)
-        ]
+        told = [*self._alike(placement, baseline)]
         new = new_fills(baseline.fills, self.picture.fills)
-        fills = None if new is None else tuple(each for each in new if self._fits(each, placement))
+        free = [each for each in new or () if each.name not in self._case.claimed_fills]
+        own = tuple(each for each in free if could_make(each.fill, placement))
         return Reading(
             picture=self.picture,
             candidates=tuple(each for each, same in told if same),
             unclear=tuple(each for each, same in told if same is None),
-            fills=fills,
+            fills=None if new is None else own,
             unexplained=None if new is None else self._unexplained(placement, baseline, new),
+            stray=any(has_terms(each.fill, placement.command) for each in free if each not in own),
             balances_agree=new is not None
             and balances_agree(
                 baseline,
@@ -110,8 +111,21 @@ class Reader:
     def _taken(self, known: KnownOrder) -> bool:
         return Source.ACCEPTED in known.sources or bool(known.ids & self._case.claimed_orders)
 
-    def _fits(self, named: NamedFill, placement: Placement) -> bool:
-        return named.name not in self._case.claimed_fills and could_make(named.fill, placement)
+    def _alike(
+        self, placement: Placement, baseline: Baseline
+    ) -> Iterator[tuple[KnownOrder, bool | None]]:
+        """The orders that are nobody's and do not contradict its terms, and whether they have them.
+
+        What is open and was not open before came after, whatever time the exchange gives it.
+        """
+        before = {each.order_id for each in baseline.orders}
+        for known in self._known:
+            in_time = may_be_of(known, placement)
+            if not (in_time or Source.OPEN in known.sources) or self._taken(known):
+                continue
+            same = matches(known.order, placement.command, self._case.quantity_steps)
+            if same is not False and known.ids.isdisjoint(before):
+                yield known, same if in_time else None
 
     def _unbroken(self, baseline: Baseline) -> bool:
         since = self.picture.stream_since
@@ -161,11 +175,11 @@ class Reader:
         return (None for _ in (*gone, *unseen))
 
 
-def may_be_of(known: KnownOrder, placement: Placement) -> bool:
+def may_be_of(known: KnownOrder, placement: Placement, slack: int = SLACK_MS) -> bool:
     """Whether an order can be the placement's by its time, and by what was open before."""
     baseline = placement.baseline
     before = () if baseline is None else (each.order_id for each in baseline.orders)
-    return known.order.time >= placement.signed_at - SLACK_MS and known.ids.isdisjoint(before)
+    return known.order.time >= placement.signed_at - slack and known.ids.isdisjoint(before)
 
 
 def is_like(fill: Fill, command: PlaceOrder) -> bool:
@@ -175,8 +189,12 @@ def is_like(fill: Fill, command: PlaceOrder) -> bool:
 
 def could_make(fill: Fill, placement: Placement) -> bool:
     """Whether a fill can be the placement's by its time, its price and its quantity."""
-    command = placement.command
-    if not is_like(fill, command) or fill.time < placement.signed_at - SLACK_MS:
+    return fill.time >= placement.signed_at - SLACK_MS and has_terms(fill, placement.command)
+
+
+def has_terms(fill: Fill, command: PlaceOrder) -> bool:
+    """Whether a fill can be one of a command's order by its lane, type, price and quantity."""
+    if not is_like(fill, command):
         return False
     price, quantity, total = command.spec.price, command.spec.quantity, command.spec.quote_total
     if price is not None:

@@ -121,6 +121,29 @@ def test_silence_proves_nothing_while_a_fill_may_be_its_own() -> None:
     assert state_of(case(intent(), pictures=traded)) is None
 
 
+def test_silence_proves_nothing_while_an_order_of_an_earlier_time_was_not_open_before() -> None:
+    early = tuple(picture(AFTER + at, orders=(order("o1", at=-1_200),)) for at in (0, 1_000))
+    assert state_of(case(intent(), pictures=early)) is None
+    before = replace(intent(), baseline=baseline(orders=(OpenOrder("o1", Decimal(0)),)))
+    assert state_of(case(before, pictures=early)) is S.NOT_PLACED
+    verdict = only(case(intent(), now=TOO_LONG, pictures=early))
+    assert verdict is not None
+    assert "order(s) o1 may have its terms" in verdict.evidence
+
+
+@pytest.mark.parametrize(
+    ("price", "found"),
+    [pytest.param(100, None, id="its-price"), pytest.param(101, S.NOT_PLACED, id="another")],
+)
+def test_silence_proves_nothing_while_a_new_fill_of_an_earlier_time_has_its_terms(
+    price: int, found: S | None
+) -> None:
+    traded = tuple(
+        picture(AFTER + at, new=(fill(10, price=price, at=-1_200),)) for at in (0, 1_000)
+    )
+    assert state_of(case(intent(), pictures=traded)) is found
+
+
 def test_fills_of_an_order_that_is_known_are_not_its_own() -> None:
     other = order("o2", replace(LIMIT, quantity=Decimal(3)), status=OrderStatus.FILLED, filled=3)
     traded = tuple(picture(AFTER + at, new=(fill(3),), ended=(other,)) for at in (0, 1_000))
@@ -203,6 +226,11 @@ def test_an_order_that_stood_before_is_none_of_the_placement() -> None:
 @pytest.mark.parametrize("state", [S.UNKNOWN, S.IN_DOUBT, S.SENDING, S.NOT_PLACED])
 def test_an_order_that_a_placement_may_be_is_not_external(state: S) -> None:
     assert unexplained(case(intent(state=state), pictures=()), (order("o1"),)) == ()
+
+
+def test_an_order_that_is_somewhat_older_than_its_placement_is_not_external() -> None:
+    old, older = order("o1", at=-60_000), order("o2", at=-60_001)
+    assert unexplained(case(intent(), pictures=()), (old, older)) == (older,)
 
 
 def test_a_fast_order_that_does_not_tell_what_it_was_to_spend_is_not_external() -> None:
