@@ -25,7 +25,8 @@ from tests.unit.domain.placement_model import (
 )
 
 S, T = PlacementState, OrderType
-LOWEST, CHEAPER, PRICE, DEARER = Decimal(98), Decimal(99), Decimal(100), Decimal(101)
+CHEAPER, PRICE, DEARER = Decimal(99), Decimal(100), Decimal(101)
+LOWEST, HIGHEST = Decimal(98), Decimal(102)
 FOUR, EIGHT = Decimal(4), Decimal(8)
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
@@ -42,23 +43,6 @@ orders = st.sampled_from(
         (SELL, OrderSpec(type=T.FAST, quantity=FOUR)),
     ]
 )
-others = st.sampled_from(
-    [
-        (BUY, OrderSpec(price=LOWEST, quantity=FOUR)),
-        (BUY, OrderSpec(price=LOWEST, quantity=EIGHT)),
-        (BUY, OrderSpec(price=LOWEST, quantity=Decimal(2))),
-        (SELL, OrderSpec(price=DEARER, quantity=FOUR)),
-        (SELL, OrderSpec(price=DEARER, quantity=Decimal(1))),
-        (BUY, OrderSpec(type=T.STOP_LIMIT, stop_price=LOWEST, price=LOWEST, quantity=FOUR)),
-        (BUY, OrderSpec(type=T.MARKET, quantity=Decimal(2))),
-        (SELL, OrderSpec(type=T.MARKET, quantity=Decimal(5))),
-        (SELL, OrderSpec(type=T.MARKET, quantity=Decimal(3))),
-        (BUY, OrderSpec(type=T.FAST, quote_total=Decimal(500))),
-        (SELL, OrderSpec(type=T.FAST, quantity=Decimal(2))),
-    ]
-)
-"""Orders of the lanes and types of `orders`, but of other terms; their sums may be the same."""
-
 shares = st.integers(0, 4)
 prices = st.sampled_from([CHEAPER, PRICE])
 fates = st.builds(
@@ -283,7 +267,7 @@ class ImitatedPlacements(Placements):
 
 
 class InterruptedPlacements(Placements):
-    """The same with an outsider whose orders come and go unseen, whole quantities of other terms.
+    """The same with an outsider whose orders come and go unseen: as much, but by other terms.
 
     They may be taken for an order that is being looked for only if their fills look like it: see
     the exception in `gateway.domain.resolution`. Nothing is known for sure after that.
@@ -293,18 +277,26 @@ class InterruptedPlacements(Placements):
         super().__init__()
         self.mistaken = False
 
-    @rule(order=others, share=shares, passes=st.sampled_from([0, 1, 400, 1_001]), ends=mostly)
-    def outsider_trades_while_the_stream_is_broken(
-        self, order: tuple[OrderSide, OrderSpec], share: int, passes: int, *, ends: bool
-    ) -> None:
-        self.model.exchange.break_stream()
-        side, spec = order
-        price = spec.price or CHEAPER
-        truth = self.model.exchange.place(None, "BTCUSDT", side, spec, price, share)
-        self.model.pass_time(passes)
-        if ends:
-            self.model.exchange.fill(truth, 4, price)
-        self.model.exchange.restore_stream()
+    @rule(data=st.data(), at_once=st.booleans(), passes=st.sampled_from([0, 1_001, 2_500]))
+    def outsider_trades_as_much(self, data: st.DataObject, passes: int, *, at_once: bool) -> None:
+        found = [each for each in self._placements() if each.state in UNRESOLVED]
+        if not found:
+            return
+        command = data.draw(st.sampled_from(found)).command
+        exchange, spec = self.model.exchange, command.spec
+        price = LOWEST if command.side is BUY else HIGHEST
+        parts = 1 if at_once and not command.immediate else 2
+        part = replace(
+            spec,
+            price=spec.price and price,
+            quantity=spec.quantity and spec.quantity / parts,
+            quote_total=spec.quote_total and spec.quote_total / parts,
+        )
+        exchange.break_stream()
+        for _ in range(parts):
+            self.model.pass_time(passes)
+            exchange.place(None, command.symbol, command.side, part, price, 4)
+        exchange.restore_stream()
 
     def _check(self, verdict: Verdict) -> None:
         super()._check(verdict)
