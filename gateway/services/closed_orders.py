@@ -19,9 +19,6 @@ from gateway.store.account_events import AccountEventStore
 from gateway.store.journal import OrderJournal
 from gateway.store.redis import StoreUnavailable
 
-LISTED_FILLS = 50
-"""'Get User Trades' lists no more than so many: with fewer, there is no older one."""
-
 _KNOWN_ENDS = (OrderStatus.FILLED, OrderStatus.CANCELLED)
 _LOOK_WITHIN_S = 2.0
 _SLACK_MS = 1000
@@ -151,7 +148,8 @@ def may_be_traded(order: Order, fills: tuple[Fill, ...]) -> bool:
 
 
 def _goes_back_to(order: Order, fills: tuple[Fill, ...]) -> bool:
-    return len(fills) < LISTED_FILLS or fills[-1].time < order.time - _SLACK_MS
+    """Whether older trades are listed too: nobody says how many 'Get User Trades' lists."""
+    return not fills or fills[-1].time < order.time - _SLACK_MS
 
 
 def _traded(order: Order, fills: Iterable[Fill]) -> Iterable[Decimal]:

@@ -14,7 +14,7 @@ from gateway.domain.errors import GatewayError, NotSent
 from gateway.domain.order_errors import OrderClosedUnknown, OrderFilled, OrderNotFound
 from gateway.domain.orders import Order, OrderStatus
 from gateway.services.account_stream import ACCOUNT
-from gateway.services.closed_orders import LISTED_FILLS, ClosedOrders, may_be_filled
+from gateway.services.closed_orders import ClosedOrders, may_be_filled, may_be_traded
 from gateway.services.recent_placements import RecentPlacements
 from gateway.store.account_events import AccountEventStore
 from gateway.store.leases import AccountLeases
@@ -30,6 +30,8 @@ pytestmark = pytest.mark.anyio
 CANCELLED, FILLED = OrderStatus.CANCELLED, OrderStatus.FILLED
 PLACED = order("o-1")
 """Ten at 100, placed at 1000 ms."""
+OLDER = replace(fill(1), time=-1)
+"""A trade from before that: with it, no later one is missing in a list."""
 
 
 @dataclass
@@ -122,7 +124,7 @@ async def test_of_two_orders_alike_by_other_ids_nobody_can_tell_which_it_is(desk
 
 async def test_an_order_that_too_little_was_traded_for_was_cancelled(desk: Desk) -> None:
     desk.knows()
-    desk.list_fills(replace(fill(1), quantity=Decimal("9.9")))
+    desk.list_fills(replace(fill(1), quantity=Decimal("9.9")), OLDER)
     found = await desk.end_of()
     assert found == replace(PLACED, status=CANCELLED, filled_quantity=None)
 
@@ -201,23 +203,42 @@ TEN = replace(fill(5), quantity=Decimal(10))
     [
         (PLACED, (TEN,), True),
         (PLACED, (), False),
-        (PLACED, (replace(TEN, symbol="ETHUSDT"),), False),
+        (PLACED, (replace(TEN, symbol="ETHUSDT"), OLDER), False),
+        (PLACED, (replace(TEN, symbol="ETHUSDT"),), True),
         (replace(PLACED, time=10_000), (replace(TEN, time=1_000),), False),
         (replace(PLACED, time=10_000), (replace(TEN, time=9_500),), True),
-        (PLACED, (replace(TEN, quantity=Decimal("0.1")),) * LISTED_FILLS, True),
+        (PLACED, (replace(TEN, quantity=Decimal("0.1")),) * 20, True),
         (
             replace(PLACED, time=10_000),
             (
-                *(replace(TEN, time=9_990, quantity=Decimal("0.1")),) * (LISTED_FILLS - 1),
+                *(replace(TEN, time=9_990, quantity=Decimal("0.1")),) * 19,
                 replace(TEN, time=8_000),
             ),
             False,
         ),
         (replace(PLACED, quantity=None), (), True),
     ],
-    ids=["all", "none", "elsewhere", "before", "about-then", "cut-off", "reaches-back", "no-terms"],
+    ids=[
+        "all",
+        "none",
+        "elsewhere",
+        "cut-off-elsewhere",
+        "before",
+        "about-then",
+        "cut-off",
+        "reaches-back",
+        "no-terms",
+    ],
 )
 def test_only_too_few_fills_since_it_was_placed_show_that_an_order_was_not_filled(
     placed: Order, fills: tuple[Fill, ...], *, may_be: bool
 ) -> None:
     assert may_be_filled(placed, fills) == may_be
+
+
+def test_an_order_may_have_traded_unless_a_list_that_goes_back_far_enough_shows_nothing() -> None:
+    bit = replace(TEN, quantity=Decimal("0.1"))
+    assert may_be_traded(PLACED, (bit, OLDER))
+    assert may_be_traded(PLACED, (replace(bit, symbol="ETHUSDT"),))
+    assert not may_be_traded(PLACED, (replace(bit, symbol="ETHUSDT"), OLDER))
+    assert not may_be_traded(PLACED, ())

@@ -248,7 +248,8 @@ async def test_an_order_that_nobody_saw_and_that_nothing_was_traded_of_is_not_ta
         doubtful = await desk.in_doubt(intent())
         assert await refused(desk, doubtful, PLACED, "madeupid") == "orderId"
         sold = replace(fill(1, doubtful.command.symbol), side=OrderSide.SELL)
-        desk.exchange.answers["fills"] = (replace(sold, time=doubtful.signed_at),)
+        older = replace(sold, time=doubtful.signed_at - 2_000)
+        desk.exchange.answers["fills"] = (replace(sold, time=doubtful.signed_at), older)
         assert await refused(desk, doubtful, PLACED, "madeupid") == "orderId"
         desk.exchange.answers["fills"] = SourceUnavailable("fills")
         with pytest.raises(SourceUnavailable):
