@@ -232,7 +232,7 @@ class _Sweep:
             ended=self._of(_GONE),
             unresolved=tuple(each.id for each in self.unresolved),
             in_doubt=tuple(each.id for each in self.unresolved if each.state is doubtful),
-            unseen=self.unseen and rejection_of(self.unseen),
+            unseen=None if self.unseen is None else rejection_of(self.unseen),
         )
 
     async def _one(self, order_id: str, turns: asyncio.Semaphore) -> _Outcome:
