@@ -43,6 +43,7 @@ ARGUMENTS = {
     "Query.placements(state)": f'{{ placements(account: "demo", state: $value) {PAGE} }}',
     "Query.placements(first)": f'{{ placements(account: "demo", first: $value) {PAGE} }}',
     "Query.placements(after)": f'{{ placements(account: "demo", after: $value) {PAGE} }}',
+    "Query.unresolvedPlacements(account)": "{ unresolvedPlacements(account: $value) { id } }",
     "Query.auditLog(first)": f"{{ auditLog(first: $value) {PAGE} }}",
     "Query.auditLog(after)": f"{{ auditLog(after: $value) {PAGE} }}",
     "Query.auditLog(account)": f"{{ auditLog(account: $value) {PAGE} }}",
@@ -68,7 +69,12 @@ ARGUMENTS = {
     "Subscription.trades(symbol)": "{ trades(symbol: $value) { __typename } }",
     "Subscription.orders(account)": "{ orders(account: $value) { __typename } }",
     "Subscription.balances(account)": "{ balances(account: $value) { __typename } }",
+    "Subscription.accountEvents(account)": "{ accountEvents(account: $value) { sequence } }",
+    "Subscription.accountEvents(after)": (
+        '{ accountEvents(account: "demo", after: $value) { sequence } }'
+    ),
 }
+OPERATORS = ("auditLog", "unresolvedPlacements")
 # These choose among what there is: what matches nothing is no error.
 NOTHING_MATCHES: dict[str, Json] = {
     "Query.placement(id)": {"placement": None},
@@ -117,7 +123,7 @@ def ask(service: Service, place: str, **variables: Json) -> Json:
     kind = "subscription" if place.startswith("Subscription") else "query"
     document = f"{kind}($value: {DEFINED[place].type}) {ARGUMENTS[place]}"
     if kind == "query":
-        name = "operator" if "auditLog" in place else "trader"
+        name = "operator" if any(field in place for field in OPERATORS) else "trader"
         return post(service.caller(name), document, **variables)
     with open_socket(service.ws_url, service.members["trader"].token) as socket:
         socket.subscribe(document, **variables)
