@@ -117,7 +117,7 @@ class Resolver:
             # What was placed since the first look is to be known to whoever sees the picture.
             docket = await self._cases.docket(desk.account)
         if docket.judged:
-            await self._judge(desk, docket, terms)
+            await self._judge(desk, docket, terms, now)
         return bool(docket.sending or docket.unknown)
 
     async def _lapse(self, desk: _Desk, sending: Sequence[Placement]) -> None:
@@ -130,11 +130,11 @@ class Resolver:
                 if lapsed is not None:
                     _log.warning("order.lapsed", **_names(lapsed))
 
-    async def _judge(self, desk: _Desk, docket: Docket, terms: Terms) -> None:
-        """What is not UNKNOWN needs new evidence to be judged again."""
+    async def _judge(self, desk: _Desk, docket: Docket, terms: Terms, now: int) -> None:
+        """Judge if there is something new to judge by: a case of a busy account takes its time."""
         pictures = desk.album.pictures
-        question = (tuple((each.id, each.answered) for each in docket.judged), pictures[-1:])
-        if not docket.unknown and question == desk.judged:
+        question = (_standing(docket, terms, now), pictures[-1:], terms)
+        if question == desk.judged:
             return
         case = await self._cases.case(desk.account, docket, pictures)
         if case is None:
@@ -173,6 +173,13 @@ class Resolver:
             self._on_late(placement)
         else:
             self._on_resolved(placement, seconds)
+
+
+def _standing(docket: Docket, terms: Terms, now: int) -> object:
+    """What a judgement says of a docket can change with this alone, or with a new picture."""
+    overdue = [each.id for each in docket.unknown if now > terms.over(each) + terms.within]
+    placements = (*docket.judged, *docket.sending)
+    return [(each.id, each.state, each.answered) for each in placements], overdue
 
 
 def _names(placement: Placement) -> dict[str, object]:

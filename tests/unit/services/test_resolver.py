@@ -58,6 +58,7 @@ class Bench:
     watch: Watch
     resolved: list[Placement] = field(default_factory=list)
     late: list[Placement] = field(default_factory=list)
+    judged: int = 0
     counted: list[tuple[str, Mapping[str, int]]] = field(default_factory=list)
 
     def intent(self, client_order_id: str = "c-1", number: int = 1) -> Placement:
@@ -79,6 +80,15 @@ class Bench:
             window=5_000,
             baseline=baseline,
         )
+
+    def exchange_now(self) -> int:
+        """Asked for once a look, as the terms are, and once more for a judgement."""
+        self.judged += 1
+        return self.desk.clock()
+
+    def looked_with(self, terms: Terms) -> Terms:
+        self.judged -= 1
+        return terms
 
     async def unknown(self, intent: Placement) -> Placement:
         begun = await begin(self.journal, intent)
@@ -123,9 +133,9 @@ async def bench_of(valkey: ValkeyServer, terms: Terms = TERMS) -> AsyncIterator[
             ),
             streams=streams,
             market_data=market.market_data,
-            terms=lambda: terms,
+            terms=lambda: bench.looked_with(terms),
             now=desk.clock,
-            exchange_now=desk.clock,
+            exchange_now=bench.exchange_now,
             audit=bench.watch.audit.trail,
             on_resolved=lambda placed, _: bench.resolved.append(placed),
             on_late=bench.late.append,
@@ -292,3 +302,16 @@ async def test_it_is_told_how_many_have_no_outcome_for_as_long_as_the_account_is
         await bench.becomes(placed, S.IN_DOUBT)
         await until(lambda: bench.counted[-1] == ("demo", {"IN_DOUBT": 1}))
     assert bench.counted[-1] == ("demo", {})
+
+
+async def test_the_same_evidence_is_not_judged_again(valkey: ValkeyServer) -> None:
+    async with bench_of(valkey) as bench:
+        await bench.follow()
+        placed = await bench.unknown(bench.intent())
+        bench.desk.list(executed(placed, "o1"), executed(placed, "o2", after_ms=11))
+        await until(lambda: bench.judged > 0)
+        await asyncio.sleep(0.5)
+        judged, looked = bench.judged, len(bench.counted)
+        await until(lambda: len(bench.counted) > looked + 3)
+        assert bench.judged == judged
+        await bench.becomes(placed, S.IN_DOUBT)
