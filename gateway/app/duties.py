@@ -44,6 +44,7 @@ def build_duties(trade: Trade) -> Duties:
     retention = JournalRetention(
         journal=base.stores.journal,
         export=line_file(settings.journal_export_file, sys.stdout, name="journal_export"),
+        open_orders=base.upstream.account_streams.open_order_ids,
         keep_ms=settings.journal_retention_days * DAY_MS,
         wall_ms=wall_ms,
     )

@@ -36,6 +36,14 @@ class AccountStreams:
         except KeyError:
             raise UnknownAccount(account) from None
 
+    def open_order_ids(self, account: str) -> frozenset[str] | None:
+        """The ids of the account's open orders; None while they are not known."""
+        stream = self._streams.get(account)
+        if stream is None or stream.whole_since is None:
+            return None
+        orders = stream.mirror.orders.open_orders()
+        return frozenset(each.order_id for each in orders if each.order_id is not None)
+
     def all(self) -> dict[str, AccountStream]:
         """Every stream, by its account."""
         return dict(self._streams)

@@ -1,7 +1,7 @@
 """Dropping placements that ended long ago, each after it has been written to the export."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 import structlog
@@ -29,7 +29,9 @@ class JournalRetention:
 
     A placement is dropped only once it stands in the export, so none is lost; where a process ends
     in between, or a leader did not notice that it is none any more, it stands there twice. What has
-    no outcome stays, however old. `problem`: why nothing is dropped; `exported` counts placements.
+    no outcome stays, however old, and so does what may still rest in the book: its owner could not
+    cancel it any more. `open_orders` gives the ids of an account's open orders, None while they are
+    not known. `problem`: why nothing is dropped; `exported` counts placements.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class JournalRetention:
         *,
         journal: OrderJournal,
         export: LineFile | LineOutput,
+        open_orders: Callable[[str], Collection[str] | None],
         keep_ms: int,
         wall_ms: Callable[[], int],
         every_s: float = 3600.0,
     ) -> None:
         self._journal = journal
         self._export = export
+        self._open_orders = open_orders
         self._keep_ms = keep_ms
         self._wall_ms = wall_ms
         self._every_s = every_s
@@ -85,7 +89,10 @@ class JournalRetention:
 
     async def _drop_some(self, account: str) -> bool:
         before = self._wall_ms() - self._keep_ms
-        due: Sequence[Placement] = await self._journal.ended_before(account, before, _LOT)
+        open_ids = self._open_orders(account)
+        due: Sequence[Placement] = await self._journal.ended_before(
+            account, before, _LOT, lambda placement: not _may_rest(placement, open_ids)
+        )
         if not due:
             return False
         await self._export.append("".join(map(to_line, due)))
@@ -99,3 +106,10 @@ class JournalRetention:
         if self._problems.get(account) != problem:
             _log.error("journal.not_exported", account=account, problem=problem)
         self._problems[account] = problem
+
+
+def _may_rest(placement: Placement, open_ids: Collection[str] | None) -> bool:
+    order = placement.order
+    if order is None or order.order_id is None or order.status.terminal:
+        return False
+    return open_ids is None or order.order_id in open_ids

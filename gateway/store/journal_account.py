@@ -1,6 +1,6 @@
 """The journal of an account as a whole, whoever placed what: for who leads it, and for people."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -72,13 +72,19 @@ class AccountJournal(JournalReader):
         found = await self._standing(await self._between(ended_key(account), ms, "+inf"))
         return _by_age(each for each in found if each.state is PlacementState.ACCEPTED)
 
-    async def ended_before(self, account: str, ms: int, most: int) -> tuple[Placement, ...]:
-        """Up to `most` of the placements that have had their outcome since before `ms`."""
+    async def ended_before(
+        self,
+        account: str,
+        ms: int,
+        most: int,
+        wanted: Callable[[Placement], bool] = lambda _: True,
+    ) -> tuple[Placement, ...]:
+        """Up to `most` of the `wanted` ones that have had their outcome since before `ms`."""
         found: list[Placement] = []
         keys = await self._between(ended_key(account), "-inf", f"({ms}")
         for start in range(0, len(keys), _CHUNK):
             standing = await self._standing(keys[start : start + _CHUNK])
-            found += (each for each in standing if not each.unresolved)
+            found += (each for each in standing if not each.unresolved and wanted(each))
             if len(found) >= most:
                 break
         return tuple(found[:most])

@@ -25,6 +25,7 @@ _TEXTS: dict[str, Json] = {
 }
 
 MISTYPED: dict[str, dict[str, Json]] = {
+    "Boolean": {"text": "true", "a number": 1, "a list": [True]},
     "ID": _NEVER | {"a fraction": 1.5},
     "String": _NEVER | {"a number": 7},
     "Int": _NEVER | {"text": "7", "a fraction": 1.5, "too large": 2**31},
@@ -50,7 +51,9 @@ MISTYPED: dict[str, dict[str, Json]] = {
     | {"a number": 1_700_000_000, "words": "yesterday", "a 13th month": "2026-13-01T00:00:00Z"},
     "OrderSide": _NEVER | {"another word": "HOLD", "a number": 0, "lower case": "buy", "empty": ""},
     "CandleInterval": _NEVER | {"another word": "W1", "a number": 1, "lower case": "m1"},
+    "PlacementDecision": _NEVER | {"another word": "UNKNOWN", "a number": 1},
     "PlacementState": _NEVER | {"another word": "LOST", "a number": 1},
+    "TradingState": _NEVER | {"another word": "PAUSED", "a number": 0},
 }
 """By type: what is no value of it."""
 

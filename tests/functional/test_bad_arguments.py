@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from graphql import GraphQLArgument, GraphQLObjectType, is_required_argument
+from graphql import (
+    GraphQLArgument,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    get_named_type,
+    is_required_argument,
+)
 
 from tests.functional.bad_values import (
     BAD_USER_INPUT,
@@ -44,6 +50,9 @@ ARGUMENTS = {
     "Query.placements(first)": f'{{ placements(account: "demo", first: $value) {PAGE} }}',
     "Query.placements(after)": f'{{ placements(account: "demo", after: $value) {PAGE} }}',
     "Query.unresolvedPlacements(account)": "{ unresolvedPlacements(account: $value) { id } }",
+    "Mutation.disarmDeadManSwitch(account)": (
+        "{ disarmDeadManSwitch(account: $value) { ... on Problem { code } } }"
+    ),
     "Query.auditLog(first)": f"{{ auditLog(first: $value) {PAGE} }}",
     "Query.auditLog(after)": f"{{ auditLog(after: $value) {PAGE} }}",
     "Query.auditLog(account)": f"{{ auditLog(account: $value) {PAGE} }}",
@@ -74,9 +83,12 @@ ARGUMENTS = {
         '{ accountEvents(account: "demo", after: $value) { sequence } }'
     ),
 }
+OPERATIONS = ("Mutation", "Subscription")
 OPERATORS = ("auditLog", "unresolvedPlacements")
-# These choose among what there is: what matches nothing is no error.
-NOTHING_MATCHES: dict[str, Json] = {
+# What matches nothing is no error where one chooses among what there is; and a mutation's result
+# says itself why nothing was done.
+ANSWERS: dict[str, Json] = {
+    "Mutation.disarmDeadManSwitch(account)": {"disarmDeadManSwitch": {"code": "UNKNOWN_ACCOUNT"}},
     "Query.placement(id)": {"placement": None},
     "Query.auditLog(account)": {"auditLog": {"edges": []}},
     "Query.auditLog(principal)": {"auditLog": {"edges": []}},
@@ -90,12 +102,13 @@ UNKNOWN = {
 
 
 def defined() -> Iterator[tuple[str, GraphQLArgument]]:
-    """Every argument of every field; a mutation's is its input, which has tests of its own."""
+    """Every argument of every field but the inputs of mutations, which have tests of their own."""
     for kind in SCHEMA.type_map.values():
-        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith(("__", "Mutation")):
+        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
             for name, field in kind.fields.items():
                 for given, argument in field.args.items():
-                    yield f"{kind.name}.{name}({given})", argument
+                    if not isinstance(get_named_type(argument.type), GraphQLInputObjectType):
+                        yield f"{kind.name}.{name}({given})", argument
 
 
 DEFINED = dict(defined())
@@ -120,9 +133,9 @@ def untroubled(service: Service) -> Iterator[None]:
 
 def ask(service: Service, place: str, **variables: Json) -> Json:
     """The response when an argument is given a value, or none."""
-    kind = "subscription" if place.startswith("Subscription") else "query"
+    kind = place.partition(".")[0].lower() if place.startswith(OPERATIONS) else "query"
     document = f"{kind}($value: {DEFINED[place].type}) {ARGUMENTS[place]}"
-    if kind == "query":
+    if kind != "subscription":
         name = "operator" if any(field in place for field in OPERATORS) else "trader"
         return post(service.caller(name), document, **variables)
     with open_socket(service.ws_url, service.members["trader"].token) as socket:
@@ -159,8 +172,8 @@ def test_a_value_that_is_nothing_there_is_is_refused_or_finds_nothing(
     service: Service, place: str, value: Json
 ) -> None:
     name = place.rstrip(")").partition("(")[2]
-    if place in NOTHING_MATCHES:
-        assert ask(service, place, value=value)["data"] == NOTHING_MATCHES[place]
+    if place in ANSWERS:
+        assert ask(service, place, value=value)["data"] == ANSWERS[place]
     else:
         by_name = {"code": BAD_USER_INPUT, "field": name}
         refusal(ask(service, place, value=value), **UNKNOWN.get(name, by_name))

@@ -43,10 +43,18 @@ async def ended(journal: OrderJournal, number: int, at: int) -> Placement:
 
 
 def retention(
-    journal: OrderJournal, export: LineFile | LineOutput, every_s: float = OFTEN_S
+    journal: OrderJournal,
+    export: LineFile | LineOutput,
+    every_s: float = OFTEN_S,
+    open_ids: frozenset[str] | None = frozenset(),
 ) -> JournalRetention:
     return JournalRetention(
-        journal=journal, export=export, keep_ms=KEEP_MS, wall_ms=lambda: NOW, every_s=every_s
+        journal=journal,
+        export=export,
+        open_orders=lambda _: open_ids,
+        keep_ms=KEEP_MS,
+        wall_ms=lambda: NOW,
+        every_s=every_s,
     )
 
 
@@ -113,6 +121,23 @@ async def test_what_has_no_outcome_stays_however_old(journal: OrderJournal) -> N
     await end_all([running])
     assert exported(output.getvalue()) == [old]
     assert await journal.get(sending.id) == sending
+
+
+@pytest.mark.parametrize("open_ids", [frozenset({"o-1"}), None], ids=["listed", "not known"])
+async def test_what_may_still_rest_in_the_book_stays_with_its_owner(
+    journal: OrderJournal, open_ids: frozenset[str] | None
+) -> None:
+    output = StringIO()
+    resting = await ended(journal, 1, DUE - 2)
+    begun = await begin(journal, placement(2, client_order_id="c-2"))
+    rejected = in_state(begun, PlacementState.REJECTED)
+    gone = await journal.finish(replace(rejected, updated_at=DUE - 1))
+    keeping = retention(journal, LineOutput(output), open_ids=open_ids)
+    running = asyncio.create_task(keeping.run(LEADERSHIP))
+    await until(lambda: keeping.exported == 1)
+    await end_all([running])
+    assert exported(output.getvalue()) == [gone]
+    assert await journal.get(resting.id) == resting
 
 
 async def test_while_the_export_takes_nothing_nothing_is_dropped_and_it_is_told_once(
