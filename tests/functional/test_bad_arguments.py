@@ -55,7 +55,8 @@ ARGUMENTS = {
     ),
     "Query.auditLog(first)": f"{{ auditLog(first: $value) {PAGE} }}",
     "Query.auditLog(after)": f"{{ auditLog(after: $value) {PAGE} }}",
-    "Query.auditLog(account)": f"{{ auditLog(account: $value) {PAGE} }}",
+    # A start is of no account; a denial bears the one that was asked for, whatever it is.
+    "Query.auditLog(account)": f"{{ auditLog(account: $value, kind: STARTED) {PAGE} }}",
     "Query.auditLog(principal)": f"{{ auditLog(principal: $value) {PAGE} }}",
     "Query.auditLog(kind)": f"{{ auditLog(kind: $value) {PAGE} }}",
     "Market.orderBook(depth)": of_market("orderBook(depth: $value) { symbol }"),

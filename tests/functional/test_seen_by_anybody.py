@@ -47,6 +47,7 @@ LABELS = {
     "outcome",
     "purpose",
     "reason",
+    "state",
     "topic",
 }
 """Of these, only `account` has values of the policy; the others have closed sets of values."""
