@@ -193,7 +193,6 @@ def test_on_sigterm_it_ends_in_its_grace_though_exchange_and_redis_are_silent(
         open_socket(service.ws_url, caller.token) as opened,
     ):
         opened.subscribe(operation("watch-orders"), "orders", account="demo")
-        assert eventually(lambda: exchange.accounts_followed() == ["demo"])
         opened.subscribe(PLACE, "sale", **command("sale", side="SELL", price="350000"))
         opened.subscribe(PLACE, "by-socket", **command("by-socket", price="340003"))
         pool.submit(caller.post, PLACE, **command("by-http", price="340004"))

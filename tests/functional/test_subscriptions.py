@@ -200,16 +200,21 @@ def test_a_topic_that_nobody_follows_any_more_is_unsubscribed_after_a_while(
         assert eventually(lambda: followed in exchange.topics())
 
 
-def test_an_accounts_stream_is_held_only_while_somebody_listens(
+def test_each_account_is_followed_once_however_many_listen(
     service: Service, exchange: Exchange, trader: Caller
 ) -> None:
-    assert eventually(lambda: exchange.accounts_followed() == [])
+    each_once = sorted(account.account_id for account in service.accounts)
+    assert eventually(lambda: sorted(exchange.accounts_followed()) == each_once)
     with ExitStack() as stack:
-        for _ in range(3):
-            opened = stack.enter_context(open_socket(service.ws_url, trader.token))
+        listening = [
+            stack.enter_context(open_socket(service.ws_url, trader.token)) for _ in range(3)
+        ]
+        for opened in listening:
             opened.subscribe(ORDERS, account="demo")
-        assert eventually(lambda: exchange.accounts_followed() == ["demo"])
-    assert eventually(lambda: exchange.accounts_followed() == [])
+        order_id = accepted(trader, "heard-by-three")["order"]["orderId"]
+        for opened in listening:
+            next_event(opened, order_id)
+        assert sorted(exchange.accounts_followed()) == each_once
 
 
 def test_a_subscribed_market_is_never_polled(

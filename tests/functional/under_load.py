@@ -93,7 +93,7 @@ def following(service: Service, caller: Caller, what: str) -> Iterator[list[Json
         socket.subscribe(operation(f"watch-{what}"), account="demo")
         listening = pool.submit(_listen, socket, what, told)
         try:
-            assert eventually(lambda: service.exchange.accounts_followed() == ["demo"])
+            assert eventually(lambda: service.metric("gateway_subscriptions", field=what) == 1)
             yield told
         finally:
             socket.subscribe("{ __typename }", _END)
