@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.cli.operations import operation
 from tests.functional.callers import Caller, open_socket
-from tests.functional.conftest import FreshService
-from tests.functional.exchange import COUNTERPARTY, OUTSIDER, QUIET
+from tests.functional.conftest import FreshService, running_service
+from tests.functional.exchange import COUNTERPARTY, DEMO, OUTSIDER, QUIET
 from tests.functional.ordering import PLACE, accepted, command
 from tests.functional.service import Service
 from tests.processes import eventually
@@ -43,6 +43,9 @@ METRICS = {
     "gateway_subscriptions",
     "gateway_upstream_requests",
 }
+
+PATIENT = {"NGW_EXCHANGE_READ_TIMEOUT_S": "15", "NGW_ORDER_LEASE_S": "60"}
+"""Settings with which a call to the exchange outlasts everything."""
 
 
 def test_a_gateway_that_runs_is_alive_and_ready(service: Service) -> None:
@@ -107,16 +110,17 @@ def test_an_exchange_whose_rest_fails_is_told_though_its_stream_goes_on_and_nobo
     assert [event for event in events if event.startswith("exchange.b")] == ["exchange.back"]
 
 
-def test_an_account_whose_login_the_exchange_refuses_is_told(fresh_service: FreshService) -> None:
-    service = fresh_service(replace(QUIET, accounts=(OUTSIDER, COUNTERPARTY)))
-    caller = service.caller()
-    assert service.metric("gateway_feed_login_refused", account="demo") == 0
-    with open_socket(service.ws_url, caller.token) as opened:
-        opened.subscribe(operation("watch-orders"), account="demo")
-        assert eventually(lambda: "logins" in service.problems())
-    assert service.problems()["logins"] == "the exchange refuses the stream of demo"
-    assert eventually(lambda: service.metric("gateway_feed_login_refused", account="demo") == 1)
-    assert service.metric("gateway_feed_login_refused", account="vault") == 0
+def test_accounts_whose_login_the_exchange_refuses_are_told(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    config = replace(QUIET, accounts=(DEMO, OUTSIDER, COUNTERPARTY))
+    with running_service(tmp_path_factory, config, ready=("degraded",)) as service:
+        told = "the exchange refuses the stream of vault"
+        assert eventually(lambda: service.problems().get("logins") == told)
+        assert eventually(
+            lambda: service.metric("gateway_feed_login_refused", account="vault") == 1
+        )
+        assert service.metric("gateway_feed_login_refused", account="demo") == 0
 
 
 def test_a_lost_journal_is_told_and_does_not_make_it_unready(fresh_service: FreshService) -> None:
@@ -183,7 +187,7 @@ def test_on_sigterm_an_order_that_outlasts_the_grace_is_given_up_and_never_sent_
 def test_on_sigterm_it_ends_in_its_grace_though_exchange_and_redis_are_silent(
     fresh_service: FreshService,
 ) -> None:
-    service = fresh_service(NGW_EXCHANGE_READ_TIMEOUT_S="15", NGW_SHUTDOWN_GRACE_S="2")
+    service = fresh_service(**PATIENT, NGW_SHUTDOWN_GRACE_S="2")
     caller, exchange = service.caller(), service.exchange
     with (
         ExitStack() as stack,
@@ -209,15 +213,14 @@ def test_a_reading_that_the_end_cuts_short_is_on_record(
     fresh_service: FreshService, tmp_path: Path
 ) -> None:
     path = tmp_path / "audit.jsonl"
-    service = fresh_service(
-        NGW_AUDIT_FILE=str(path), NGW_SHUTDOWN_GRACE_S="1", NGW_EXCHANGE_READ_TIMEOUT_S="15"
-    )
+    service = fresh_service(**PATIENT, NGW_AUDIT_FILE=str(path), NGW_SHUTDOWN_GRACE_S="1")
+    before = len(service.exchange.requests("balance/wallet"))
     with (
+        ThreadPoolExecutor(1) as pool,
         service.exchange.fault("balance/wallet", delayMs=10_000),
-        open_socket(service.ws_url, service.caller().token) as following,
     ):
-        following.subscribe(operation("watch-balances"), account="demo")
-        assert eventually(lambda: bool(service.exchange.requests("balance/wallet")))
+        pool.submit(service.caller().post, operation("account"), id="demo")
+        assert eventually(lambda: len(service.exchange.requests("balance/wallet")) > before)
         service.signal(signal.SIGTERM)
         assert service.exit_code(within_s=10) == 0
     entries = [json.loads(line)["audit"] for line in path.read_text().splitlines()]
