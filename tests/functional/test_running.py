@@ -21,10 +21,14 @@ from tests.processes import eventually
 NEEDED = {"event", "level", "timestamp", "logger"}
 METRICS = {
     "gateway_account_unread",
+    "gateway_accounts_led",
+    "gateway_accounts_quarantined",
     "gateway_answers",
     "gateway_cache_failures",
     "gateway_cache_reads",
     "gateway_cancels",
+    "gateway_dead_man_fired",
+    "gateway_dead_man_under_way",
     "gateway_exchange_answers",
     "gateway_feed_connected",
     "gateway_feed_endings",
@@ -34,14 +38,21 @@ METRICS = {
     "gateway_feed_refusals",
     "gateway_graphql_requests",
     "gateway_graphql_seconds",
+    "gateway_journal_export_problem",
+    "gateway_journal_problem",
     "gateway_journal_spooled",
     "gateway_orders",
+    "gateway_placements_late",
+    "gateway_placements_resolved",
+    "gateway_placements_unresolved",
     "gateway_policy_refused",
+    "gateway_resolution_seconds",
     "gateway_slow_streams",
     "gateway_sockets",
     "gateway_subscription_groups",
     "gateway_subscriptions",
     "gateway_upstream_requests",
+    "gateway_window_unenforced",
 }
 
 PATIENT = {"NGW_EXCHANGE_READ_TIMEOUT_S": "15", "NGW_ORDER_LEASE_S": "60"}
