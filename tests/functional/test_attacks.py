@@ -334,12 +334,13 @@ def test_no_spelling_of_an_account_leads_to_another(
 PLACEMENT = "query ($id: ID!) { placement(id: $id) { id } }"
 
 
-def test_a_placement_of_somebody_else_is_as_unknown_as_none(
+def test_a_placement_of_somebody_else_is_as_unknown_as_none_but_to_who_operates_the_account(
     service: Service, trader: Caller
 ) -> None:
     own = accepted(trader, "whose-placement")["placement"]["id"]
-    assert trader.answer(PLACEMENT, id=own)["placement"] == {"id": own}
-    for name in ("second-trader", "auditor", "operator"):
+    for caller in (trader, service.caller("operator")):
+        assert caller.answer(PLACEMENT, id=own)["placement"] == {"id": own}
+    for name in ("second-trader", "auditor", "placer"):
         other = service.caller(name)
         answers = [other.post(PLACEMENT, id=given).json() for given in (own, own[:-1] + "x")]
         for answer in answers:
