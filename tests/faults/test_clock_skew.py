@@ -28,6 +28,7 @@ def test_requests_are_signed_by_the_exchanges_clock_and_never_ahead_of_it(
     caller = service.caller()
     state = caller.answer(operation("exchange"))["exchange"]
     assert abs(state["clockOffsetMs"] - skew_ms) < 1_000
+    exchange.http.delete("/control/requests").raise_for_status()
     before = wall_clock_ms()
     order_id = accepted(caller, "skewed")["order"]["orderId"]
     assert cancel(caller, order_id)["__typename"] == "OrderCancelled"
@@ -35,5 +36,5 @@ def test_requests_are_signed_by_the_exchanges_clock_and_never_ahead_of_it(
     after = wall_clock_ms()
     sent = exchange.requests("market/limit-buy") + exchange.requests("balance/wallet")
     stamps = [int(dict(row["parameters"])["timestamp"]) for row in sent]
-    assert len(stamps) == 2
+    assert len(stamps) >= 2
     assert all(before - 1_000 < stamp - skew_ms <= after for stamp in stamps)

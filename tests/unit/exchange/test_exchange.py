@@ -19,6 +19,7 @@ def test_the_public_surface_is_this_and_no_more() -> None:
         "Retry",
         "Timeouts",
         "Transport",
+        "is_order_id",
         "log_retry",
         "open_transport",
     ]

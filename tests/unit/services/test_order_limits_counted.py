@@ -56,7 +56,7 @@ async def test_an_order_whose_outcome_nobody_knows_keeps_its_place(valkey: Valke
         await refusal(desk, granted)
         assert desk.open_orders.asked == 0
         desk.market.clock.now += 2 * DAY_MS
-        await desk.reserve("p2", granted)
+        await refusal(desk, granted)
 
 
 async def test_a_market_order_needs_no_place(valkey: ValkeyServer) -> None:
