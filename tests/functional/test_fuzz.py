@@ -5,10 +5,13 @@ one place; the same ones each time. It knows no subscriptions, so it is shown th
 """
 
 import re
+import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +24,10 @@ from schemathesis import Case, CheckContext, GenerationMode, Response
 from schemathesis.graphql import nodes
 from schemathesis.specs.openapi.checks import negative_data_rejection, response_schema_conformance
 
+from tests.faults.load import repeated
 from tests.functional.callers import Json, Socket, open_socket
 from tests.functional.conftest import running_service
-from tests.functional.exchange import QUIET
+from tests.functional.exchange import QUIET, Exchange
 from tests.functional.service import Service
 
 # The pings of the sandboxes' sockets, on threads of this process, draw from `random` while
@@ -41,6 +45,7 @@ ERRORS = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 DOCUMENTED = set(re.findall(r"^\| `([A-Z_]+)` \|", ERRORS, re.MULTILINE))
 OF_OPERATORS = ("operate", "audit:read")
 EXAMPLES = 120
+_PACE_S = 0.05
 
 # Values that lead past the first check, and any text at all.
 IDS = ("vault", "fuzz", "0" * 72)
@@ -137,6 +142,18 @@ def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
+@contextmanager
+def eventful(exchange: Exchange) -> Iterator[None]:
+    """Let something happen on the account all the time, for who is told of what comes next."""
+
+    def pay_in(_number: int) -> None:
+        exchange.control("deposits", account="demo", asset="HOT", quantity="1")
+        time.sleep(_PACE_S)  # enough happens, and the machine has time for the rest
+
+    with repeated(pay_in, 1):
+        yield
+
+
 def first_message(opened: Socket, document: str, stream: str) -> Json:
     """The first that is said of a subscription, which then ends."""
     opened.subscribe(document, stream)
@@ -153,14 +170,17 @@ def test_a_made_up_subscription_tells_something_or_is_refused_with_a_code(
     lively: Service, field: str, mode: str
 ) -> None:
     outcomes: Counter[str] = Counter()
+    streams = map(str, count())
     before = lively.log.stat().st_size
-    with open_socket(lively.ws_url, lively.caller().token) as opened:
+    with (
+        eventful(lively.exchange),
+        open_socket(lively.ws_url, lively.caller().token) as opened,
+    ):
 
         @fuzzed
         @given(STREAMS[field].as_strategy(generation_mode=GenerationMode(mode)))
         def follow(case: Case[Any]) -> None:
-            stream = str(outcomes.total())
-            message = first_message(opened, "subscription " + str(case.body), stream)
+            message = first_message(opened, "subscription " + str(case.body), next(streams))
             told = message["type"] == "next"
             errors = message["payload"].get("errors", ()) if told else message["payload"]
             found = [error["extensions"]["code"] for error in errors]
