@@ -28,13 +28,16 @@ SUSPENSION = {"principal": "former", "reason": "a document"}
 
 VARIABLES: dict[str, Callable[[Caller], Mapping[str, Any]]] = {
     "account": lambda _: {"id": "demo", **MARKET},
+    "arm-dead-man-switch": lambda _: {**ACCOUNT, "seconds": 3600},
     "audit-log": lambda _: {},
+    "cancel-all-orders": lambda _: {**ACCOUNT, "principal": "second-trader"},
     "cancel-order": lambda caller: {
         **ACCOUNT,
         "orderId": accepted(caller, "document-cancelled")["order"]["orderId"],
     },
     "candles": lambda _: CANDLES,
     "currencies": lambda _: ACCOUNT,
+    "disarm-dead-man-switch": lambda _: ACCOUNT,
     "exchange": lambda _: {},
     "fills": lambda _: {**ACCOUNT, **MARKET},
     "market": lambda _: MARKET,
@@ -44,6 +47,12 @@ VARIABLES: dict[str, Callable[[Caller], Mapping[str, Any]]] = {
     "place-order": lambda _: {"input": MARKET_ORDER},
     "placement": lambda caller: {"id": accepted(caller, "document-read")["placement"]["id"]},
     "placements": lambda _: ACCOUNT,
+    "reopen-account": lambda _: {**ACCOUNT, "reason": "a document"},
+    "resolve-placement": lambda caller: {
+        "id": accepted(caller, "document-resolved")["placement"]["id"],
+        "outcome": "PLACED",
+        "reason": "a document",
+    },
     "restore-principal": lambda _: SUSPENSION,
     "set-trading-state": lambda _: SWITCH,
     "suspend-principal": lambda _: SUSPENSION,
@@ -51,7 +60,9 @@ VARIABLES: dict[str, Callable[[Caller], Mapping[str, Any]]] = {
     "trading-switches": lambda _: {},
     "transfer-options": lambda _: {**ACCOUNT, "asset": "BTC"},
     "transfers": lambda _: ACCOUNT,
+    "unresolved-placements": lambda _: ACCOUNT,
     "viewer": lambda _: {},
+    "watch-account-events": lambda _: {**ACCOUNT, "after": "0"},
     "watch-balances": lambda _: ACCOUNT,
     "watch-candles": lambda _: CANDLES,
     "watch-order-book": lambda _: {**MARKET, "depth": 5},
@@ -63,17 +74,21 @@ VARIABLES: dict[str, Callable[[Caller], Mapping[str, Any]]] = {
 WATCHED = sorted(name for name in VARIABLES if name.startswith("watch-"))
 FOR_OPERATORS = [
     "audit-log",
+    "reopen-account",
+    "resolve-placement",
     "restore-principal",
     "set-trading-state",
     "suspend-principal",
     "trading-switches",
+    "unresolved-placements",
 ]
+EMPTY_WHILE_ALL_IS_WELL = {"quarantines", "unresolvedPlacements"}
 ANSWERED = sorted(VARIABLES.keys() - {*WATCHED, *FOR_OPERATORS})
 
 
 @pytest.fixture(scope="module", autouse=True)
 def something_to_show(service: Service, trader: Caller) -> Iterator[None]:
-    """A trade, an open order and a fill, so that no answer is empty, and something to buy."""
+    """A trade, an open order and a fill, so that answers have a content, and something to buy."""
     service.exchange.trade("BTCTRY", "434000", "0.01")
     accepted(trader, "document-open")
     service.exchange.outsider.limit("sell", "BTCTRY", "434000", "0.1")
@@ -82,12 +97,14 @@ def something_to_show(service: Service, trader: Caller) -> Iterator[None]:
     operator = service.caller("operator")
     operator.answer(DOCUMENTS["set-trading-state"], **SWITCH | {"state": "ACTIVE"})
     operator.answer(DOCUMENTS["restore-principal"], **SUSPENSION)
+    trader.answer(DOCUMENTS["disarm-dead-man-switch"], **ACCOUNT)
     service.exchange.sweep()
 
 
 def shows_something(answer: Json) -> bool:
-    """Whether no root field is null or empty."""
-    return all(value not in (None, [], {}) for value in answer.values())
+    """Whether no root field is null or empty, but for those that had better be."""
+    found = {name: value for name, value in answer.items() if name not in EMPTY_WHILE_ALL_IS_WELL}
+    return all(value not in (None, [], {}) for value in found.values())
 
 
 def test_every_published_document_is_tried_here() -> None:
@@ -104,7 +121,7 @@ def test_a_published_document_for_operators_is_answered(service: Service, name: 
     operator = service.caller("operator")
     operator.answer(DOCUMENTS["set-trading-state"], **SWITCH)
     operator.answer(DOCUMENTS["suspend-principal"], **SUSPENSION)
-    assert shows_something(operator.answer(DOCUMENTS[name], **VARIABLES[name](operator)))
+    assert shows_something(operator.answer(DOCUMENTS[name], **VARIABLES[name](service.caller())))
 
 
 @pytest.mark.parametrize("name", WATCHED)
