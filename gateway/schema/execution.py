@@ -1,8 +1,8 @@
 """Runs operations: documents in, responses out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from inspect import isawaitable
-from typing import Any
+from typing import Any, cast
 
 from graphql import ExecutionResult, Executor, GraphQLSchema, execute, subscribe
 
@@ -46,8 +46,11 @@ class Execution:
 
     async def subscribe(
         self, operation: Operation, variables: dict[str, Any] | None, context: Context
-    ) -> AsyncIterator[ExecutionResult] | ExecutionResult:
-        """Begin a subscription; return its results, or the one result that says why not."""
+    ) -> AsyncGenerator[ExecutionResult] | ExecutionResult:
+        """Begin a subscription; return its results, or the one result that says why not.
+
+        Who takes results must close them: until then what they are made of goes on.
+        """
         begun = subscribe(
             self._schema,
             operation.document,
@@ -56,7 +59,9 @@ class Execution:
             context_value=context,
             executor_class=_Subscriber,
         )
-        return await begun if isawaitable(begun) else begun
+        results = await begun if isawaitable(begun) else begun
+        # graphql-core makes a generator of them, and calls it an iterator.
+        return cast("AsyncGenerator[ExecutionResult] | ExecutionResult", results)
 
 
 def response(result: ExecutionResult, context: Context) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -83,11 +84,13 @@ class OperationGroup:
             if isinstance(results, ExecutionResult):
                 self._fail(response(results, self._context)["errors"])
                 return
-            async for result in results:
-                self._spread(result)
-                if self._context.slot is None:
-                    # Many events may be there at once: what reads them must get its turn.
-                    await asyncio.sleep(0)
+            # At once, not when what refers to it is collected: that may be on another thread.
+            async with aclosing(results):
+                async for result in results:
+                    self._spread(result)
+                    if self._context.slot is None:
+                        # Many events may be there at once: what reads them must get its turn.
+                        await asyncio.sleep(0)
         except GatewayError as error:
             self._fail([{"message": str(error), "extensions": error.extensions()}])
         except Exception as error:  # noqa: BLE001  # whatever it is, members are told and it is logged

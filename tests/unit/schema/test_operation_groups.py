@@ -1,15 +1,19 @@
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
 import pytest
+from graphql import GraphQLSchema, build_schema
 
 from gateway.domain.market import CandleInterval, CandleUpdate
 from gateway.domain.streams import Topic, TopicKind
+from gateway.schema.documents import Documents
+from gateway.schema.execution import Execution
 from gateway.schema.operation_groups import Member, OperationGroup
 from gateway.web.outbox import Outbox
-from tests.unit.schema.examples import Desk, desk_of
+from tests.unit.schema.examples import LIMITS, Desk, desk_of
 from tests.unit.services.examples import (
     BTC,
     candle,
@@ -146,6 +150,41 @@ async def test_the_last_to_leave_ends_the_execution_and_the_next_begins_a_new_on
         await until(lambda: again.payloads)
         assert groups(desk) == 1
         assert not peers[0].errors
+
+
+def counting(ended: list[int]) -> GraphQLSchema:
+    """A schema whose subscription counts at once, and notes what was last when it is ended."""
+
+    async def numbers(*_: object) -> AsyncIterator[dict[str, int]]:
+        number = 0
+        try:
+            while True:
+                number += 1
+                yield {"numbers": number}
+        finally:
+            ended.append(number)
+
+    schema = build_schema("type Query { none: Int } type Subscription { numbers: Int }")
+    assert schema.subscription_type is not None
+    schema.subscription_type.fields["numbers"].subscribe = numbers
+    return schema
+
+
+async def test_an_execution_that_is_ended_between_two_events_leaves_nothing_running() -> None:
+    ended: list[int] = []
+    schema = counting(ended)
+    operation = Documents(schema, LIMITS, capacity=1).operation("subscription { numbers }", None)
+    async with desk_of() as desk:
+        group = OperationGroup(Execution(schema), operation, None, desk.context())
+        member = Member(
+            deliver=lambda *_: group.leave(member),
+            fail=lambda errors: pytest.fail(str(errors)),
+            complete=lambda: pytest.fail("it does not end by itself"),
+        )
+        group.join(member)
+        await until(group.task.done)
+        await turns()
+        assert ended == [1]
 
 
 async def test_an_error_ends_every_member_and_the_group() -> None:
