@@ -130,6 +130,14 @@ class Day:
         }
         self.service.write_policy_text(json.dumps(policy))
 
+    def gateway(self) -> dict[str, str]:
+        """What tells a command where the gateway is, and who asks."""
+        return {
+            "GATEWAY_URL": str(self.service.http.base_url),
+            "GATEWAY_TOKEN": self.service.members["trader"].token,
+            "OPERATOR_TOKEN": self.service.members["operator"].token,
+        }
+
     def secrets(self) -> set[str | bytes]:
         """Everything that must show nowhere."""
         pairs = (*KEYS, REFUSED_PAIR)
@@ -286,12 +294,7 @@ def change_keys(day: Day) -> None:
 
 def operate(day: Day) -> None:
     """Halt and resume, suspend and restore, look at the audit log: over GraphQL and by command."""
-    service = day.service
-    gateway = {
-        "GATEWAY_URL": str(service.http.base_url),
-        "GATEWAY_TOKEN": service.members["trader"].token,
-        "OPERATOR_TOKEN": service.members["operator"].token,
-    }
+    service, gateway = day.service, day.gateway()
     redis = {"NGW_STATE_REDIS_URL": service.valkey.url}
     policy = str(day.folder / "candidate.json")
     halt = ("trading", "set", "HALTED", "--reason", "drill")
@@ -302,6 +305,8 @@ def operate(day: Day) -> None:
         ("trading set ACTIVE --reason over", gateway),
         ("trading suspend placer --reason drill", gateway),
         ("trading restore placer --reason over", gateway),
+        ("orders unresolved --account demo", gateway),
+        ("orders cancel-all --account demo", gateway),
         ("watch balances demo --count 1", gateway),
         ("audit tail --count 1000", redis),
         ("audit export", redis),
@@ -336,13 +341,17 @@ def start_wrongly(day: Day) -> None:
 
 
 def break_off(day: Day) -> None:
-    """Lose Redis and the exchange."""
+    """Lose Redis, and after that the exchange."""
     trader = day.service.caller()
     day.service.valkey.kill()
     place(trader, "no-redis")
     for name, variables in QUERIES.items():
         trader.post(operation(name), **variables)
     day.service.valkey.start()
+    # Another server than before: somebody must look whether it has lost anything.
+    assert eventually(lambda: "quarantine" in day.service.problems())
+    reopen = ("trading", "reopen", "--account", "demo", "--reason", "drill")
+    assert day.command(*reopen, **day.gateway()).status == DONE
     assert eventually(lambda: day.service.readiness() == "ready")
     day.service.exchange.stop()
     place(trader, "no-exchange")
