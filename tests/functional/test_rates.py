@@ -219,4 +219,4 @@ def test_without_redis_each_replica_holds_the_rate_for_itself(fresh_service: Fre
     assert service.metric("gateway_rates_local_total") > 0
     assert "rates" in service.problems()
     service.valkey.start()
-    eventually(lambda: "rates" not in service.problems())
+    assert eventually(lambda: "rates" not in service.problems())
