@@ -62,8 +62,8 @@ class LaneUnresolved(GatewayError):
         """Say which, and what can be done instead."""
         return (
             f"an order of this market and side has no outcome yet (placement {self.placement_id}), "
-            "and the fills of a market or fast order could not be told from its own; nothing was "
-            f"sent: try again in {self.retry_after:g} s, or place a limit order"
+            f"and fills could not be told apart; nothing was sent: try again in "
+            f"{self.retry_after:g} s, or place a limit order"
         )
 
     def extensions(self) -> dict[str, object]:

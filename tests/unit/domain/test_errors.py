@@ -26,6 +26,17 @@ from gateway.domain.errors import (
     UnknownSymbol,
 )
 from gateway.domain.key_errors import KeyStopped, NoKey
+from gateway.domain.order_errors import (
+    AgainstRules,
+    DeadManUnavailable,
+    DuplicateOrder,
+    LaneUnresolved,
+    NotDurable,
+    OrderClosedUnknown,
+    OrderFilled,
+    OrderNotFound,
+    Quarantined,
+)
 
 ERRORS = [
     (Unauthenticated(), "UNAUTHENTICATED", False),
@@ -38,6 +49,15 @@ ERRORS = [
     (BadUserInput("depth", "must be 1 to 100"), "BAD_USER_INPUT", False),
     (UnknownSymbol("A" * 100_000), "UNKNOWN_SYMBOL", False),
     (UnknownAccount("a" * 100_000), "UNKNOWN_ACCOUNT", False),
+    (AgainstRules("market.min_total", "5 under 10", "TOTAL"), "TOTAL", False),
+    (DuplicateOrder("demo.1", 2.5), "DUPLICATE_ORDER", True),
+    (LaneUnresolved("demo.1", 2.5), "LANE_UNRESOLVED", True),
+    (Quarantined("demo", "another server"), "ACCOUNT_QUARANTINED", False),
+    (NotDurable("It forgets."), "JOURNAL_NOT_DURABLE", False),
+    (DeadManUnavailable(), "JOURNAL_UNAVAILABLE", True),
+    (OrderFilled("o-1", None), "ORDER_FILLED", False),
+    (OrderClosedUnknown("o-1", None), "ORDER_CLOSED_UNKNOWN", False),
+    (OrderNotFound("o-1"), "ORDER_NOT_FOUND", False),
     (NotRecorded(), "JOURNAL_UNAVAILABLE", True),
     (NotInTime(), "JOURNAL_UNAVAILABLE", True),
     (NotLookedUp(), "JOURNAL_UNAVAILABLE", True),
