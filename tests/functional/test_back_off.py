@@ -35,7 +35,7 @@ def second(first: Service) -> Iterator[Service]:
 def replicas(first: Service, second: Service) -> Iterator[tuple[Service, Service]]:
     """Both, with nothing to wait for before the test and after it."""
     yield first, second
-    eventually(lambda: not backing_off(first) and not backing_off(second))
+    assert eventually(lambda: not backing_off(first) and not backing_off(second))
 
 
 def backing_off(service: Service) -> bool:
@@ -46,7 +46,7 @@ def backing_off(service: Service) -> bool:
 def pause(*services: Service) -> None:
     """Let a third replica tell of a pause that is long enough for a test."""
     services[0].valkey.command("SET", "ngw:1:back-off", "1", "PX", "5000")
-    eventually(lambda: all(map(backing_off, services)))
+    assert eventually(lambda: all(map(backing_off, services)))
 
 
 def test_one_429_stops_every_replica_for_a_while(replicas: tuple[Service, Service]) -> None:
@@ -54,9 +54,9 @@ def test_one_429_stops_every_replica_for_a_while(replicas: tuple[Service, Servic
     with first.exchange.fault("market/limit-buy", outcome="too-many-requests", count=1):
         pending = place(first.caller(), "back-off-met")
     assert pending["__typename"] == "OrderPending"
-    eventually(lambda: "exchange.too_many_elsewhere" in second.log.read_text())
+    assert eventually(lambda: "exchange.too_many_elsewhere" in second.log.read_text())
     assert "exchange.too_many" in first.log.read_text()
-    eventually(lambda: not backing_off(second))
+    assert eventually(lambda: not backing_off(second))
     order_id = accepted(second.caller(), "back-off-over", price="300002")["order"]["orderId"]
     cancel(second.caller(), order_id)
 

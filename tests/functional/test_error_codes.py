@@ -147,7 +147,7 @@ NOT_OPEN = "10075"
 def mended(target: Service) -> Iterator[Service]:
     """The same, whose keys of the account demo the exchange has taken again afterwards."""
     yield target
-    eventually(lambda: "demo/" not in target.problems().get("keys", ""))
+    assert eventually(lambda: "demo/" not in target.problems().get("keys", ""))
 
 
 def test_of_every_code_it_is_known_what_provokes_it() -> None:

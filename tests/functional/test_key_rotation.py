@@ -41,7 +41,7 @@ class World:
 
     def wait_for(self, event: str) -> None:
         """Wait until the log tells this of both slots."""
-        eventually(lambda: len({row["key"] for row in self.lines(event)}) == 2)
+        assert eventually(lambda: len({row["key"] for row in self.lines(event)}) == 2)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def during_trade(world: World, change: Callable[[], None]) -> None:
     with ThreadPoolExecutor() as threads:
         working = [threads.submit(trading, trader, f"load-{it}", stop) for it in range(2)]
         try:
-            eventually(lambda: len(world.service.exchange.orders("demo")) > len(working))
+            assert eventually(lambda: len(world.service.exchange.orders("demo")) > len(working))
             change()
         finally:
             stop.set()
@@ -97,7 +97,7 @@ def test_a_key_that_the_exchange_refuses_is_not_switched_to_and_nothing_fails(
         world.wait_for("key.not_used")
         assert "the exchange refuses it (20001)" in world.service.problems()["keys"]
         world.mount.hold(OLD)
-        eventually(lambda: "keys" not in world.service.problems())
+        assert eventually(lambda: "keys" not in world.service.problems())
 
     during_trade(world, break_and_mend)
     assert world.lines("key.switched") == []
@@ -114,7 +114,7 @@ def test_a_trade_key_that_is_refused_stops_trading_alone_until_the_exchange_take
         assert open_orders(trader) == {}
         assert len(exchange.requests("market/limit-buy")) == 1
         assert "the exchange refuses demo/trade@" in world.service.problems()["keys"]
-    eventually(lambda: "keys" not in world.service.problems())
+    assert eventually(lambda: "keys" not in world.service.problems())
     accepted(trader, "taken")
 
 

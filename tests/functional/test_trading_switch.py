@@ -191,7 +191,7 @@ def test_a_suspended_principal_is_refused_everywhere_and_its_sockets_close(
     for each in replicas:
         assert each.caller("second-trader").code("{ viewer { principal } }") == "UNAUTHENTICATED"
     one.caller("operator").answer(RESTORE, principal="second-trader", reason="a new token")
-    eventually(lambda: "errors" not in trader.post("{ viewer { principal } }").json())
+    assert eventually(lambda: "errors" not in trader.post("{ viewer { principal } }").json())
 
 
 def test_who_is_suspended_while_his_order_comes_in_places_none(
