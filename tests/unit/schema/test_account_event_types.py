@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from graphql import ExecutionResult
@@ -32,7 +32,7 @@ Begun = AsyncGenerator[ExecutionResult] | ExecutionResult
 async def begun(desk: Desk, after: str | None) -> Begun:
     document = desk.documents.operation(operation("watch-account-events"), None)
     variables = {"account": "demo", "after": after}
-    return cast("Begun", await desk.execution.subscribe(document, variables, desk.context()))
+    return await desk.execution.subscribe(document, variables, desk.context())
 
 
 @asynccontextmanager
