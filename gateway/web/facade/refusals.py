@@ -1,0 +1,24 @@
+"""Saying no in the exchange's language."""
+
+from dataclasses import dataclass
+
+OUTCOME_UNKNOWN = "outcome unknown, do not resend"
+"""The `msg` beside 90000 for an order of which nobody knows yet whether it stands."""
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """A reply other than 00000: the exchange's five-digit `code` and the `msg` beside it.
+
+    `status` is the HTTP status: 200 for what the exchange itself would refuse, for its clients
+    decide by the code. `retry_after` in seconds, where coming back later can help.
+    """
+
+    code: str
+    msg: str
+    status: int = 200
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        """Give the code and the message."""
+        return f"{self.code} {self.msg}"
