@@ -3,9 +3,25 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from hashlib import sha256
 
 from gateway.domain.market import OrderSide
 from gateway.domain.money import shortest
+
+SIGNED = "v3:"
+"""What a client order id begins with that is a request's signature: see `shown_id`."""
+
+_SHOWN_DIGITS = 16
+
+
+def shown_id(client_order_id: str) -> str:
+    """The id as logs and the audit log show it: of a signature no more than a digest's beginning.
+
+    Whoever placed the order can compute that: SHA-256 of the whole id, its first 16 hex digits.
+    """
+    if not client_order_id.startswith(SIGNED):
+        return client_order_id
+    return SIGNED + sha256(client_order_id.encode()).hexdigest()[:_SHOWN_DIGITS]
 
 
 class OrderType(StrEnum):

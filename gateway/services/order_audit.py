@@ -17,7 +17,7 @@ from gateway.domain.errors import (
 )
 from gateway.domain.key_errors import KeyUnavailable
 from gateway.domain.money import plain
-from gateway.domain.orders import PlaceOrder
+from gateway.domain.orders import PlaceOrder, shown_id
 from gateway.domain.placements import Placement
 from gateway.exchange import PreparedRequest
 from gateway.services.audit import AuditTrail
@@ -76,7 +76,7 @@ def deny(
 def order_terms(command: PlaceOrder) -> dict[str, str]:
     """An order's terms as the audit log's details."""
     return {
-        "clientOrderId": command.client_order_id,
+        "clientOrderId": shown_id(command.client_order_id),
         "symbol": command.symbol,
         "side": command.side.value,
         "type": command.type.value,

@@ -9,7 +9,7 @@ import structlog
 from gateway.access.policy import Principal
 from gateway.domain.errors import GatewayError, JournalUnavailable, Refused, Unclear
 from gateway.domain.order_errors import OrderClosedUnknown, OrderFilled, OrderNotFound
-from gateway.domain.orders import PlaceOrder
+from gateway.domain.orders import PlaceOrder, shown_id
 from gateway.domain.placements import Placement, PlacementState
 from gateway.exchange import CODES_FOR_THE_OPERATOR
 from gateway.services.order_outcomes import rejection_of
@@ -31,7 +31,7 @@ def order_ended(placement: Placement) -> None:
         placement=placement.id,
         principal=placement.principal,
         account=command.account,
-        client_order_id=command.client_order_id,
+        client_order_id=shown_id(command.client_order_id),
         symbol=command.symbol,
         side=command.side.value,
         type=command.type.value,
@@ -50,7 +50,7 @@ def order_refused(principal: Principal, command: PlaceOrder, error: GatewayError
         "order.refused",
         principal=principal.id,
         account=command.account[:_LONGEST],
-        client_order_id=command.client_order_id[:_LONGEST],
+        client_order_id=shown_id(command.client_order_id)[:_LONGEST],
         symbol=command.symbol[:_LONGEST],
         side=command.side.value,
         type=command.type.value,

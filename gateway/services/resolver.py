@@ -10,6 +10,7 @@ import structlog
 
 from gateway.domain.errors import GatewayError
 from gateway.domain.leadership import Fenced, Leadership
+from gateway.domain.orders import shown_id
 from gateway.domain.placements import Placement, PlacementState, Rejection
 from gateway.domain.resolution import Terms, Verdict, verdicts
 from gateway.exchange import ERROR_CODES
@@ -188,7 +189,7 @@ def _names(placement: Placement) -> dict[str, object]:
         "placement": placement.id,
         "principal": placement.principal,
         "account": command.account,
-        "client_order_id": command.client_order_id,
+        "client_order_id": shown_id(command.client_order_id),
         "symbol": command.symbol,
         "side": command.side.value,
         "type": command.type.value,

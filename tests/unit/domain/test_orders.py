@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.market import OrderSide
-from gateway.domain.orders import OrderSpec, OrderStatus, OrderType, PlaceOrder
+from gateway.domain.orders import (
+    SIGNED,
+    OrderSpec,
+    OrderStatus,
+    OrderType,
+    PlaceOrder,
+    shown_id,
+)
 
 
 def command(price: Decimal, quantity: Decimal = Decimal(1), symbol: str = "BTCUSDT") -> PlaceOrder:
@@ -77,3 +84,10 @@ def test_terms_that_a_type_does_not_have_make_no_order(kind: OrderType, terms: l
 @pytest.mark.parametrize("status", OrderStatus)
 def test_an_order_is_open_or_has_ended(status: OrderStatus) -> None:
     assert status.terminal is (status not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED))
+
+
+def test_of_an_id_that_is_a_signature_a_digest_is_shown_and_any_other_as_it_is() -> None:
+    signed = SIGNED + "ab" * 32
+    assert shown_id("bot-17") == "bot-17"
+    assert shown_id(signed) == "v3:657e5ba568316a1d"
+    assert shown_id(SIGNED + "ac" * 32) != shown_id(signed)
