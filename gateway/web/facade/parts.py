@@ -1,0 +1,27 @@
+"""What the edges of the facade share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.access.identities import Identities
+from gateway.observability import Metrics
+from gateway.schema.context import Services
+from gateway.services.rates import Rates
+from gateway.web.under_way import UnderWay
+
+
+@dataclass(frozen=True, slots=True)
+class FacadeParts:
+    """What every request and every connection works with.
+
+    `wall_ms` is the machine's own time of day in ms, against which timestamps of signed requests
+    are held.
+    """
+
+    services: Services
+    identities: Identities
+    metrics: Metrics
+    under_way: UnderWay
+    rates: Rates
+    wall_ms: Callable[[], int]
+    random_bytes: Callable[[int], bytes]
