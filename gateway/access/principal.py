@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+ANONYMOUS = "anonymous"
+"""The principal of a call in the exchange's own protocol that shows neither key nor token."""
+
 
 class PrincipalKind(StrEnum):
     """Whether a program or a person calls."""

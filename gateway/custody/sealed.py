@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.custody.credential import Credential, Key
 from gateway.custody.encryption_keys import EncryptionKeys
+from gateway.custody.envelope import NotOpened, RandomBytes
 from gateway.custody.findings import account_fault, value_fault
 from gateway.custody.locking import locked
 from gateway.custody.sealed_entry import (
@@ -19,7 +20,7 @@ from gateway.custody.sealed_entry import (
     read_entries,
     write_entries,
 )
-from gateway.custody.sealing import NotOpened, RandomBytes, seal, unseal
+from gateway.custody.sealing import seal, unseal
 from gateway.custody.sources import FaultyCredentials, FoundKeys
 from gateway.domain.signing import KeySlot
 

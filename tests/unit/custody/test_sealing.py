@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from gateway.custody.credential import Credential
 from gateway.custody.encryption_keys import EncryptionKeys
+from gateway.custody.envelope import NotOpened
 from gateway.custody.sealed_entry import EntryLabel, EntryState, SealedEntry
-from gateway.custody.sealing import NotOpened, seal, unseal
+from gateway.custody.sealing import seal, unseal
 from tests.unit.custody.examples import NOW, slot
 
 KEYS = EncryptionKeys("a", {"a": b"a" * 32, "b": b"a" * 32})
