@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gateway.exchange import ERROR_CODES
+
 OUTCOME_UNKNOWN = "outcome unknown, do not resend"
 """The `msg` beside 90000 for an order of which nobody knows yet whether it stands."""
 
@@ -22,3 +24,8 @@ class Refusal(Exception):
     def __str__(self) -> str:
         """Give the code and the message."""
         return f"{self.code} {self.msg}"
+
+
+def refusal_of(code: str) -> Refusal:
+    """Refuse with one of the exchange's codes, and its own text for it ("Error Codes")."""
+    return Refusal(code, ERROR_CODES[code].meaning)
