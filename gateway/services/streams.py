@@ -5,11 +5,11 @@ never drop: a `Gap` marks what may be missing, and a fresh snapshot follows it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, TypeAlias
 
 from gateway.domain.errors import ExchangeFailure
 from gateway.domain.market import (
@@ -42,6 +42,14 @@ from gateway.services.market_memory import key_of
 from gateway.services.trade_tape import TradeTape
 
 ALL_TICKERS = Topic(TopicKind.ALL_TICKERS)
+
+MarketFrame: TypeAlias = Ticker | TopOfBook | OrderBook | CandleUpdate | Trade
+"""What a frame of a market's topic tells."""
+
+Follower: TypeAlias = Callable[[Topic, MarketFrame | Gap], None]
+"""Takes what a topic tells. It neither waits nor raises."""
+
+_MEND_FOLLOWED_AFTER_S = 0.5
 _RESYNC_PAUSES_S = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -50,7 +58,8 @@ class StreamHub:
 
     A new topic gets `start_within_s` to start, so that its first snapshot can be a fresh one; it
     stays subscribed for `linger_s` after its last subscriber left. `mend_after_s` passes between a
-    frame that was withheld and the refetch of what it outdated.
+    frame that was withheld and the refetch of what it outdated, or less where somebody follows the
+    frames themselves.
     """
 
     def __init__(
@@ -72,6 +81,8 @@ class StreamHub:
         self._start_within_s = start_within_s
         self._mend_after_s = mend_after_s
         self._mailboxes: dict[Topic, set[Mailbox[Any]]] = {}
+        self._followers: dict[Topic, set[Follower]] = {}
+        self._owed: set[MarketKey] = set()
         self._tapes: dict[Topic, TradeTape] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._resyncs: dict[Topic, asyncio.Task[None]] = {}
@@ -90,6 +101,7 @@ class StreamHub:
     def receive(self, event: FeedEvent) -> None:
         """Take what the feed tells; the feed calls this for each frame, so it never waits."""
         snapshot = self._market_data.receive(event)
+        self._tell_frame(event)
         match event:
             case Update(topic=topic, value=Trade() as trade):
                 if tape := self._tapes.get(topic):
@@ -103,9 +115,9 @@ class StreamHub:
             case Started(topic=topic):
                 self._start(topic)
             case Broken(topics=topics, since=since, reason=reason):
-                for topic in {*self._mailboxes, *self._resyncs} if topics is None else topics:
+                known_topics = {*self._mailboxes, *self._followers, *self._resyncs}
+                for topic in known_topics if topics is None else topics:
                     self._break(topic, Gap(since, reason))
-
             case Withheld(topic=topic, symbol=symbol):
                 self._outdate(topic, key_of(topic, symbol))
 
@@ -148,6 +160,28 @@ class StreamHub:
             async for event in mailbox:
                 yield event
 
+    def follow(self, topic: Topic, follower: Follower) -> None:
+        """Tell every frame of `topic` from now on, and nothing of what was told before.
+
+        A `Gap` says that frames may be missing. Of tickers, books and candles, what stands is told
+        as soon as it is known again; trades that are missing are not made up for.
+        """
+        self._followers.setdefault(topic, set()).add(follower)
+        self._feed.want(topic)
+
+    def unfollow(self, topic: Topic, follower: Follower) -> None:
+        """Tell nothing more."""
+        followers = self._followers.get(topic, set())
+        followers.discard(follower)
+        if not followers:
+            self._owed.difference_update(self._keys(topic))
+        self._leave_soon(topic)
+
+    async def is_told(self, topic: Topic) -> bool:
+        """Whether every frame of `topic` comes in, once a new one has had time to start."""
+        await self._until_started(topic)
+        return self._market_data.is_live(topic)
+
     async def _latest(self, topic: Topic) -> AsyncIterator[Snapshot[Any]]:
         with self._joined(topic) as mailbox:
             known = await self._market_data.read(key_of(topic))
@@ -173,14 +207,21 @@ class StreamHub:
             joined.discard(mailbox)
             if also is not None:
                 also.discard(mailbox)
-            if not joined and topic != ALL_TICKERS:
-                self._begin(self._leave_later(topic))
+            self._leave_soon(topic)
+
+    def _is_heard(self, topic: Topic) -> bool:
+        return bool(self._mailboxes.get(topic) or self._followers.get(topic))
+
+    def _leave_soon(self, topic: Topic) -> None:
+        if topic != ALL_TICKERS and not self._is_heard(topic):
+            self._begin(self._leave_later(topic))
 
     async def _leave_later(self, topic: Topic) -> None:
         await asyncio.sleep(self._linger_s)
-        if not self._mailboxes.get(topic):
+        if not self._is_heard(topic):
             self._feed.unwant(topic)
             self._mailboxes.pop(topic, None)
+            self._followers.pop(topic, None)
             self._tapes.pop(topic, None)
             self._started.pop(topic, None)
             self.receive(Broken(self._now(), "nobody listens", frozenset({topic})))
@@ -203,6 +244,25 @@ class StreamHub:
         for mailbox in self._mailboxes.get(topic, ()):
             mailbox.put(snapshot, slot)
 
+    def _tell_frame(self, event: FeedEvent) -> None:
+        match event:
+            case Update(
+                topic=topic,
+                value=Ticker() | TopOfBook() | OrderBook() | CandleUpdate() | Trade() as told,
+            ):
+                self._owed.discard(key_of(topic, told.symbol))
+                self._tell(topic, told)
+
+    def _tell(self, topic: Topic, told: MarketFrame | Gap) -> None:
+        for follower in tuple(self._followers.get(topic, ())):
+            follower(topic, told)
+
+    def _owe(self, topic: Topic, keys: Iterable[MarketKey]) -> bool:
+        """Tell followers the values of `keys` once they are known again; False: there are none."""
+        owed = bool(self._followers.get(topic)) and topic.kind is not TopicKind.TRADES
+        self._owed.update(keys if owed else ())
+        return owed
+
     def _start(self, topic: Topic) -> None:
         self._stop_resync(topic)
         if started := self._started.get(topic):
@@ -213,6 +273,8 @@ class StreamHub:
 
     def _break(self, topic: Topic, gap: Gap) -> None:
         self._stop_resync(topic)
+        self._tell(topic, gap)
+        self._owe(topic, self._keys(topic))
         if tape := self._tapes.get(topic):
             tape.broken(gap)
             return
@@ -223,9 +285,12 @@ class StreamHub:
     def _outdate(self, topic: Topic, key: MarketKey) -> None:
         """Call `key` stale, and read it by REST in a while, for the next frame may be far."""
         self._show(topic, key, stale=True)
+        after = self._mend_after_s
+        if self._owe(topic, [key]):
+            after = min(after, _MEND_FOLLOWED_AFTER_S)
         resync = self._resyncs.get(topic)
-        if self._mailboxes.get(topic) and (resync is None or resync.done()):
-            self._resyncs[topic] = self._begin(self._resync(topic, self._mend_after_s))
+        if self._is_heard(topic) and (resync is None or resync.done()):
+            self._resyncs[topic] = self._begin(self._resync(topic, after))
 
     def _keys(self, topic: Topic) -> list[MarketKey]:
         if topic == ALL_TICKERS:
@@ -234,8 +299,13 @@ class StreamHub:
 
     def _show(self, topic: Topic, key: MarketKey, *, stale: bool = False) -> None:
         snapshot = self._market_data.shown(key)
-        if snapshot is not None and (told := _told(snapshot)) is not None:
-            self._put(topic, replace(told, stale=stale or told.stale), key.symbol)
+        if snapshot is None or (told := _told(snapshot)) is None:
+            return
+        told = replace(told, stale=stale or told.stale)
+        self._put(topic, told, key.symbol)
+        if key in self._owed and not told.stale:
+            self._owed.discard(key)
+            self._tell(topic, told.value)
 
     def _stop_resync(self, topic: Topic) -> None:
         """A history asked for before a break must not stand for what came after it."""
@@ -263,7 +333,7 @@ class StreamHub:
         elif tape := self._tapes.get(topic):
             history: Snapshot[TradeHistory] = await self._market_data.refetch(key)
             tape.synced(history.value)
-        elif topic in self._mailboxes:
+        elif topic in self._mailboxes or key in self._owed:
             await self._market_data.refetch(key)
             if not self._market_data.is_whole(key):
                 return False
