@@ -13,6 +13,7 @@ from gateway.cli.keys import commands as keys
 from gateway.cli.orders import commands as orders
 from gateway.cli.policy import commands as policy
 from gateway.cli.trading import commands as trading
+from gateway.cli.vkeys import commands as vkeys
 from gateway.cli.watch import commands as watch
 
 app = typer.Typer(
@@ -117,6 +118,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(orders.app, name="orders")
 app.add_typer(policy.app, name="policy")
 app.add_typer(trading.app, name="trading")
+app.add_typer(vkeys.app, name="vkeys")
 app.add_typer(watch.app, name="watch")
 
 

@@ -5,7 +5,7 @@ It is authenticated with all that an entry says in the clear (`envelope`).
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -16,6 +16,8 @@ from gateway.domain.virtual_keys import VirtualKey
 
 _FORMAT: Literal["narkasa-gateway virtual key 1"] = "narkasa-gateway virtual key 1"
 _LONGEST_ID = 64
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: there are no dates after it."""
 
 
 class _Row(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -23,7 +25,7 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     id: str
     principal: str
     account: str
-    created: int
+    created: Annotated[int, msgspec.Meta(ge=0, le=_LAST_MS)]
     encryption_key: str
     data_key: bytes
     pair: bytes

@@ -3,8 +3,8 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from gateway.cli.keys import encryption_key_file
 from gateway.cli.keys.listing import listed
 from gateway.cli.keys.pairs import NoPair, take_pair
 from gateway.cli.keys.probing import Finding, Rights, Verdict, find_rights, open_exchange
-from gateway.cli.keys.recording import Record, open_record
 from gateway.cli.keys.settings import KeysSettings, keys_settings
+from gateway.cli.recording import LONGEST_KEPT_MS, Record, record_in
 from gateway.custody import FaultyCredentials, Key, KeyPlaces, Keyring
 from gateway.custody.locking import locked
 from gateway.custody.sealed import SealedFile, create, open_sealed
@@ -24,7 +24,8 @@ from gateway.custody.sealed_entry import EntryLabel, EntryState
 from gateway.domain.errors import AuditUnavailable
 from gateway.domain.signing import KeyId, KeySlot, Purpose
 from gateway.settings import SettingsFault
-from gateway.store.redis import BadStoreUrl
+from gateway.store.audit_stream import AuditStream
+from gateway.store.redis import BadStoreUrl, open_redis
 
 DONE, REFUSED, MISUSE = 0, 1, 2
 _SEE_LIST = "'keys list' shows what there is"
@@ -81,7 +82,7 @@ class Custodian:
             self._places(settings).encryption_keys()
         else:
             made = self._kek_file
-        async with open_record(settings) as record, record.change("init"):
+        async with _open_record(settings) as record, record.change("key.init"):
             if made is not None:
                 encryption_key_file.make(made, secrets.token_bytes, datetime.now(UTC))
             try:
@@ -105,7 +106,7 @@ class Custodian:
         file = self._sealed(settings)
         _require_whole(file)
         api_key, api_secret = take_pair(source)
-        async with open_record(settings) as record:
+        async with _open_record(settings) as record:
             label = await _added(file, record, slot, api_key, api_secret)
         if label.state is EntryState.PENDING:
             rotate = f"keys rotate {slot.account} {slot.purpose} --version {label.version}"
@@ -125,7 +126,7 @@ class Custodian:
         _require_whole(file)
         before = _active(file, slot)
         pair = take_pair(source) if version is None else None
-        async with open_record(settings) as record:
+        async with _open_record(settings) as record:
             if pair is not None:
                 version = (await _added(file, record, slot, *pair)).version
             chosen = _label(file, slot, version)
@@ -133,7 +134,7 @@ class Custodian:
             suits = rights.suit(slot.purpose)
             if suits.verdict is not Verdict.YES:
                 return _not_activated(chosen, suits)
-            async with record.change("activate", slot, version=str(chosen.version)):
+            async with _change(record, "activate", slot, version=str(chosen.version)):
                 file.activate(slot, chosen.version)
         typer.echo(f"{chosen.key_id} is active")
         if before is not None and before != chosen:
@@ -151,8 +152,8 @@ class Custodian:
             problem = f"{label.key_id} is active: rotate first, or have {slot} without a key"
             raise FaultyCredentials((f"{problem} by --active; nothing was changed.",))
         async with (
-            open_record(settings) as record,
-            record.change("retire", slot, version=str(version)),
+            _open_record(settings) as record,
+            _change(record, "retire", slot, version=str(version)),
         ):
             file.retire(slot, version)
         typer.echo(f"{label.key_id} is retired; it is worthless only when deleted at the exchange")
@@ -165,7 +166,7 @@ class Custodian:
         if new_kek and grown is None:
             problem = "--new-kek needs --kek-file: put a new first line into NGW_KEY_ENCRYPTION_KEY"
             raise FaultyCredentials((f"{problem} by yourself, then reseal.",))
-        async with open_record(settings) as record, record.change("reseal") as learnt:
+        async with _open_record(settings) as record, record.change("key.reseal") as learnt:
             # Until everything is sealed with it: another writer, who read before, would drop it.
             with nullcontext() if grown is None else locked(grown):
                 if grown is not None:
@@ -185,7 +186,7 @@ class Custodian:
         label = _active(file, slot) if version is None else _label(file, slot, version)
         if label is None:
             raise FaultyCredentials((f"{slot}: has no active key; name a --version.",))
-        async with open_record(settings) as record:
+        async with _open_record(settings) as record:
             rights = await _probed(settings, file, record, label)
         return DONE if rights.suit(slot.purpose).verdict is Verdict.YES else REFUSED
 
@@ -221,6 +222,31 @@ def _status(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         return MISUSE
 
 
+@asynccontextmanager
+async def _open_record(settings: KeysSettings) -> AsyncIterator[Record]:
+    """Give the record in the state Redis, or one that records nothing if none is set."""
+    if settings.state_redis_url is None:
+        typer.echo("not on record: NGW_STATE_REDIS_URL is not set", err=True)
+        yield Record(None)
+        return
+    async with (
+        open_redis(
+            settings.state_redis_url.get_secret_value(),
+            connect_timeout=settings.redis_timeout_s,
+            command_timeout=settings.redis_timeout_s,
+            max_connections=2,
+        ) as redis,
+        record_in(AuditStream(redis, retention_ms=LONGEST_KEPT_MS)) as record,
+    ):
+        yield record
+
+
+def _change(
+    record: Record, action: str, slot: KeySlot, **detail: str
+) -> AbstractAsyncContextManager[dict[str, str]]:
+    return record.change(f"key.{action}", slot.account, purpose=slot.purpose.value, **detail)
+
+
 def _require_whole(file: SealedFile) -> None:
     """Refuse to go on with a file that the gateways refuse, naming each entry that is at fault."""
     faults: list[str] = []
@@ -236,7 +262,7 @@ def _require_whole(file: SealedFile) -> None:
 async def _added(
     file: SealedFile, record: Record, slot: KeySlot, api_key: str, api_secret: str
 ) -> EntryLabel:
-    async with record.change("add", slot) as learnt:
+    async with _change(record, "add", slot) as learnt:
         version = file.add(slot, api_key, api_secret)
         label = _label(file, slot, version)
         learnt |= {"version": str(version), "state": label.state}
@@ -252,7 +278,7 @@ async def _probed(
     # Whatever it is for, it is asked whether it may trade: a key for reading should not.
     sign = Keyring({}).candidate(KeySlot(label.slot.account, Purpose.TRADE), key)
     async with (
-        record.change("probe", label.slot, version=key.version) as learnt,
+        _change(record, "probe", label.slot, version=key.version) as learnt,
         open_exchange(settings) as exchange,
     ):
         rights = await find_rights(exchange, sign)

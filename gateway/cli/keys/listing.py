@@ -12,7 +12,11 @@ _MINUTE_MS = 60_000
 
 def listed(entries: Sequence[SealedEntry], now: int) -> Iterator[str]:
     """Lines of a table, its headings first; `now` in ms."""
-    rows = [_HEADINGS, *(_row(entry, now) for entry in entries)]
+    return aligned([_HEADINGS, *(_row(entry, now) for entry in entries)])
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Lines in which each column is as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).strip()

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr
 
+from gateway.cli.some_settings import some_settings
 from gateway.domain.signing import PostForm
 from gateway.setting_values import RedisAddress, RestAddress, Seconds
-from gateway.settings import PREFIX, Settings, SettingsFault
+from gateway.settings import Settings
 
 _GATEWAYS = Settings.model_fields
 
@@ -28,17 +29,4 @@ class KeysSettings(BaseModel):
 
 def keys_settings(environ: Mapping[str, str]) -> KeysSettings:
     """Read them out of `environ`; raise `SettingsFault` with every fault of these at once."""
-    given = {
-        name: environ[variable]
-        for name in KeysSettings.model_fields
-        if environ.get(variable := f"{PREFIX}{name.upper()}", "").strip()
-    }
-    try:
-        return KeysSettings.model_validate(given)
-    except ValidationError as fault:
-        raise SettingsFault(
-            tuple(
-                f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg']}"
-                for error in fault.errors(include_input=False)
-            )
-        ) from None
+    return some_settings(KeysSettings, environ)

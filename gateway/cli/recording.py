@@ -1,4 +1,4 @@
-"""Changes of keys on record in the audit log, where there is one to be reached."""
+"""What commands change, on record in the audit log."""
 
 import asyncio
 import os
@@ -12,17 +12,15 @@ from dataclasses import replace
 
 import typer
 
-from gateway.cli.keys.settings import KeysSettings
 from gateway.domain.audit import SHELL, AuditEvent, AuditKind
-from gateway.domain.signing import KeySlot
 from gateway.services.audit import AuditTrail, new_writer
 from gateway.store.audit_stream import AuditStream
-from gateway.store.redis import open_redis
 
 _BEGUN, _DONE, _FAILED = "BEGUN", "OK", "FAILED"
-# How long the log goes back is for the gateways to decide: a command takes off only what none of
-# them may keep.
-_KEEP_MS = 3650 * 86_400_000
+LONGEST_KEPT_MS = 3650 * 86_400_000
+"""How long the log goes back is for the gateways to decide: a command takes off only what none of
+them may keep."""
+
 _CATCH_UP_S = 5.0
 
 
@@ -38,20 +36,19 @@ class Record:
 
     @asynccontextmanager
     async def change(
-        self, action: str, slot: KeySlot | None = None, **detail: str
+        self, action: str, account: str | None = None, **detail: str
     ) -> AsyncIterator[dict[str, str]]:
         """Let a change be made inside; what is put into the mapping given goes on record too.
 
         Raises `AuditUnavailable`, and then nothing has been done.
         """
-        purpose = {} if slot is None else {"purpose": slot.purpose.value}
         event = AuditEvent(
             kind=AuditKind.KEYS,
             principal=f"{SHELL}{_user()}",
-            action=f"key.{action}",
-            account=None if slot is None else slot.account,
+            action=action,
+            account=account,
             outcome=_BEGUN,
-            detail={**purpose, **detail, "host": socket.gethostname()},
+            detail={**detail, "host": socket.gethostname()},
         )
         if self._trail is not None:
             await self._trail.require(event)
@@ -67,35 +64,25 @@ class Record:
 
 
 @asynccontextmanager
-async def open_record(settings: KeysSettings) -> AsyncIterator[Record]:
-    """Give the record in the state Redis, or one that records nothing if none is set."""
-    if settings.state_redis_url is None:
-        typer.echo("not on record: NGW_STATE_REDIS_URL is not set", err=True)
-        yield Record(None)
-        return
-    async with open_redis(
-        settings.state_redis_url.get_secret_value(),
-        connect_timeout=settings.redis_timeout_s,
-        command_timeout=settings.redis_timeout_s,
-        max_connections=2,
-    ) as redis:
-        trail = AuditTrail(
-            stream=AuditStream(redis, retention_ms=_KEEP_MS),
-            file=None,
-            writer=new_writer(f"{SHELL}{socket.gethostname()}", _wall_ms(), secrets.token_bytes),
-            wall_ms=_wall_ms,
-        )
-        writing = asyncio.create_task(trail.run())
+async def record_in(stream: AuditStream) -> AsyncIterator[Record]:
+    """Give the record in an audit log; what is noted is written at the end."""
+    trail = AuditTrail(
+        stream=stream,
+        file=None,
+        writer=new_writer(f"{SHELL}{socket.gethostname()}", _wall_ms(), secrets.token_bytes),
+        wall_ms=_wall_ms,
+    )
+    writing = asyncio.create_task(trail.run())
+    try:
+        yield Record(trail)
+    finally:
         try:
-            yield Record(trail)
-        finally:
-            try:
-                await asyncio.wait_for(trail.finish(), _CATCH_UP_S)
-            except TimeoutError:
-                typer.echo("what became of it is not on record: the audit log is away", err=True)
-            writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await writing
+            await asyncio.wait_for(trail.finish(), _CATCH_UP_S)
+        except TimeoutError:
+            typer.echo("what became of it is not on record: the audit log is away", err=True)
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
 
 
 def _user() -> str:

@@ -1,0 +1,1 @@
+"""`narkasa-gateway vkeys`: the key pairs that the gateway issues."""

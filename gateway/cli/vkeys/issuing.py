@@ -1,0 +1,111 @@
+"""Issuing and revoking virtual keys, each change on record before it is made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.cli.recording import Record
+from gateway.custody import NotOpened, key_digest, shown_entry
+from gateway.custody.encryption_keys import EncryptionKeys
+from gateway.custody.envelope import RandomBytes
+from gateway.custody.virtual_pair import new_virtual_pair
+from gateway.custody.virtual_sealing import (
+    SealedVirtualKey,
+    open_virtual,
+    read_virtual,
+    reseal_virtual,
+    seal_virtual,
+)
+from gateway.domain.virtual_keys import VirtualKey
+from gateway.store.virtual_keys import VirtualKeyStore
+
+_ID_BYTES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new virtual key with its pair, which nobody can be shown again."""
+
+    key: VirtualKey
+    api_key: str = field(repr=False)
+    api_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands in Redis: entries as they describe themselves, and what is wrong with any."""
+
+    entries: tuple[SealedVirtualKey, ...]
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Works on the virtual keys of all replicas.
+
+    Everything here raises `StoreUnavailable`, after which a change may have been made all the same,
+    and `AuditUnavailable`, after which none has. `wall_ms` is the time, `random_bytes` must be fit
+    for keys.
+    """
+
+    store: VirtualKeyStore
+    record: Record
+    wall_ms: Callable[[], int]
+    random_bytes: RandomBytes
+
+    async def issue(self, principal: str, account: str, keys: EncryptionKeys) -> Issued:
+        """Make a pair that acts as `principal` on `account`, sealed with the newest of `keys`."""
+        key_id = f"vk-{self.random_bytes(_ID_BYTES).hex()}"
+        key = VirtualKey(key_id, principal, account, self.wall_ms())
+        pair = new_virtual_pair(self.random_bytes)
+        digest = key_digest(pair[0])
+        entry = seal_virtual(key, digest, pair, keys, self.random_bytes)
+        async with self.record.change("vkey.issue", account, key=key.id, principal=principal):
+            await self.store.add(digest, entry)
+        return Issued(key, *pair)
+
+    async def found(self, keys: EncryptionKeys | None) -> Found:
+        """All that stands, the oldest first; with `keys`, faults name what does not open."""
+        entries: list[SealedVirtualKey] = []
+        faults: list[str] = []
+        for digest, entry in (await self.store.all()).items():
+            try:
+                entries.append(read_virtual(entry))
+                if keys is not None:
+                    open_virtual(digest, entry, keys)
+            except NotOpened as refused:
+                faults.append(f"{shown_entry(digest, entry)} does not open: {refused.problem}.")
+        entries.sort(key=lambda entry: (entry.key.created, entry.key.id))
+        return Found(tuple(entries), tuple(sorted(faults)))
+
+    async def revoke(self, key_id: str) -> VirtualKey | None:
+        """Have the key prove nothing from now on; None when none of this id stands."""
+        for digest, entry in (await self.store.all()).items():
+            try:
+                key = read_virtual(entry).key
+            except NotOpened:
+                continue
+            if key.id == key_id:
+                detail = {"key": key.id, "principal": key.principal}
+                async with self.record.change("vkey.revoke", key.account, **detail):
+                    await self.store.remove(digest)
+                return key
+        return None
+
+    async def reseal(self, keys: EncryptionKeys) -> int:
+        """Seal everything with the newest of `keys`; say how many another had.
+
+        Raises `NotOpened`, and then nothing was changed. What is revoked meanwhile stays so.
+        """
+        standing = await self.store.all()
+        fresh = {
+            digest: reseal_virtual(digest, entry, keys, self.random_bytes)
+            for digest, entry in standing.items()
+        }
+        older = sum(
+            read_virtual(entry).envelope.encryption_key != keys.newest
+            for entry in standing.values()
+        )
+        async with self.record.change("vkey.reseal", kek=keys.newest):
+            for digest, entry in fresh.items():
+                await self.store.replace(digest, standing[digest], entry)
+        return older
