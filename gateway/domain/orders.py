@@ -59,7 +59,8 @@ class StopDirection(StrEnum):
 class Order:
     """An order as the exchange tells it; None where it said nothing.
 
-    Quantities in the base asset, totals in the quote asset, time in ms.
+    Quantities in the base asset, totals in the quote asset, time in ms. `mass_cancelled`: it is the
+    one of many that were CANCELLED_ALL at once of which the exchange's stream tells.
     """
 
     order_id: str | None
@@ -75,6 +76,7 @@ class Order:
     filled_total: Decimal | None = None
     stop_price: Decimal | None = None
     stop_direction: StopDirection | None = None
+    mass_cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,12 +54,14 @@ class Started:
 class Broken:
     """The feed lost `topics`, or every topic when that is None.
 
-    `since` (ms): the last moment they were known whole.
+    `since` (ms): the last moment they were known whole. `lossless`: every frame came, but they do
+    not tell all that happened.
     """
 
     since: int
     reason: str
     topics: frozenset[Topic] | None = None
+    lossless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,8 @@ class FeedProtocol:
             self._tickers[update.value.symbol] = update.value
         if cancels_all(frame):
             reason = "CANCELLED_ALL: open orders are read again"
-            return [update, *_gap(ACCOUNT, heard.wall, at.wall, reason)]
+            untold = Broken(heard.wall, reason, frozenset({ACCOUNT}), lossless=True)
+            return [update, untold, Started(ACCOUNT, at.wall)]
         return [update]
 
     def _lost(self, text: str | bytes, heard: Instant, at: Instant) -> list[FeedEvent]:
@@ -321,10 +322,6 @@ class FeedProtocol:
         self._topics.leave(surplus, at)
         self._send_leave(surplus)
         return self._missing(expected - listed, "an audit missed the subscription", at)
-
-
-def _gap(topic: Topic, since: int, until: int, reason: str) -> list[FeedEvent]:
-    return [Broken(since, reason, frozenset({topic})), Started(topic, until)]
 
 
 def _known(name: StreamName) -> Topic | None:

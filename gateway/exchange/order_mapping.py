@@ -51,12 +51,13 @@ _STOP_DIRECTIONS = {
     "LESS": StopDirection.LESS,
     "GREATER": StopDirection.GREATER,
 }
+CANCELLED_ALL = "CANCELLED_ALL"
 _STATUSES = {
     "NEW": OrderStatus.NEW,
     "PARTIALLY_FILLED": OrderStatus.PARTIALLY_FILLED,
     "FILLED": OrderStatus.FILLED,
     "CANCELLED": OrderStatus.CANCELLED,
-    "CANCELLED_ALL": OrderStatus.CANCELLED,
+    CANCELLED_ALL: OrderStatus.CANCELLED,
 }
 
 
@@ -119,6 +120,7 @@ def map_order(row: OrderRow) -> Order:
         quote_total=unless_zero(row.total),
         filled_quantity=filled,
         filled_total=if_given(not_negative, row.filled_total),
+        mass_cancelled=row.status == CANCELLED_ALL,
     )
     _refuse_overfilled(order.filled_quantity, order.quantity)
     _refuse_overfilled(order.filled_total, order.quote_total)

@@ -24,7 +24,7 @@ from gateway.exchange.mapping import (
     map_ticker,
     refuse_crossed,
 )
-from gateway.exchange.order_mapping import map_order
+from gateway.exchange.order_mapping import CANCELLED_ALL, map_order
 from gateway.exchange.stream_wire import (
     AvailableFrame,
     CandlesFrame,
@@ -96,7 +96,7 @@ def topic_of_unreadable(text: str | bytes) -> tuple[Topic | None, str | None]:
 
 def cancels_all(frame: DataFrame) -> bool:
     """True for CANCELLED_ALL ('User Order Update Messages'): others may be gone too."""
-    return isinstance(frame, OrderFrame) and frame.order.status == "CANCELLED_ALL"
+    return isinstance(frame, OrderFrame) and frame.order.status == CANCELLED_ALL
 
 
 def map_frame(frame: DataFrame, time: int, tickers: Mapping[str, Ticker]) -> Update:

@@ -1,6 +1,7 @@
 """Those who follow an account, each with what it wants to be told of."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 from gateway.domain.account import Balance, Fill
@@ -33,3 +34,31 @@ class Follower:
     def tellings(self) -> AsyncIterator[tuple[AccountNews, ...]]:
         """What was told at once, one after the other; raises the reason of the end."""
         return aiter(self._mailbox)
+
+
+class Followers:
+    """All who follow one account; `capacity` tellings may wait for each."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._followers: set[Follower] = set()
+
+    @contextmanager
+    def joined(self, kinds: tuple[type, ...]) -> Iterator[Follower]:
+        """One more, for the length of the context."""
+        follower = Follower(kinds, self._capacity)
+        self._followers.add(follower)
+        try:
+            yield follower
+        finally:
+            self._followers.discard(follower)
+
+    def tell(self, *news: AccountNews, even_nothing: bool = False) -> None:
+        """Tell each of them."""
+        for follower in self._followers:
+            follower.tell(news, even_nothing=even_nothing)
+
+    def end(self, reason: GatewayError) -> None:
+        """End what each of them is told."""
+        for follower in self._followers:
+            follower.end(reason)

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
 from typing import Any, cast
 
@@ -30,9 +29,11 @@ from gateway.domain.streams import (
     Update,
 )
 from gateway.exchange import ExchangeClient, Feed
-from gateway.services.account_followers import AccountNews, Follower
+from gateway.services.account_changes import AccountChange, AccountChanges
+from gateway.services.account_followers import AccountNews, Followers
 from gateway.services.account_mirror import AccountMirror
 from gateway.services.account_standing import Standing
+from gateway.services.account_timing import AccountTiming
 from gateway.services.signed_reads import SignedReads
 
 _log = structlog.get_logger(__name__)
@@ -40,24 +41,7 @@ _log = structlog.get_logger(__name__)
 ACCOUNT = Topic(TopicKind.ACCOUNT)
 _LASTING = (Refused, KeyUnavailable)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountTiming:
-    """All in seconds. The account's connection is held for `linger_s` after its last subscriber.
-
-    `settle_s`: how long frames that belong together may lie apart: so long one part of a balance
-    waits for the other, and a wallet for the frames before it. `fills_every_s`: between two
-    readings of the fills. `start_within_s`: a subscriber who got nothing by then is told why.
-    `reread_pauses`: before each reading of what stands; the last one again and again.
-    `confirm_within_s`: how long the exchange has to answer on the stream.
-    """
-
-    linger_s: float
-    settle_s: float = 0.05
-    fills_every_s: float = 1.0
-    start_within_s: float = 10.0
-    confirm_within_s: float = 2.0
-    reread_pauses: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 5.0)
+__all__ = ["ACCOUNT", "AccountStream", "AccountTiming"]
 
 
 class AccountStream:
@@ -99,7 +83,8 @@ class AccountStream:
         self._denied = False
         self._unread: GatewayError | None = None
         self._ended: list[Order] = []
-        self._followers: set[Follower] = set()
+        self._followers = Followers(queue_size)
+        self._changes = AccountChanges(account, queue_size)
         self._holders = 0
         self._leaving: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -167,7 +152,7 @@ class AccountStream:
         news = self._mirror.fills.take(fills, begun)
         if news is not None and at is not None:
             self._standing = Standing(at=at, orders=orders, balances=balances, fills=fills)
-        self._deliver(*(news or ()))
+        self._followers.tell(*(news or ()))
 
     async def run(self) -> None:
         """Hold the account's connection while it is wanted, until cancelled."""
@@ -191,18 +176,23 @@ class AccountStream:
         """Take what the account's feed tells."""
         match event:
             case Update(value=Order() as order):
-                self._tell(self._mirror.apply(order))
+                news = tuple(self._mirror.apply(order))
+                self._tell(news)
+                self._changes.tell_orders(news)
                 self._reread_fills_soon()
             case Update(value=BalanceChange() as change):
                 self._tell(self._mirror.apply(change))
+                self._changes.tell(change)
                 self._begin(self._settle_later(change.asset, self._mirror.balances.mark()))
                 self._reread_fills_soon()
             case Started():
                 self._login_accepted()
                 self._started = _now()
+                self._changes.started()
                 self._rereading = self._begin(self._reread())
-            case Broken(since=since, reason=reason):
-                self._break(Gap(since, reason))
+            case Broken(since=since, reason=reason, lossless=lossless):
+                self._break(gap := Gap(since, reason))
+                self._changes.stopped(None if lossless else gap)
             case LoginRefused():
                 self._login_refused()
 
@@ -226,24 +216,32 @@ class AccountStream:
         """
         return self._follow((Order, Balance, Fill, Gap))
 
-    async def _follow(self, kinds: tuple[type, ...]) -> AsyncIterator[AccountNews]:
-        follower = Follower(kinds, self._queue_size)
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[AsyncIterator[AccountChange]]:
+        """Give every change from now on, and nothing of what stands.
+
+        Raises `SourceUnavailable` or `StreamRefused` where the exchange's stream does not begin.
+        The changes end with the reasons with which those of `orders` do.
+        """
         with self.held():
-            try:
-                self._followers.add(follower)
-                if self._whole:
-                    follower.tell(self._all_that_stands(), even_nothing=True)
-                    self._reread_fills_soon()
-                elif self._denied:
-                    follower.end(StreamRefused(self._account))
-                tellings = follower.tellings()
-                for event in await self._first(tellings):
+            if self._denied:
+                raise StreamRefused(self._account)
+            async with self._changes.followed(self._timing.confirm_within_s) as changes:
+                yield changes
+
+    async def _follow(self, kinds: tuple[type, ...]) -> AsyncIterator[AccountNews]:
+        with self.held(), self._followers.joined(kinds) as follower:
+            if self._whole:
+                follower.tell(self._all_that_stands(), even_nothing=True)
+                self._reread_fills_soon()
+            elif self._denied:
+                follower.end(StreamRefused(self._account))
+            tellings = follower.tellings()
+            for event in await self._first(tellings):
+                yield event
+            async for told in tellings:
+                for event in told:
                     yield event
-                async for told in tellings:
-                    for event in told:
-                        yield event
-            finally:
-                self._followers.discard(follower)
 
     async def _first(
         self, tellings: AsyncIterator[tuple[AccountNews, ...]]
@@ -267,23 +265,19 @@ class AccountStream:
         self._end(StreamRefused(self._account))
 
     def _end(self, reason: GatewayError) -> None:
-        for follower in self._followers:
-            follower.end(reason)
+        self._followers.end(reason)
+        self._changes.end(reason)
 
     def _tell(self, news: Iterable[Order | Balance]) -> None:
         """Until all is known, news is part of it, and told with it; but an order that ended."""
         for value in news:
             if self._whole:
-                self._deliver(value)
+                self._followers.tell(value)
             elif isinstance(value, Order) and value.status.terminal:
                 self._ended.append(value)
         if len(self._ended) > self._queue_size:
-            self._deliver(*self._ended)
+            self._followers.tell(*self._ended)
             self._ended.clear()
-
-    def _deliver(self, *news: AccountNews, even_nothing: bool = False) -> None:
-        for follower in self._followers:
-            follower.tell(news, even_nothing=even_nothing)
 
     def _all_that_stands(self) -> tuple[Order | Balance, ...]:
         return (*self._mirror.orders.open_orders(), *self._mirror.balances.balances())
@@ -293,7 +287,7 @@ class AccountStream:
         self._mirror.fills.outdate()
         if self._whole:
             self._not_whole()
-            self._deliver(gap)
+            self._followers.tell(gap)
 
     def _not_whole(self) -> None:
         self._whole, self._since, self._standing = False, None, None
@@ -344,7 +338,7 @@ class AccountStream:
         ended = [*self._ended, *(order for order in changed if order.status.terminal)]
         self._ended.clear()
         orders, balances = self._mirror.orders.open_orders(), self._mirror.balances.balances()
-        self._deliver(*orders, *ended, *balances, *filled, even_nothing=True)
+        self._followers.tell(*orders, *ended, *balances, *filled, even_nothing=True)
         if self._unread is not None:
             _log.info("account.read", account=self._account)
         self._whole, self._unread = True, None
@@ -381,6 +375,7 @@ class AccountStream:
         if not self._holders:
             self._stop_rereading()
             self._feed.unwant(ACCOUNT)
+            self._changes.stopped()
             self._mirror.orders.forget_open()
             self._mirror.fills.forget()
             self._not_whole()

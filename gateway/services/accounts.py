@@ -1,7 +1,7 @@
 """Exchange accounts as their callers may see them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
 from gateway.access.principal import Caller
@@ -19,6 +19,7 @@ from gateway.domain.placements import Placement
 from gateway.domain.signing import Sign
 from gateway.domain.streams import Gap
 from gateway.exchange import ExchangeClient
+from gateway.services.account_changes import AccountChange
 from gateway.services.account_events import AccountEvents
 from gateway.services.account_streams import AccountStreams
 from gateway.services.merging import merged
@@ -136,6 +137,22 @@ class Accounts:
         """All balances, then each change, from the account's private stream."""
         return self._streams.of(account).balances()
 
+    @asynccontextmanager
+    async def changes(
+        self, caller: Caller, account: str
+    ) -> AsyncIterator[AsyncIterator[AccountChange]]:
+        """Give every change from now on, with the orders that the caller may see.
+
+        Raises `UnknownAccount`, and what `AccountStream.changes` raises.
+        """
+        own = OwnOrderEvents(self._ownership, caller.id, account)
+        async with self._streams.of(account).changes() as told:
+            sees_all = self._ownership.reads_all(caller.id, account)
+            changes = told if sees_all else _telling_of_sweeps(told)
+            shown: AsyncGenerator[AccountChange] = own.of(changes)
+            async with aclosing(shown):
+                yield shown
+
     async def aclose(self) -> None:
         """Cancel what is under way."""
         await self._reads.aclose()
@@ -150,3 +167,12 @@ class Accounts:
         key = (account, question, self._answered.get(account, 0))
         answer: T = await self._reads.join(key, lambda: self._signed.read(account, ask, caller))
         return answer
+
+
+async def _telling_of_sweeps(changes: AsyncIterator[AccountChange]) -> AsyncIterator[AccountChange]:
+    """The changes; a `Gap` where all orders were cancelled, for one alone is told of, and whose?"""
+    async for change in changes:
+        if isinstance(change, Order) and change.mass_cancelled:
+            yield Gap(change.time, "all open orders were cancelled")
+        else:
+            yield change

@@ -1,12 +1,15 @@
 """The events of an account's orders, as a principal may see them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gateway.domain.orders import Order
 from gateway.domain.streams import Gap
 from gateway.services.ownership import Ownership
+
+T = TypeVar("T")
 
 HELD_S = 5.0
 """How long the events of an order that is nobody's yet may turn out to be of an own one."""
@@ -26,7 +29,7 @@ class _Held:
 
 
 class OwnOrderEvents:
-    """Lets through the gaps, and the events of orders that a principal may see.
+    """Lets through the events of orders that a principal may see, and whatever is of no order.
 
     An order's event may overtake the answer that says whose it is, on this replica or on another.
     Events of what is nobody's wait until somebody is known to have placed it, for `held_s` seconds,
@@ -42,14 +45,14 @@ class OwnOrderEvents:
         self._held_s = held_s
         self._held: dict[str, _Held] = {}
 
-    async def of(self, events: AsyncIterator[Order | Gap]) -> AsyncGenerator[Order | Gap]:
+    async def of(self, events: AsyncIterator[Order | T]) -> AsyncGenerator[Order | T]:
         """Yield what of `events` may be seen. Raises `NotLookedUp`, and what `events` raises."""
         coming = asyncio.ensure_future(_next(events))
         try:
             while True:
                 await asyncio.wait({coming}, timeout=self._pause())
-                for shown in await self._claimed():
-                    yield shown
+                for claimed in await self._claimed():
+                    yield claimed
                 if coming.done():
                     if (event := coming.result()) is None:
                         return
@@ -66,11 +69,12 @@ class OwnOrderEvents:
             return None
         return max(0.0, min(held.look_at for held in self._held.values()) - _now())
 
-    async def _shown(self, event: Order | Gap) -> list[Order | Gap]:
+    async def _shown(self, event: Order | T) -> Sequence[Order | T]:
         """What is to be told now that this came."""
         if isinstance(event, Gap):
             # All that stands follows it, and the held ones among that.
             self._held.clear()
+        if not isinstance(event, Order):
             return [event]
         if self._ownership.reads_all(self._principal_id, self._account):
             return [event]
@@ -82,14 +86,14 @@ class OwnOrderEvents:
         self._held[event.order_id].orders.append(event)
         return await self._claimed()
 
-    async def _claimed(self) -> list[Order | Gap]:
+    async def _claimed(self) -> list[Order]:
         """Look whose the held events are, where it is time to; the own ones are to be told."""
         now = _now()
         due = [order_id for order_id, held in self._held.items() if held.look_at <= now]
         if not due:
             return []
         owners = await self._owners(due)
-        claimed: list[Order | Gap] = []
+        claimed: list[Order] = []
         for order_id in due:
             held = self._held[order_id]
             if owners.get(order_id) == self._principal_id:
@@ -114,7 +118,7 @@ class OwnOrderEvents:
         return await self._ownership.owners(self._account, order_ids)
 
 
-async def _next(events: AsyncIterator[Order | Gap]) -> Order | Gap | None:
+async def _next(events: AsyncIterator[T]) -> T | None:
     try:
         return await anext(events)
     except StopAsyncIteration:
