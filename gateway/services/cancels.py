@@ -24,10 +24,14 @@ from gateway.services.single_flight import SingleFlight
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The order is cancelled, by this cancel or before; `order` when something is known of it."""
+    """The order is cancelled; `order` when something is known of it.
+
+    `before`: the exchange had it open no more when this cancel came.
+    """
 
     order_id: str
     order: Order | None
+    before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ class Cancels:
         self._audit.note(tell("SENDING"))
         outcome = "UNKNOWN"
         try:
-            order = await self._require_cancelled(account, order_id, prepared)
+            cancelled = await self._require_cancelled(account, order_id, prepared)
             outcome = "CANCELLED"
         except Unclear as unclear:
             resolve_by = prepared.signed_at + prepared.window + self._guard_ms
@@ -150,23 +154,26 @@ class Cancels:
             raise
         finally:
             self._audit.note(tell(outcome))
-        return Cancelled(order_id, order), None
+        return cancelled, None
 
     async def _require_cancelled(
         self, account: str, order_id: str, prepared: PreparedRequest
-    ) -> Order | None:
+    ) -> Cancelled:
         """Return once the order is known to be cancelled; raise `Unclear` while it may be open."""
+        before = False
         try:
-            return await self._exchange.cancel(prepared, order_id)
+            return Cancelled(order_id, await self._exchange.cancel(prepared, order_id))
         except Refused as refusal:
             if refusal.exchange_code != ORDER_NOT_OPEN:
                 raise
+            before = True
         except Unclear:
             if await self._closed.may_be_open(account, order_id):
                 raise
         finally:
             self._accounts.order_answered(account)
-        return await self._closed.require_cancelled(account, order_id)
+        order = await self._closed.require_cancelled(account, order_id)
+        return Cancelled(order_id, order, before)
 
     def _refused(self, caller: Caller, account: str, order_id: str, error: GatewayError) -> None:
         cancel_ended(caller.principal, account, order_id, error)
