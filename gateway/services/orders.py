@@ -25,7 +25,7 @@ from gateway.domain.errors import (
     UnknownAccount,
 )
 from gateway.domain.market import OrderSide
-from gateway.domain.orders import OrderType, PlaceOrder
+from gateway.domain.orders import SIGNED, OrderType, PlaceOrder
 from gateway.domain.placements import Placement, PlacementState
 from gateway.exchange import ExchangeClient, PreparedRequest
 from gateway.observability import Metrics
@@ -53,7 +53,7 @@ _TERMS = {
     "stop_price": "stopPrice",
     "quote_total": "quoteTotal",
 }
-_CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_CLIENT_ORDER_ID = re.compile(rf"[A-Za-z0-9._-]{{1,64}}|{SIGNED}[0-9a-f]{{64}}", re.ASCII)
 
 
 class Orders:
