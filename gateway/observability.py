@@ -315,6 +315,19 @@ class Metrics:
             registry=self.registry,
             buckets=_LATENCIES,
         )
+        self.facade_requests = self._counter(
+            "facade_requests",
+            "Requests in the exchange's own protocol, by endpoint and by the code of the reply",
+            "endpoint",
+            "code",
+        )
+        self.facade_seconds = Histogram(
+            "gateway_facade_seconds",
+            "Seconds to answer a request in the exchange's own protocol",
+            ("endpoint",),
+            registry=self.registry,
+            buckets=_LATENCIES,
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"gateway_{name}", text, labels, registry=self.registry)

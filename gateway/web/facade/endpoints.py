@@ -2,28 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeAlias
 
+from gateway.web.facade.access import Access
 from gateway.web.facade.answers import Answer
 from gateway.web.facade.parts import FacadeParts
 from gateway.web.facade.requests import FacadeCall
 
-
-class Access(StrEnum):
-    """What an endpoint does, and so who may ask it, and what is made of a failure."""
-
-    PUBLIC = "public"
-    """Answers anybody whom the policy lets read market data; needs no signature."""
-    READ = "read"
-    ORDER = "order"
-    CANCEL = "cancel"
-    WITHDRAW = "withdraw"
-
-    @property
-    def mutates(self) -> bool:
-        """True for what a captured signature must not be replayed on."""
-        return self in (Access.ORDER, Access.CANCEL, Access.WITHDRAW)
+Route: TypeAlias = tuple[str, str]
+"""A method, and a path with its leading slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +21,8 @@ class Endpoint:
     answer: Callable[[FacadeParts, FacadeCall], Awaitable[Answer]]
 
 
-Route: TypeAlias = tuple[str, str]
-"""A method and a path with its leading slash."""
-
 ENDPOINTS: Mapping[Route, Endpoint] = {}
 """Every endpoint by its method and path."""
+
+
+__all__ = ["ENDPOINTS", "Access", "Endpoint", "Route"]

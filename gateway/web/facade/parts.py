@@ -7,6 +7,8 @@ from gateway.access.identities import Identities
 from gateway.observability import Metrics
 from gateway.schema.context import Services
 from gateway.services.rates import Rates
+from gateway.services.replay_guard import ReplayGuard
+from gateway.services.virtual_keys import VirtualKeys
 from gateway.web.under_way import UnderWay
 
 
@@ -20,6 +22,8 @@ class FacadeParts:
 
     services: Services
     identities: Identities
+    virtual_keys: VirtualKeys
+    replay_guard: ReplayGuard
     metrics: Metrics
     under_way: UnderWay
     rates: Rates

@@ -1,0 +1,103 @@
+"""What the gateway's failures and placements are called in the exchange's language.
+
+A client of the exchange knows its codes alone. What it cannot know of, the policy, other apps, the
+real key and the state of the gateway, is told by a code after which it would do the same: not
+repeat it (20011), or come back later (10038 for an order). Nothing that may have happened is called
+a refusal.
+"""
+
+from gateway.access.proving import NotProven
+from gateway.domain.errors import (
+    BadUserInput,
+    Forbidden,
+    GatewayError,
+    NotYours,
+    OverLimit,
+    RateLimited,
+    Refused,
+    UnknownAccount,
+    UnknownSymbol,
+)
+from gateway.domain.order_errors import (
+    AgainstRules,
+    DuplicateOrder,
+    LaneUnresolved,
+    OrderClosedUnknown,
+    OrderFilled,
+    OrderNotFound,
+)
+from gateway.domain.orders import Order
+from gateway.domain.placements import Placement, PlacementState
+from gateway.exchange import ERROR_CODES, ORDER_NOT_OPEN
+from gateway.web.facade.access import Access
+from gateway.web.facade.refusals import OUTCOME_UNKNOWN, Refusal, refusal_of
+
+NOT_ALLOWED = "20011"
+MARKET_DISABLED = "10038"
+UNEXPECTED = "90000"
+_NOT_PROVEN, _UNKNOWN_SYMBOL, _INVALID = "20001", "10037", "90001"
+
+_OF_OUR_KEY = frozenset({"10010", "20000", "20001", "20002", "20003", "20004", "20011"})
+"""What the exchange says of the real key and its signature: no caller of ours can mend that."""
+
+_NUMBERS = {row.name: row.code for row in ERROR_CODES.values()}
+_OF_FIELDS = {"asset": _UNKNOWN_SYMBOL, "orderId": ORDER_NOT_OPEN, "clientOrderId": _NOT_PROVEN}
+"""A signature that was used for another order is a replayed one."""
+
+_OF_TROUBLE = {
+    Access.PUBLIC: UNEXPECTED,
+    Access.READ: UNEXPECTED,
+    Access.ORDER: MARKET_DISABLED,
+    Access.CANCEL: NOT_ALLOWED,
+    Access.WITHDRAW: NOT_ALLOWED,
+}
+
+
+def refusal_for(error: GatewayError, access: Access) -> Refusal:
+    """What a caller is told when this request did nothing on the exchange."""
+    refusal = refusal_of(_code_for(error, access))
+    if isinstance(error, OverLimit | RateLimited | DuplicateOrder | LaneUnresolved):
+        refusal.retry_after = error.retry_after
+    return refusal
+
+
+def _code_for(error: GatewayError, access: Access) -> str:
+    code = _OF_TROUBLE[access]
+    match error:
+        case Refused(exchange_code=given) if given not in _OF_OUR_KEY:
+            code = given
+        case AgainstRules(code=name):
+            code = _NUMBERS[name]
+        case UnknownSymbol():
+            code = _UNKNOWN_SYMBOL
+        case BadUserInput(field=field):
+            code = _OF_FIELDS.get(field, _INVALID)
+        case NotProven():
+            code = _NOT_PROVEN
+        case OrderNotFound() | OrderFilled() | OrderClosedUnknown():
+            code = ORDER_NOT_OPEN
+        case Forbidden() | UnknownAccount() | NotYours():
+            code = NOT_ALLOWED
+        case OverLimit() | RateLimited() | DuplicateOrder() | LaneUnresolved():
+            code = NOT_ALLOWED
+    return code
+
+
+def unsure(access: Access) -> Refusal:
+    """What a caller is told when nobody knows whether this request did anything."""
+    if access.mutates:
+        return Refusal(UNEXPECTED, OUTCOME_UNKNOWN)
+    return refusal_of(UNEXPECTED)
+
+
+def order_of(placement: Placement) -> Order | None:
+    """The order that a placement made, if it is known; raises Refusal if none stands for sure."""
+    if placement.state is PlacementState.ACCEPTED:
+        return placement.order
+    if placement.unresolved:
+        raise unsure(Access.ORDER)
+    rejection = placement.rejection
+    code = MARKET_DISABLED if rejection is None else rejection.exchange_code
+    if placement.state is not PlacementState.REJECTED or code is None or code in _OF_OUR_KEY:
+        code = MARKET_DISABLED
+    raise refusal_of(code)

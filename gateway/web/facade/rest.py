@@ -1,0 +1,180 @@
+"""The exchange's REST interface, served: bytes to an endpoint and back.
+
+The body is there before it is asked who sent it: a sender who takes his time must not act by a key
+that was revoked meanwhile.
+"""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass, field
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.access.policy import Action
+from gateway.access.principal import Caller, Principal
+from gateway.domain.errors import GatewayError
+from gateway.observability import bind_trace, trace_id
+from gateway.schema.context import permit
+from gateway.web.facade.access import Access
+from gateway.web.facade.answers import JSON, SUCCESS, encode
+from gateway.web.facade.callers import admit_once, find_asker, order_id_for
+from gateway.web.facade.endpoints import ENDPOINTS, Endpoint
+from gateway.web.facade.outcomes import refusal_for, unsure
+from gateway.web.facade.parameters import Parameters, read_parameters
+from gateway.web.facade.parts import FacadeParts
+from gateway.web.facade.refusals import Refusal
+from gateway.web.facade.requests import FacadeCall
+from gateway.web.limits import count_request
+
+_log = structlog.get_logger(__name__)
+
+LONGEST_BODY = 64 * 1024
+
+_INVALID = "90001", "Invalid Request"
+_NOT_FOUND, _TOO_LARGE = 404, 413
+_OF_SIGNING = frozenset({"timestamp", "windowSize"})
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A request to a known endpoint, or to none; and who sent it, once that is known."""
+
+    request: Request
+    trace: str
+    name: str = "none"
+    endpoint: Endpoint | None = None
+    principal: Principal | None = None
+
+    @property
+    def access(self) -> Access:
+        """What it does; nothing can have failed before an endpoint is known."""
+        return Access.PUBLIC if self.endpoint is None else self.endpoint.access
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """What goes back; `cause` is the gateway's own code behind a refusal."""
+
+    code: str
+    body: bytes
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    cause: str | None = None
+
+
+class FacadeRest:
+    """The ASGI application at /v3/api/…; it answers every path and method there."""
+
+    def __init__(self, parts: FacadeParts) -> None:
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        began = time.perf_counter()
+        request = Request(scope, receive)
+        trace = trace_id(request.headers.get("traceparent"), self._parts.random_bytes)
+        asked = _Asked(request, trace)
+        try:
+            with bind_trace(trace):
+                reply = await self._reply(asked)
+        except ClientDisconnect:
+            return
+        self._note(asked, reply, time.perf_counter() - began)
+        headers = {"x-trace-id": trace, "cache-control": "no-store", **reply.headers}
+        response = Response(reply.body, reply.status, headers, JSON)
+        await response(scope, receive, send)
+
+    async def _reply(self, asked: _Asked) -> _Reply:
+        try:
+            return await self._answer(asked)
+        except Refusal as refusal:
+            return _refused(refusal)
+        except GatewayError as error:
+            return _refused(refusal_for(error, asked.access), error.code)
+        except ClientDisconnect:
+            raise
+        except asyncio.CancelledError:  # the server stops, and the grace is over
+            return _refused(unsure(asked.access), "STOPPING")
+        except Exception:  # noqa: BLE001  # a fault of ours, and no business of the caller's
+            _log.exception("facade.fault", endpoint=asked.name)
+            return _refused(unsure(asked.access), GatewayError.code)
+
+    async def _answer(self, asked: _Asked) -> _Reply:
+        method, path = asked.request.method, asked.request.scope["path"]
+        endpoint = ENDPOINTS.get((method, path))
+        if endpoint is None:
+            raise Refusal(*_INVALID, status=_NOT_FOUND)
+        asked.endpoint, asked.name = endpoint, f"{method} {path}"
+        body = await _body(asked.request)
+        headers = asked.request.headers
+        content_type = headers.get("content-type", "")
+        query = asked.request.scope["query_string"]
+        parameters = read_parameters(query, content_type, body)
+        asker = await find_asker(self._parts, endpoint.access, headers, parameters, asked.trace)
+        asked.principal = asker.principal
+        shares = self._parts.under_way.requests
+        shares.take(asker.principal)
+        try:
+            await self._count(asker.principal, endpoint.access)
+            await admit_once(self._parts, endpoint.access, asked.name, asker, asked.trace)
+            call = FacadeCall(
+                caller=Caller(asker.principal, asked.trace),
+                parameters=_without_signing(parameters),
+                account=asker.account,
+                client_order_id=order_id_for(self._parts, asker),
+            )
+            return await self._ask(endpoint, call)
+        finally:
+            shares.give_back(asker.principal)
+
+    async def _ask(self, endpoint: Endpoint, call: FacadeCall) -> _Reply:
+        if endpoint.access is Access.PUBLIC:
+            permit(self._parts.services, call.caller, (Action.MARKET_READ, None))
+        answer = await endpoint.answer(self._parts, call)
+        return _Reply(SUCCESS, answer.body, headers=dict(answer.headers))
+
+    async def _count(self, principal: Principal, access: Access) -> None:
+        await count_request(self._parts.rates, principal, lambda: access is Access.CANCEL)
+
+    def _note(self, asked: _Asked, reply: _Reply, seconds: float) -> None:
+        metrics = self._parts.metrics
+        metrics.facade_requests.labels(asked.name, reply.code).inc()
+        metrics.facade_seconds.labels(asked.name).observe(seconds)
+        if reply.code != SUCCESS:
+            _log.info(
+                "facade.refused",
+                trace_id=asked.trace,
+                principal=asked.principal and asked.principal.id,
+                endpoint=asked.name,
+                code=reply.code,
+                cause=reply.cause,
+                ms=round(seconds * 1000),
+            )
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LONGEST_BODY:
+            raise Refusal(*_INVALID, status=_TOO_LARGE)
+    return bytes(body)
+
+
+def _without_signing(parameters: Parameters) -> Parameters:
+    values = parameters.values.items()
+    return Parameters({name: value for name, value in values if name not in _OF_SIGNING})
+
+
+def _refused(refusal: Refusal, cause: str | None = None) -> _Reply:
+    headers = {}
+    if refusal.retry_after is not None:
+        headers["retry-after"] = str(math.ceil(refusal.retry_after))
+    if refusal.status == _TOO_LARGE:  # the rest is still on its way, and nobody will read it
+        headers["connection"] = "close"
+    body = encode(refusal.code, {"msg": refusal.msg})
+    return _Reply(refusal.code, body, refusal.status, headers, cause)
