@@ -30,6 +30,8 @@ class Cause(StrEnum):
     SUSPENDED = "suspended"
     SEALED = "sealed"
     """It is a virtual key's, whose entry does not open."""
+    REPLAYED = "replayed"
+    """The signature was seen on another endpoint before."""
 
 
 @dataclass(eq=False, kw_only=True)

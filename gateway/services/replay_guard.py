@@ -61,17 +61,17 @@ class ReplayGuard:
         for seen_on in (first, self._remembered(name, first, now + keep_ms)):
             if seen_on != endpoint:
                 _log.warning("replay.refused", key=key_id, endpoint=endpoint, seen_on=seen_on)
-                raise NotProven(cause=Cause.SIGNATURE)
+                raise NotProven(cause=Cause.REPLAYED)
 
     def _remembered(self, name: _Name, first: str, until_ms: int) -> str:
-        """The endpoint that is remembered for it: from now on this one, if none was."""
-        self._forget()
-        return self._seen.setdefault(name, (first, until_ms))[0]
+        """The endpoint that is remembered for it: from now on `first`, if none was."""
+        self._forget_passed()
+        seen_on, _ = self._seen.setdefault(name, (first, until_ms))
+        if len(self._seen) > MOST_REMEMBERED:
+            self._seen.popitem(last=False)
+        return seen_on
 
-    def _forget(self) -> None:
-        """Drop what nobody can send any more, and the oldest of what is too much."""
-        while self._seen:
-            name, (_, until_ms) = next(iter(self._seen.items()))
-            if len(self._seen) < MOST_REMEMBERED and self._wall_ms() <= until_ms:
-                break
-            del self._seen[name]
+    def _forget_passed(self) -> None:
+        now = self._wall_ms()
+        while self._seen and next(iter(self._seen.values()))[1] < now:
+            self._seen.popitem(last=False)
