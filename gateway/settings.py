@@ -134,7 +134,9 @@ class Settings(BaseModel):
         None, description="Sealed file of the exchange's keys, made by 'narkasa-gateway keys'"
     )
     key_encryption_key_file: Path | None = Field(
-        None, description="File with the key-encryption keys that open the sealed file"
+        None,
+        description="File with the key-encryption keys that open the sealed file and virtual keys; "
+        "without, there are no virtual keys",
     )
     key_encryption_key: SecretStr | None = Field(None, description="The same, in place of a file")
     keys_reload_s: Seconds = Field(
@@ -330,7 +332,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             f"{PREFIX}KEYS_FILE: not set. Name the sealed file of the exchange's keys, or a folder "
             f"of them with {PREFIX}CREDENTIALS_DIR, or give {PREFIX}CREDENTIALS."
         )
-    problems += _sealed_without_key(given)
+    problems += _encryption_key_faults(given)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as fault:
@@ -342,13 +344,14 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     raise SettingsFault(tuple(problems))
 
 
-def _sealed_without_key(given: Mapping[str, str]) -> Iterator[str]:
-    keys = given.keys() & {"key_encryption_key", "key_encryption_key_file"}
-    if "keys_file" in given and len(keys) != 1:
-        yield (
-            f"{PREFIX}KEYS_FILE: needs the key-encryption key: set one of "
-            f"{PREFIX}KEY_ENCRYPTION_KEY_FILE and {PREFIX}KEY_ENCRYPTION_KEY"
-        )
+def _encryption_key_faults(given: Mapping[str, str]) -> Iterator[str]:
+    names = ("key_encryption_key_file", "key_encryption_key")
+    keys = [name for name in names if name in given]
+    either = " and ".join(f"{PREFIX}{name.upper()}" for name in names)
+    if len(keys) > 1:
+        yield f"{either}: are both set; keep one of them"
+    if "keys_file" in given and not keys:
+        yield f"{PREFIX}KEYS_FILE: needs the key-encryption key: set one of {either}"
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:

@@ -20,6 +20,7 @@ from gateway.access.policy import (
 )
 from gateway.access.policy_rules import RuleReader
 from gateway.access.policy_values import ValueReader
+from gateway.access.principal import ANONYMOUS
 from gateway.access.yaml_reader import YamlReader, compose, line_of
 from gateway.domain.audit import GATEWAY, NOBODY
 
@@ -155,6 +156,11 @@ class _PrincipalReader:
         grants = self._each(self._rules.grant, parts.get("grants"))
         denies = self._each(self._rules.deny, parts.get("denies"))
         rate = self._values.rate(parts.get("rate"))
+        if identity == ANONYMOUS and (tokens or identities):
+            problem = (
+                "is whoever shows no key and no token, so it has neither tokens nor identities"
+            )
+            self._faults.add(line_of(node), f"principal {ANONYMOUS!r} {problem}")
         if identity is None or kind is None:
             return None
         return Member(Principal(identity, kind), tokens, grants, denies, identities, rate)

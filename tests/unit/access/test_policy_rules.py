@@ -83,6 +83,11 @@ def alone(name: str) -> str:
     return f"'{name}' bears on orders:place alone, which is not among the actions"
 
 
+WITHOUT_TOKENS = (
+    "principal 'anonymous' is whoever shows no key and no token, so it has neither tokens nor "
+    "identities"
+)
+
 BAD: dict[str, tuple[str, list[tuple[int, str]]]] = {
     "account-rate": (changed("rate: 300/min", "rate: 300"), [(4, RATE)]),
     "account-key": (
@@ -101,6 +106,10 @@ BAD: dict[str, tuple[str, list[tuple[int, str]]]] = {
     "principal-named-as-nobody": (
         changed("id: desk\n", "id: unauthenticated\n"),
         [(15, "principal id: 'unauthenticated' is the gateway's own word")],
+    ),
+    "anonymous-with-a-token": (
+        changed("id: desk\n", "id: anonymous\n"),
+        [(15, WITHOUT_TOKENS)],
     ),
     "rule-named-as-the-default": (
         changed("id: never-sell", "id: default-deny"),
