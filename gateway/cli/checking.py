@@ -16,14 +16,24 @@ from gateway.custody import (
     FaultyCredentials,
     KeyPlaces,
     Keyring,
+    NotOpened,
+    OpenVirtual,
     configured_sources,
     read_keys,
+    shown_entry,
+    virtual_key_opener,
 )
 from gateway.settings import PREFIX, Settings, SettingsFault, load_settings
 from gateway.store.durability import inspect
 from gateway.store.redis import BadStoreUrl, StoreUnavailable, attempt, open_redis, reach
+from gateway.store.virtual_keys import VirtualKeyStore
 
 _POLICY_FILE = f"{PREFIX}POLICY_FILE"
+_ENCRYPTION_KEY = f"{PREFIX}KEY_ENCRYPTION_KEY"
+_NO_VIRTUAL_KEYS = (
+    f"no virtual keys: {_ENCRYPTION_KEY}_FILE is not set, so whatever clients of the exchange's "
+    "own protocol sign is refused (20001)"
+)
 
 
 def check(environ: Mapping[str, str], *, connect: bool) -> int:
@@ -34,6 +44,8 @@ def check(environ: Mapping[str, str], *, connect: bool) -> int:
     if not is_sound(environ, connect=connect):
         return 2
     typer.echo("configuration is sound")
+    if not any(environ.get(f"{_ENCRYPTION_KEY}{ending}") for ending in ("", "_FILE")):
+        typer.echo(_NO_VIRTUAL_KEYS)
     return 0
 
 
@@ -60,14 +72,16 @@ class _Faults:
         settings = self._settings()
         declared = self._declared_accounts()
         self._candidate()
-        keyring = self._keyring()
+        places = self._places()
+        keyring = self._keyring(places)
+        opener = self._opener(places)
         if declared is not None and keyring is not None:
             self.problems += _unmatched(declared, keyring)
         if settings is None and connect:
             self.warnings.append("no Redis was looked at: mend the settings first, and check again")
         if settings is not None:
             self.warnings += _in_the_clear(settings)
-            problems, warnings = asyncio.run(_store_problems(settings, connect=connect))
+            problems, warnings = asyncio.run(_store_problems(settings, opener, connect=connect))
             self.problems += problems
             self.warnings += warnings
 
@@ -97,14 +111,16 @@ class _Faults:
         except BadPolicy as bad:
             self.warnings += [f"{path}: {line}" for line in str(bad).splitlines()]
 
-    def _keyring(self) -> Keyring | None:
-        places = KeyPlaces(
+    def _places(self) -> KeyPlaces:
+        return KeyPlaces(
             folder=self._path("CREDENTIALS_DIR"),
             text=self._text("CREDENTIALS"),
             sealed_file=self._path("KEYS_FILE"),
             encryption_key_file=self._path("KEY_ENCRYPTION_KEY_FILE"),
             encryption_key_text=self._text("KEY_ENCRYPTION_KEY"),
         )
+
+    def _keyring(self, places: KeyPlaces) -> Keyring | None:
         if not (sources := configured_sources(places)):
             return None
         try:
@@ -114,6 +130,14 @@ class _Faults:
             return None
         self.warnings += found.warnings
         return Keyring(found.keys)
+
+    def _opener(self, places: KeyPlaces) -> OpenVirtual | None:
+        try:
+            return virtual_key_opener(places)
+        except FaultyCredentials as faulty:
+            # With a sealed file, which these keys open too, they have been told already.
+            self.problems += [fault for fault in faulty.faults if fault not in self.problems]
+            return None
 
     def _text(self, name: str) -> str | None:
         return self._environ.get(f"{PREFIX}{name}") or None
@@ -150,8 +174,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def _store_problems(settings: Settings, *, connect: bool) -> tuple[list[str], list[str]]:
-    """What keeps each Redis from being used, and what would let the journal's lose records."""
+async def _store_problems(
+    settings: Settings, opener: OpenVirtual | None, *, connect: bool
+) -> tuple[list[str], list[str]]:
+    """What keeps each Redis from being used, and what would let the journal's lose records.
+
+    Among the warnings is each virtual key there that does not open.
+    """
     addresses = {
         f"{PREFIX}CACHE_REDIS_URL": settings.cache_redis_url,
         f"{PREFIX}STATE_REDIS_URL": settings.state_redis_url,
@@ -173,9 +202,26 @@ async def _store_problems(settings: Settings, *, connect: bool) -> tuple[list[st
                     found = (await inspect(redis)).problem
                     told = warnings if settings.journal_accept_volatile else problems
                     told += [] if found is None else [f"{name}: {found}"]
+                    entries = await VirtualKeyStore(redis).all()
+                    warnings += _not_opening(name, entries, opener)
         except (BadStoreUrl, StoreUnavailable) as problem:
             problems.append(f"{name}: {problem}")
     return problems, warnings
+
+
+def _not_opening(
+    name: str, entries: Mapping[str, bytes], opener: OpenVirtual | None
+) -> Iterator[str]:
+    if opener is None and entries:
+        held = f"holds virtual keys ({len(entries)})"
+        yield f"{name}: {held}, and there is no key-encryption key for them"
+        return
+    for digest, entry in entries.items():
+        try:
+            if opener is not None:
+                opener(digest, entry)
+        except NotOpened as refused:
+            yield f"{name}: {shown_entry(digest, entry)} does not open: {refused.problem}"
 
 
 def _wall_ms() -> int:

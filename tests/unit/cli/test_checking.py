@@ -1,10 +1,19 @@
 """`check` tells every fault at once, and a sound configuration in one line."""
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.checking import check
+from gateway.custody import key_digest
+from gateway.custody.encryption_keys import new_encryption_key, read_encryption_keys
+from gateway.custody.virtual_pair import new_virtual_pair
+from gateway.custody.virtual_sealing import seal_virtual
+from gateway.domain.virtual_keys import VirtualKey
+from gateway.store.virtual_keys import VirtualKeyStore
+from tests.unit.store.examples import open_patient
 from tests.valkey import ValkeyServer
 
 POLICY = "version: 1\naccounts: [{accounts}]\nprincipals: []\n"
@@ -12,7 +21,7 @@ POLICY = "version: 1\naccounts: [{accounts}]\nprincipals: []\n"
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """A sound configuration of one account, demo."""
+    """A sound configuration of one account, demo, with a key-encryption key."""
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY.format(accounts="demo"))
     folder = tmp_path / "credentials" / "demo"
@@ -20,8 +29,12 @@ def environ(tmp_path: Path) -> dict[str, str]:
     for name in ("api-key", "api-secret"):
         (folder / name).write_text("made-up")
         (folder / name).chmod(0o600)
+    kek = tmp_path / "kek"
+    kek.write_text(new_encryption_key("a", os.urandom))
+    kek.chmod(0o600)
     return {
         "NGW_POLICY_FILE": str(policy),
+        "NGW_KEY_ENCRYPTION_KEY_FILE": str(kek),
         "NGW_CREDENTIALS_DIR": str(folder.parent),
         "NGW_CACHE_REDIS_URL": "unix:///nonexistent/cache.sock",
         "NGW_STATE_REDIS_URL": "unix:///nonexistent/state.sock",
@@ -163,3 +176,64 @@ def test_it_says_that_no_redis_was_looked_at_with_settings_that_are_wrong(
 ) -> None:
     assert check(environ | {"NGW_PORT": "none"}, connect=True) == 2
     assert "warning: no Redis was looked at" in capsys.readouterr().err
+
+
+def test_without_a_key_encryption_key_it_says_what_is_missing(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(environ | {"NGW_KEY_ENCRYPTION_KEY_FILE": ""}, connect=False) == 0
+    sound, missing = capsys.readouterr().out.splitlines()
+    assert sound == "configuration is sound"
+    assert missing.startswith("no virtual keys: NGW_KEY_ENCRYPTION_KEY_FILE is not set")
+
+
+def test_a_faulty_key_encryption_key_is_told_once_also_without_a_sealed_file(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(environ["NGW_KEY_ENCRYPTION_KEY_FILE"]).write_text("no key\n")
+    assert check(environ, connect=False) == 2
+    (told,) = problems(capsys)
+    assert "is no key-encryption key" in told
+    assert check(environ | {"NGW_KEYS_FILE": "/nonexistent/keys.json"}, connect=False) == 2
+    assert sum("is no key-encryption key" in line for line in problems(capsys)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kek", "told"),
+    [
+        ("other", "virtual key 'vk-1' does not open: the key-encryption key 'a' is not among"),
+        ("", "holds virtual keys (1), and there is no key-encryption key for them"),
+    ],
+    ids=["another", "none"],
+)
+def test_virtual_keys_that_do_not_open_are_a_warning(
+    kek: str,
+    told: str,
+    environ: dict[str, str],
+    valkey: ValkeyServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    issue_virtual_key(valkey.url, environ["NGW_KEY_ENCRYPTION_KEY_FILE"])
+    both = {"NGW_CACHE_REDIS_URL": valkey.url, "NGW_STATE_REDIS_URL": valkey.url}
+    assert check(environ | both, connect=True) == 0
+    assert capsys.readouterr().err == ""
+    if kek:
+        (tmp_path / kek).write_text(new_encryption_key("b", os.urandom))
+        (tmp_path / kek).chmod(0o600)
+        kek = str(tmp_path / kek)
+    assert check(environ | both | {"NGW_KEY_ENCRYPTION_KEY_FILE": kek}, connect=True) == 0
+    assert told in capsys.readouterr().err
+
+
+def issue_virtual_key(url: str, kek_file: str) -> None:
+    keys = read_encryption_keys(Path(kek_file))
+    pair = new_virtual_pair(os.urandom)
+    digest = key_digest(pair[0])
+    entry = seal_virtual(VirtualKey("vk-1", "desk", "demo", 1), digest, pair, keys, os.urandom)
+
+    async def write() -> None:
+        async with open_patient(url) as redis:
+            await VirtualKeyStore(redis).add(digest, entry)
+
+    asyncio.run(write())
