@@ -62,7 +62,10 @@ class DepositChannel:
 
 @dataclass(frozen=True, slots=True)
 class DepositOptions:
-    """How an asset may be paid in; `minimum` in the asset, `precision` in decimals."""
+    """How an asset may be paid in; `minimum` in the asset, `precision` in decimals.
+
+    `id` is the exchange's for the asset, as in `Currency`.
+    """
 
     asset: str
     name: str
@@ -70,6 +73,7 @@ class DepositOptions:
     minimum: Decimal
     precision: int | None
     channels: tuple[DepositChannel, ...]
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,10 @@ class WithdrawalChannel:
 
 @dataclass(frozen=True, slots=True)
 class WithdrawalOptions:
-    """How an asset may be paid out; `minimum` in the asset, `precision` in decimals."""
+    """How an asset may be paid out; `minimum` in the asset, `precision` in decimals.
+
+    `id` is the exchange's for the asset, as in `Currency`.
+    """
 
     asset: str
     name: str
@@ -101,6 +108,7 @@ class WithdrawalOptions:
     minimum: Decimal
     precision: int | None
     channels: tuple[WithdrawalChannel, ...]
+    id: str | None = None
 
 
 class TransferState(StrEnum):
@@ -122,7 +130,8 @@ class TransferState(StrEnum):
 class Deposit:
     """A deposit; `time` in ms, `state_code` the exchange's number behind `state`.
 
-    `information` is the exchange's own words on it, which the document does not explain.
+    `information` and `real` are the exchange's own words on it, which the document does not
+    explain; `precision` is the asset's, in decimals.
     """
 
     id: str
@@ -136,13 +145,16 @@ class Deposit:
     txid: str | None
     explorer: str | None
     information: str | None = None
+    precision: int | None = None
+    real: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
     """A withdrawal; `time` in ms, `state_code` the exchange's number behind `state`.
 
-    `information` is the exchange's own words on it, which the document does not explain.
+    `information` and `real` are the exchange's own words on it, which the document does not
+    explain; `precision` is the asset's, in decimals.
     """
 
     id: str
@@ -154,6 +166,8 @@ class Withdrawal:
     txid: str | None
     explorer: str | None
     information: str | None = None
+    precision: int | None = None
+    real: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

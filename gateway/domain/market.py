@@ -90,7 +90,11 @@ class Ticker:
 
 @dataclass(frozen=True, slots=True)
 class MarketRules:
-    """What an order in a market must obey: decimals, minimums, fees in percent, switches."""
+    """What an order in a market must obey: decimals, minimums, fees in percent, switches.
+
+    The last five, None where the exchange said nothing, bind no order: how many decimals it shows
+    of base and quote, its fee where it has but one, and what it says of how fees are reckoned.
+    """
 
     symbol: str
     price_precision: int
@@ -103,6 +107,11 @@ class MarketRules:
     enabled: bool
     order_enabled: bool
     cancel_enabled: bool
+    base_precision: int | None = None
+    quote_precision: int | None = None
+    fee_percent: Decimal | None = None
+    fees_in_percent: bool | None = None
+    fees_by_tier: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +156,12 @@ class Candle:
 
 @dataclass(frozen=True, slots=True)
 class CandleUpdate:
-    """The newest state of one candle, as the stream tells it."""
+    """The newest state of one candle, as the stream tells it; `updated_at` in ms, if it says so."""
 
     symbol: str
     interval: CandleInterval
     candle: Candle
+    updated_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ def map_deposit_options(row: DepositOptionsRow) -> DepositOptions:
             DepositChannel(channel.name, channel.address or None, channel.enable)
             for channel in row.channels
         ),
+        id=row.id,
     )
 
 
@@ -90,6 +91,7 @@ def map_withdrawal_options(row: WithdrawalOptionsRow) -> WithdrawalOptions:
         minimum=not_negative(row.minimum_withdraw_amount),
         precision=row.max_length,
         channels=tuple(map(_withdrawal_channel, row.channels)),
+        id=row.id,
     )
 
 
@@ -119,6 +121,8 @@ def map_deposit(row: TransferRow) -> Deposit:
         txid=row.txid or None,
         explorer=_web_address(row.explorer),
         information=row.information or None,
+        precision=row.max_length,
+        real=row.real,
     )
 
 
@@ -134,6 +138,8 @@ def map_withdrawal(row: TransferRow) -> Withdrawal:
         txid=row.txid or None,
         explorer=_web_address(row.explorer),
         information=row.information or None,
+        precision=row.max_length,
+        real=row.real,
     )
 
 

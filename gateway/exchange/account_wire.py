@@ -1,8 +1,4 @@
-"""The shapes of what the exchange says about one account, as leniently read as in `wire`.
-
-What the document's samples carry besides is of no use here: `real`, and, but for assets,
-`maxLength`.
-"""
+"""The shapes of what the exchange says about one account, as leniently read as in `wire`."""
 
 from decimal import Decimal
 
@@ -81,6 +77,7 @@ class DepositOptionsRow(Struct, kw_only=True, rename="camel"):
     minimum_deposit_amount: Decimal
     channels: list[DepositChannelRow]
     max_length: Decimals | None = None
+    id: str | None = None
 
 
 class AddressRow(Struct):
@@ -109,6 +106,7 @@ class WithdrawalOptionsRow(Struct, kw_only=True, rename="camel"):
     minimum_withdraw_amount: Decimal
     channels: list[WithdrawalChannelRow]
     max_length: Decimals | None = None
+    id: str | None = None
 
 
 class TransferRow(Struct, kw_only=True, rename="camel"):
@@ -122,6 +120,8 @@ class TransferRow(Struct, kw_only=True, rename="camel"):
     txid: str | None = None
     explorer: str | None = None
     information: str | None = None
+    real: bool | None = None
+    max_length: Decimals | None = None
     active_confirmation: Count | None = None
     total_confirmation: Count | None = None
 

@@ -101,6 +101,11 @@ def map_rules(row: RulesRow) -> MarketRules:
         enabled=row.enable,
         order_enabled=row.order_enable,
         cancel_enabled=row.cancel_enable,
+        base_precision=row.first_symbol_max_length,
+        quote_precision=row.second_symbol_max_length,
+        fee_percent=bounded(row.commission),
+        fees_in_percent=row.commission_percentage,
+        fees_by_tier=row.commission_tier_based,
     )
 
 

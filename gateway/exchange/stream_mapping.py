@@ -103,7 +103,7 @@ def map_frame(frame: DataFrame, time: int, tickers: Mapping[str, Ticker]) -> Upd
     """Map a frame that arrived at `time` (ms).
 
     `tickers` holds the last known ticker by symbol: 'ticker' frames may lack changePercent and
-    openTime. A candle's closeTime, which on the stream is its last update, becomes its end as in
+    openTime. A candle's closeTime is its last update on the stream; it closes at its end, as in
     REST. Raise `Unreadable` when the frame has no meaning, or its book is crossed or empty: REST
     is asked before a market without a single order is believed in.
     """
@@ -126,8 +126,9 @@ def _meaning(frame: DataFrame, tickers: Mapping[str, Ticker]) -> tuple[Topic, St
             return topic, map_ticker(frame, tickers.get(symbol))
         case CandlesFrame(symbol=symbol):
             interval = map_interval(frame.interval)
-            candle = CandleUpdate(symbol, interval, map_candle(frame.kline, interval))
-            return Topic(TopicKind.CANDLES, symbol, interval), candle
+            candle = map_candle(frame.kline, interval)
+            update = CandleUpdate(symbol, interval, candle, frame.kline.close_time)
+            return Topic(TopicKind.CANDLES, symbol, interval), update
         case TopOfBookFrame(symbol=symbol):
             return Topic(TopicKind.TOP_OF_BOOK, symbol), _top_of_book(frame)
         case DepthFrame(symbol=symbol):

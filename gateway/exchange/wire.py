@@ -117,10 +117,17 @@ class RulesRow(Struct, kw_only=True, rename="camel"):
     order_enable: bool
     cancel_enable: bool
     precision: PrecisionRow
+    first_symbol_max_length: Decimals | None = None
+    second_symbol_max_length: Decimals | None = None
+    commission_percentage: bool | None = None
+    commission_tier_based: bool | None = None
 
 
 class CandleRow(Struct, kw_only=True, rename="camel"):
-    """Headings 'Get Symbol Candlestick Data' and, as `kline`, 'Market Candlestick Updates'."""
+    """Headings 'Get Symbol Candlestick Data' and, as `kline`, 'Market Candlestick Updates'.
+
+    Only the latter's has a `closeTime`, which is its last update.
+    """
 
     open_time: Milliseconds
     open: Decimal
@@ -128,6 +135,7 @@ class CandleRow(Struct, kw_only=True, rename="camel"):
     low: Decimal
     close: Decimal
     volume: Decimal
+    close_time: Milliseconds | None = None
 
 
 class LevelRow(Struct):

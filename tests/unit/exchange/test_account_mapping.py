@@ -78,6 +78,7 @@ def test_deposit_options_list_every_channel_with_its_address() -> None:
         minimum=D(10),
         precision=2,
         channels=(channel,),
+        id="cc8dfd30b230de18ec95a88438dc49c13868c49afd484832aaae1ea70fbb92cce6b12e72",
     )
 
 
@@ -103,6 +104,7 @@ def test_withdrawal_options_list_every_channel_with_its_fee_and_addresses() -> N
         minimum=D("0.0001"),
         precision=8,
         channels=(channel,),
+        id="ce87ad6fef308b43ec95a9d73cdc49933f3bc4c3aa471f32f9a81ef206ee94cee5bd7f73",
     )
 
 
@@ -118,6 +120,8 @@ def test_a_deposit_tells_how_far_it_is_confirmed() -> None:
         required_confirmations=6,
         txid=None,
         explorer=EXPLORER,
+        precision=8,
+        real=False,
     )
 
 
@@ -131,6 +135,8 @@ def test_a_withdrawal_is_read_as_the_document_shows_it() -> None:
         state_code=13,
         txid=None,
         explorer=EXPLORER,
+        precision=8,
+        real=False,
     )
 
 

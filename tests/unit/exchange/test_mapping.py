@@ -99,6 +99,11 @@ def test_rules_are_what_orders_must_obey() -> None:
         enabled=True,
         order_enabled=True,
         cancel_enabled=True,
+        base_precision=6,
+        quote_precision=0,
+        fee_percent=D("0.2"),
+        fees_in_percent=True,
+        fees_by_tier=False,
     )
 
 

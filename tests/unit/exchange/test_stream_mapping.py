@@ -94,7 +94,7 @@ def test_a_candle_closes_at_its_end_not_at_its_last_update() -> None:
     assert topic == Topic(TopicKind.CANDLES, "BTCTRY", CandleInterval.M5)
     prices = (PRICE, PRICE, PRICE, PRICE, Decimal("0.0005"))
     candle = Candle(1588010100000, 1588010400000, *prices)
-    assert value == CandleUpdate("BTCTRY", CandleInterval.M5, candle)
+    assert value == CandleUpdate("BTCTRY", CandleInterval.M5, candle, updated_at=1588010323000)
 
 
 def test_a_candle_off_the_grid_is_put_on_it() -> None:
