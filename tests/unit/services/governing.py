@@ -60,6 +60,10 @@ class StandInSwitch:
 
     def __init__(self) -> None:
         self.holding: Switch | None = None
+        self.suspends: frozenset[str] = frozenset()
+
+    def suspended(self, principal_id: str) -> bool:
+        return principal_id in self.suspends
 
     @property
     def switch(self) -> TradingSwitch:
