@@ -1,11 +1,13 @@
 """Market data: process memory over the shared cache over the exchange.
 
 A fresh value is answered at once. A stale one within its hard lifetime is answered at once too,
-marked, while one call refreshes it. Only what is not known at all is waited for.
+marked, while one call refreshes it. Only what is not known at all is waited for, and what may be
+older than an order that went out from here: whoever placed it reads what it did.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from gateway.domain.errors import (
@@ -86,6 +88,18 @@ class MarketData:
         """The snapshot of `key` if it is fresh in memory; the same object while it stays so."""
         return self._memory.fresh(key)
 
+    def current(self, key: MarketKey) -> Snapshot[Any] | None:
+        """The snapshot of `key` if it is fresh and not outdated, as `read` would give it."""
+        return None if self._memory.is_outdated(key) else self._memory.fresh(key)
+
+    def outdate(self, symbol: str) -> None:
+        """An order in the market `symbol` went out, or a cancel of one: its outcome may be unknown.
+
+        What is read of the market's prices from now on was told by the feed or asked of the
+        exchange since; while the exchange is away, the earlier value is read, marked stale.
+        """
+        self._memory.outdate(symbol)
+
     def shown(self, key: MarketKey) -> Snapshot[Any] | None:
         """The snapshot of `key` in memory, marked stale if it is; None past its hard lifetime."""
         return self._memory.shown(key)
@@ -103,14 +117,16 @@ class MarketData:
         return self._memory.keys(MarketKind.TICKER)
 
     async def read(self, key: MarketKey) -> Snapshot[Any]:
-        """Return the value of `key`, stale rather than late.
+        """Return the value of `key`: stale rather than late, but late rather than outdated.
 
         Raises `SourceUnavailable` when the exchange is away and nothing within the hard lifetime is
         known, and what the exchange refused (`Refused`, `UnknownSymbol`).
         """
-        if (snapshot := self._memory.fresh(key)) is not None:
+        if (snapshot := self.current(key)) is not None:
             self._count(key, "memory")
             return snapshot
+        if self._memory.is_outdated(key):
+            return await self._read_anew(key)
         shown = self._memory.shown(key)
         if shown is not None:
             self._count(key, "memory")
@@ -130,7 +146,7 @@ class MarketData:
     async def every_ticker(self, symbols: Sequence[str]) -> None:
         """See to it that the tickers of `symbols` are known, with one request for all of them."""
         keys = [MarketKey(MarketKind.TICKER, symbol) for symbol in symbols]
-        missing = [key for key in keys if self._memory.shown(key) is None]
+        missing = [key for key in keys if self._is_missing(key)]
         if len(missing) > 1:
             await self._wait_for_tickers(keys)
         elif sum(self._memory.fresh(key) is None for key in keys) > 1 and not self._paused(LISTING):
@@ -165,6 +181,15 @@ class MarketData:
             await self._loads.aclose()
             await self._fetches.aclose()
 
+    def _is_missing(self, key: MarketKey) -> bool:
+        return self._memory.shown(key) is None or self._memory.is_outdated(key)
+
+    async def _read_anew(self, key: MarketKey) -> Snapshot[Any]:
+        snapshot = await self._wait_for(key)
+        if self._memory.is_outdated(key):  # what was joined may have been asked for too early
+            snapshot = await self._wait_for(key)
+        return snapshot
+
     async def _wait_for(self, key: MarketKey) -> Snapshot[Any]:
         try:
             self._raise_if_paused(key)
@@ -176,11 +201,11 @@ class MarketData:
             if shown is None:
                 paused = isinstance(failure, NotSent) and failure.cause == BACKING_OFF
                 raise SourceUnavailable(_in_words(key), paused=paused) from None
-            return shown
+            return replace(shown, stale=True) if self._memory.is_outdated(key) else shown
 
     async def _load(self, key: MarketKey) -> Snapshot[Any]:
         await self._recall([key])
-        if (snapshot := self._memory.fresh(key)) is not None:
+        if (snapshot := self.current(key)) is not None:
             self._count(key, "redis")
             return snapshot
         return await self._fetched(key)
@@ -195,7 +220,7 @@ class MarketData:
 
     async def _load_tickers(self, keys: Sequence[MarketKey]) -> Snapshot[Any]:
         await self._recall(keys)
-        if all(self._memory.fresh(key) for key in keys):
+        if all(self.current(key) for key in keys):
             return await self.read(LISTING)
         return await self._fetched(LISTING)
 

@@ -39,6 +39,7 @@ _TOPIC_KINDS = {
     MarketKind.TRADES: TopicKind.TRADES,
     MarketKind.CANDLES: TopicKind.CANDLES,
 }
+_MOVED_BY_ORDERS = frozenset(_TOPIC_KINDS)
 
 
 def feeding_topics(key: MarketKey) -> tuple[Topic, ...]:
@@ -95,6 +96,9 @@ class MarketMemory:
     the newest frame loses against it; a history is joined to the frames told since. A value is
     fresh while a topic that feeds it is live and it includes all of that topic's frames; without
     such a topic, until its soft lifetime ends.
+
+    An order moves its market before a topic tells of it, if it ever does. So freshness does not
+    make a value current once its market is outdated: it must be of a later count.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class MarketMemory:
         self._candle_logs: dict[Topic, CandleLog] = {}
         self._last_frame: dict[MarketKey, int] = {}
         self._last_withheld: dict[MarketKey, int] = {}
+        self._outdated: dict[str, int] = {}
         self._rows = 0
         self._swept = now()
         self._forgotten = 0
@@ -187,6 +192,17 @@ class MarketMemory:
         self._counter += 1
         self._last_withheld[key_of(topic, symbol)] = self._counter
 
+    def outdate(self, symbol: str) -> None:
+        """Something was done in the market `symbol` that nothing known may tell of yet."""
+        self._counter += 1
+        self._outdated[symbol] = self._counter
+
+    def is_outdated(self, key: MarketKey) -> bool:
+        """True until a frame or an answer is known that came or was asked for since `outdate`."""
+        return key.kind in _MOVED_BY_ORDERS and self.counter(key) < self._outdated.get(
+            key.symbol, 0
+        )
+
     def started(self, topic: Topic) -> None:
         """From now on `topic` tells every change."""
         self._counter += 1
@@ -254,7 +270,7 @@ class MarketMemory:
     def _is_fresh(self, key: MarketKey, entry: Entry) -> bool:
         if self._is_live(key, entry.counter):
             return True
-        if entry.snapshot.source is DataSource.STREAM or self._is_outdated(key, entry.counter):
+        if entry.snapshot.source is DataSource.STREAM or self._is_behind(key, entry.counter):
             return False
         return self._age(entry) < self._lifetime(key.kind).soft_ms
 
@@ -270,7 +286,7 @@ class MarketMemory:
             return False
         return any(counter >= start for start in self._starts(key))
 
-    def _is_outdated(self, key: MarketKey, counter: int) -> bool:
+    def _is_behind(self, key: MarketKey, counter: int) -> bool:
         """True when a live topic told something newer, whatever the value's age."""
         last = self._last_frame.get(key, 0)
         return counter < last and any(last > start for start in self._starts(key))

@@ -27,7 +27,7 @@ class KeptAnswers:
     """Finds the answer to a request by the request's bytes.
 
     An answer remembers the snapshots that it was computed from, and holds until one of them
-    changes or is not fresh any more. So no lifetime is guessed, and none is too long.
+    changes or is not current any more. So no lifetime is guessed, and none is too long.
     `capacity` bounds the bytes of all: requests, answers, and what is remembered of snapshots.
     """
 
@@ -42,9 +42,9 @@ class KeptAnswers:
         answer = self._answers.get(request)
         if answer is None:
             return None
-        fresh = self._market_data.fresh
+        current = self._market_data.current
         for key, reference in answer.used:
-            snapshot = fresh(key)
+            snapshot = current(key)
             if snapshot is None or snapshot is not reference():
                 self._drop(request)
                 return None
@@ -57,10 +57,10 @@ class KeptAnswers:
         """Keep an answer, unless what it was computed from has aged or changed already."""
         # Not a dict: a key that was read twice may have changed in between.
         snapshots = tuple(used)
-        fresh = self._market_data.fresh
+        current = self._market_data.current
         if len(request) > _LONGEST_REQUEST or not snapshots:
             return
-        if any(fresh(key) is not snapshot for key, snapshot in snapshots):
+        if any(current(key) is not snapshot for key, snapshot in snapshots):
             return
         self._drop(request)
         weak = {key: ref(snapshot) for key, snapshot in snapshots}
