@@ -73,6 +73,7 @@ NO_MONEY = {
     "a small one of two digits": "1e-10",
     "too large by its exponent": "1e9000",
     "a million million": "1000000000000",
+    "a million million, by an exponent": "100000000000e1",
     "more, by an exponent": "999999999999e1",
     "too many digits": "9" * 5_000,
     "too many decimals": "0." + "0" * 5_000 + "1",
