@@ -7,6 +7,9 @@ from gateway.exchange import ERROR_CODES
 OUTCOME_UNKNOWN = "outcome unknown, do not resend"
 """The `msg` beside 90000 for an order of which nobody knows yet whether it stands."""
 
+_AS_REPLIED = {"20001": "Invalid API key or secret."}
+"""Where the document's sample of a reply ("Information") words it otherwise than its table."""
+
 
 @dataclass(eq=False)
 class Refusal(Exception):
@@ -28,4 +31,4 @@ class Refusal(Exception):
 
 def refusal_of(code: str) -> Refusal:
     """Refuse with one of the exchange's codes, and its own text for it ("Error Codes")."""
-    return Refusal(code, ERROR_CODES[code].meaning)
+    return Refusal(code, _AS_REPLIED.get(code, ERROR_CODES[code].meaning))

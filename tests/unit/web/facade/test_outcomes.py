@@ -40,7 +40,7 @@ from gateway.exchange import ERROR_CODES
 from gateway.services.risk_of_market import against
 from gateway.web.facade.access import Access
 from gateway.web.facade.outcomes import order_of, refusal_for, unsure
-from gateway.web.facade.refusals import OUTCOME_UNKNOWN, Refusal
+from gateway.web.facade.refusals import OUTCOME_UNKNOWN, Refusal, refusal_of
 from tests.unit.services.examples import command, order
 
 S = PlacementState
@@ -87,7 +87,7 @@ def test_a_failure_that_the_exchange_has_a_code_for_has_it_everywhere(
     error: GatewayError, code: str, access: Access
 ) -> None:
     refusal = refusal_for(error, access)
-    assert (refusal.code, refusal.msg) == (code, ERROR_CODES[code].meaning)
+    assert (refusal.code, refusal.msg) == (code, refusal_of(code).msg)
 
 
 OURS: list[GatewayError] = [
@@ -115,7 +115,7 @@ def test_the_gateways_own_trouble_shows_as_a_code_to_stay_away_or_come_back_by(
 ) -> None:
     refusal = refusal_for(error, access)
     assert refusal.code == TROUBLE[access]
-    assert refusal.msg == ERROR_CODES[refusal.code].meaning
+    assert refusal.msg == refusal_of(refusal.code).msg
 
 
 @pytest.mark.parametrize("code", sorted(ERROR_CODES))
@@ -140,7 +140,7 @@ def test_a_caller_is_told_when_to_come_back(error: GatewayError) -> None:
 
 def test_what_a_failure_says_to_others_is_told_to_no_client_of_the_exchange() -> None:
     told = {refusal_for(error, Access.ORDER).msg for error, _ in WHATEVER_IT_DOES}
-    assert told <= {row.meaning for row in ERROR_CODES.values()}
+    assert told <= {refusal_of(code).msg for code in ERROR_CODES}
 
 
 def test_nobody_is_told_that_an_order_or_a_cancel_did_nothing_when_it_may_have() -> None:
