@@ -366,6 +366,18 @@ class MarketView:
                 raise BadUserInput("from", problem)
         return await self._read(MarketKey(MarketKind.CANDLES, symbol, interval, start, end))
 
+    async def candles_between(
+        self, symbol: str, interval: CandleInterval, start: int | None, end: int | None
+    ) -> Snapshot[CandleSeries]:
+        """All candles that open from `start` to `end` (ms), and perhaps one before `start`.
+
+        How many the exchange answers with at the most is its own affair.
+        """
+        start, end = (None if time is None else interval.floor(time) for time in (start, end))
+        if end is not None and end >= interval.floor(self._now()):
+            end = None  # what is asked for until now is the same for all
+        return await self._read(MarketKey(MarketKind.CANDLES, symbol, interval, start, end))
+
 
 def _in_words(key: MarketKey) -> str:
     kind = key.kind.value.replace("_", " ")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gateway.domain.market import OrderSide
-from gateway.web.facade import account_answers, order_answers
+from gateway.web.facade import account_answers, market_answers, order_answers
 from gateway.web.facade.access import Access
 from gateway.web.facade.answers import Answer
 from gateway.web.facade.order_answers import placing
@@ -28,6 +28,15 @@ class Endpoint:
 
 
 ENDPOINTS: Mapping[Route, Endpoint] = {
+    ("GET", "/v3/api/ping"): Endpoint(_PUBLIC, market_answers.ping),
+    ("GET", "/v3/api/time"): Endpoint(_PUBLIC, market_answers.server_time),
+    ("GET", "/v3/api/market/markets"): Endpoint(_PUBLIC, market_answers.markets),
+    ("GET", "/v3/api/market/24h"): Endpoint(_PUBLIC, market_answers.statistics),
+    ("GET", "/v3/api/market/info"): Endpoint(_PUBLIC, market_answers.rules),
+    ("GET", "/v3/api/market/candles"): Endpoint(_PUBLIC, market_answers.candles),
+    ("GET", "/v3/api/market/orderbook"): Endpoint(_PUBLIC, market_answers.top_of_book),
+    ("GET", "/v3/api/market/depth"): Endpoint(_PUBLIC, market_answers.depth),
+    ("GET", "/v3/api/market/trades"): Endpoint(_PUBLIC, market_answers.trades),
     ("POST", "/v3/api/market/limit-buy"): Endpoint(_ORDER, placing(_BUY, order_answers.limit)),
     ("POST", "/v3/api/market/limit-sell"): Endpoint(_ORDER, placing(_SELL, order_answers.limit)),
     ("POST", "/v3/api/market/market-buy"): Endpoint(_ORDER, placing(_BUY, order_answers.market)),

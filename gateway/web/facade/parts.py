@@ -9,6 +9,7 @@ from gateway.schema.context import Services
 from gateway.services.rates import Rates
 from gateway.services.replay_guard import ReplayGuard
 from gateway.services.virtual_keys import VirtualKeys
+from gateway.web.kept_answers import KeptAnswers
 from gateway.web.under_way import UnderWay
 
 
@@ -24,6 +25,7 @@ class FacadeParts:
     identities: Identities
     virtual_keys: VirtualKeys
     replay_guard: ReplayGuard
+    kept: KeptAnswers
     metrics: Metrics
     under_way: UnderWay
     rates: Rates

@@ -23,6 +23,7 @@ from gateway.store.replays import ReplayStore
 from gateway.store.virtual_keys import VirtualKeyStore
 from gateway.web.facade.parts import FacadeParts
 from gateway.web.facade.rest import FacadeRest
+from gateway.web.kept_answers import KeptAnswers
 from gateway.web.under_way import UnderWay
 from tests.unit.schema.examples import Desk
 from tests.unit.schema.examples import desk_of as schema_desk
@@ -168,6 +169,7 @@ async def house_of(
                 poll_s=60,
             ),
             replay_guard=ReplayGuard(ReplayStore(redis), clock),
+            kept=KeptAnswers(desk.market_data, 1_000_000),
             metrics=desk.metrics,
             under_way=UnderWay(desk.metrics, requests=requests, subscriptions=1),
             rates=desk.services.rates,
