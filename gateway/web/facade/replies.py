@@ -39,6 +39,7 @@ _TYPE_WORDS = {
     OrderType.STOP_LIMIT: "STOP LIMIT",
     OrderType.FAST: "FAST",
 }
+_SWITCH = {True: "true", False: "false"}
 _WITH_AN_ID = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 
 
@@ -68,32 +69,27 @@ def ticker_members(ticker: Ticker) -> Body:
     `volume` is in the quote asset where `volumeQty`, the base quantity, stands beside it. Alone it
     is the base quantity.
     """
-    last_day = told(
+    change = told(
         changeAmount=number_if_known(ticker.change),
         changePercent=number_if_known(ticker.change_percent),
+    )
+    best = {"firstBid": number_if_known(ticker.bid), "firstAsk": number_if_known(ticker.ask)}
+    last_day = told(
         open=number_if_known(ticker.open),
         high=number_if_known(ticker.high),
         low=number_if_known(ticker.low),
         avg=number_if_known(ticker.average),
+        last=number(ticker.last),
+        **_volumes(ticker),
         openTime=ticker.open_time,
         tradeCount=ticker.trade_count,
     )
-    return {
-        "symbol": ticker.symbol,
-        "last": number(ticker.last),
-        "firstBid": number_if_known(ticker.bid),
-        "firstAsk": number_if_known(ticker.ask),
-        **last_day,
-        **_volumes(ticker),
-    }
+    return {"symbol": ticker.symbol, **change, **best, **last_day}
 
 
 def _volumes(ticker: Ticker) -> Body:
-    if ticker.quote_volume is None:
-        return told(volume=number_if_known(ticker.base_volume))
-    return told(
-        volume=number_if_known(ticker.quote_volume), volumeQty=number_if_known(ticker.base_volume)
-    )
+    base, quote = number_if_known(ticker.base_volume), number_if_known(ticker.quote_volume)
+    return {"volume": base} if quote is None else {"volume": quote, "volumeQty": base}
 
 
 def rules(rules: MarketRules, market: Market) -> Body:
@@ -121,9 +117,6 @@ def rules(rules: MarketRules, market: Market) -> Body:
         "total": rules.total_precision,
     }
     return {"info": {**members, "precision": precision}}
-
-
-_SWITCH = {True: "true", False: "false"}
 
 
 def candles(series: CandleSeries) -> Body:
