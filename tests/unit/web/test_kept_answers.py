@@ -10,7 +10,7 @@ from gateway.domain.streams import Broken, Started, Topic, TopicKind, Update
 from gateway.services.market_data import MarketData, MarketView
 from gateway.web.kept_answers import KeptAnswers
 from tests.unit.services.examples import BOOK, BTC, SOFT_MS, TOP, book, top
-from tests.unit.services.test_market_data import desk_of
+from tests.unit.services.test_market_data import Desk, desk_of
 
 pytestmark = pytest.mark.anyio
 
@@ -142,7 +142,40 @@ async def test_the_memory_that_many_tiny_answers_take_is_near_what_they_count() 
     assert BIG / 3 < taken < BIG * 1.5
 
 
-ACTIONS = st.lists(st.sampled_from(["frame", "cut", "rest", "time", "keep", "other"]), max_size=30)
+async def test_an_answer_ends_with_an_order_in_the_market_that_it_shows() -> None:
+    desk = desk_of()
+    answers = KeptAnswers(desk.market_data, BIG)
+    feed(desk.market_data, 1)
+    view = MarketView(desk.market_data, desk.clock)
+    await view.top_of_book(BTC)
+    answers.keep(b"asked", b"answer", view.used)
+    desk.market_data.outdate(BTC)
+    assert answers.find(b"asked") is None
+    answers.keep(b"asked", b"answer", view.used)
+    assert answers.find(b"asked") is None
+
+
+ACTIONS = st.lists(
+    st.sampled_from(["frame", "cut", "rest", "time", "keep", "other", "order"]), max_size=30
+)
+
+
+async def act(desk: Desk, action: str, count: int) -> None:
+    match action:
+        case "frame":
+            feed(desk.market_data, count)
+        case "cut":
+            desk.market_data.receive(Broken(desk.clock.now, "cut"))
+        case "rest":
+            desk.exchange.answers[f"top {BTC}"] = top(count)
+            await desk.market_data.refetch(TOP)
+        case "other":
+            desk.exchange.answers[f"book {BTC}"] = book(count)
+            await desk.market_data.refetch(BOOK)
+        case "order":
+            desk.market_data.outdate(BTC)
+        case "time":
+            desk.clock.now += SOFT_MS // 2
 
 
 @given(ACTIONS)
@@ -153,31 +186,18 @@ async def test_an_answer_that_is_found_is_the_one_that_would_be_computed_now(
     desk = desk_of()
     answers = KeptAnswers(desk.market_data, BIG)
     desk.exchange.answers[f"book {BTC}"] = book(1)
-    count = 1
 
     async def computed() -> tuple[bytes, MarketView]:
         view = MarketView(desk.market_data, desk.clock)
         tops, books = await view.top_of_book(BTC), await view.order_book(BTC)
         return repr((tops, books)).encode(), view
 
-    for action in actions:
-        count += 1
-        match action:
-            case "frame":
-                feed(desk.market_data, count)
-            case "cut":
-                desk.market_data.receive(Broken(desk.clock.now, "cut"))
-            case "rest":
-                desk.exchange.answers[f"top {BTC}"] = top(count)
-                await desk.market_data.refetch(TOP)
-            case "other":
-                desk.exchange.answers[f"book {BTC}"] = book(count)
-                await desk.market_data.refetch(BOOK)
-            case "time":
-                desk.clock.now += SOFT_MS // 2
-            case "keep":
-                body, view = await computed()
-                answers.keep(b"asked", body, view.used)
+    for count, action in enumerate(actions, 2):
+        if action == "keep":
+            body, view = await computed()
+            answers.keep(b"asked", body, view.used)
+        else:
+            await act(desk, action, count)
         found = answers.find(b"asked")
         if found is not None:
             assert found == (await computed())[0]
