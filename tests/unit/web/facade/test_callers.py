@@ -2,9 +2,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 
-from gateway.access.policy import Policy
+from gateway.access.policy import Action, Policy
 from gateway.domain.audit import NOBODY
 from gateway.domain.orders import shown_id
 from tests.unit.web.examples import TOKEN
@@ -236,3 +237,34 @@ async def test_who_may_do_everything_on_one_account_may_do_nothing_on_another(
             )
             assert reply_of(response)["code"] == "20011"
         assert house.desk.exchange.asked == []
+
+
+PING = "/v3/api/ping"
+
+
+async def public(house: House, query: str = "", headers: dict[str, str] | None = None) -> str:
+    response: httpx.Response = await house.client.get(f"{PING}?{query}", headers=headers)
+    code: str = reply_of(response)["code"]
+    return code
+
+
+async def test_who_sends_nothing_may_what_the_policy_grants_anonymous(
+    valkey: ValkeyServer,
+) -> None:
+    async with house_of(valkey.url) as house:
+        assert await public(house) == "20011"
+        house.desk.policy = granted(*TRADER, anonymous=(Action.MARKET_READ,))
+        assert await public(house) == "00000"
+        assert await public(house, "timestamp=1", KEY) == "00000"
+        house.desk.watch.switch.suspends = frozenset({"anonymous"})
+        assert await public(house) == "20001"
+
+
+async def test_who_proves_who_it_is_may_what_the_policy_grants_it_on_public_endpoints_too(
+    valkey: ValkeyServer,
+) -> None:
+    async with house_of(valkey.url) as house:
+        assert await public(house, headers=BEARER) == "00000"
+        assert await public(house, signed(TIME), KEY) == "00000"
+        assert await public(house, WRONG, KEY) == "20001"
+        assert await public(house, headers={"authorization": "Bearer ngw_of-nobody"}) == "20001"

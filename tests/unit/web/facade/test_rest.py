@@ -139,7 +139,9 @@ async def test_who_has_asked_too_much_is_told_when_to_come_back_and_may_still_ca
         house.desk.watch.rates.refusal = RateLimited("requests", 1.2)
         assert await house.code("GET", WALLET) == "20011"
         assert await house.code("POST", LIMIT_BUY, **LIMIT) == "20011"
+        assert house.desk.watch.rates.taken == []
         assert await house.code("POST", CANCEL, orderId="o1") == "00000"
+        assert house.desk.watch.rates.taken == ["cancel request app", "cancel call demo"]
 
 
 async def test_a_principal_has_so_many_requests_under_way(valkey: ValkeyServer) -> None:
@@ -147,7 +149,8 @@ async def test_a_principal_has_so_many_requests_under_way(valkey: ValkeyServer) 
         house.desk.exchange.hold()
         first = asyncio.ensure_future(house.ask("GET", WALLET))
         await until(lambda: house.desk.exchange.waiting == 1)
-        assert await house.ask("GET", WALLET) == NOT_ALLOWED
+        async with asyncio.timeout(20):
+            assert await house.ask("GET", WALLET) == NOT_ALLOWED
         house.desk.exchange.release()
         assert (await first)["code"] == "00000"
         assert await house.code("GET", WALLET) == "00000"
