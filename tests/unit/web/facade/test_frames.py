@@ -5,12 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.domain.account import BalanceChange
 from gateway.domain.market import (
     Candle,
     CandleInterval,
     CandleUpdate,
-    OrderBook,
     OrderSide,
     PriceLevel,
     Ticker,
@@ -18,43 +16,10 @@ from gateway.domain.market import (
     Trade,
 )
 from gateway.domain.orders import Order, OrderStatus, OrderType, StopDirection
-from gateway.domain.streams import StreamValue, TopicKind, Update
-from gateway.exchange.stream_mapping import map_frame
-from gateway.exchange.stream_wire import Acknowledgement, decode_frame
 from gateway.web.facade import frames
-from gateway.web.facade.requests import Body
-from tests.unit.web.facade.written import sample, sample_text, written
+from tests.unit.web.facade.written import frame_of, read_frame, sample, sample_text, written
 
 D = Decimal
-
-
-def read(name: str) -> Update:
-    frame = decode_frame(sample_text(f"stream/{name}").decode())
-    assert not isinstance(frame, Acknowledgement)
-    return map_frame(frame, 7, {})
-
-
-def frame_of(kind: TopicKind, value: StreamValue) -> Body:  # noqa: PLR0911 - one for each kind
-    match value:
-        case Ticker() if kind is TopicKind.ALL_TICKERS:
-            return frames.all_tickers(value)
-        case Ticker():
-            return frames.ticker(value)
-        case CandleUpdate():
-            return frames.candle(value)
-        case TopOfBook():
-            return frames.top_of_book(value)
-        case OrderBook():
-            return frames.order_book(value)
-        case Trade():
-            return frames.trade(value)
-        case Order():
-            return frames.order(value)
-        case BalanceChange(asset=asset, available=Decimal() as quantity):
-            return frames.available(asset, quantity)
-        case BalanceChange(asset=asset, held=Decimal() as quantity):
-            return frames.reserved(asset, quantity)
-    raise AssertionError(value)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +37,12 @@ def frame_of(kind: TopicKind, value: StreamValue) -> Body:  # noqa: PLR0911 - on
     ],
 )
 def test_a_frame_of_the_document_is_written_as_it_was_read(name: str) -> None:
-    told = read(name)
-    assert written(frame_of(told.topic.kind, told.value)) == sample(f"stream/{name}")
+    told = read_frame(sample_text(f"stream/{name}").decode())
+    assert written(frame_of(told)) == sample(f"stream/{name}")
 
 
 def test_a_market_alone_is_told_of_without_what_only_all_tickers_have() -> None:
-    value = read("all-tickers").value
+    value = read_frame(sample_text("stream/all-tickers").decode()).value
     assert isinstance(value, Ticker)
     members = written(frames.ticker(value))
     assert members.keys() == sample("stream/ticker").keys()
