@@ -394,3 +394,90 @@ async def test_closing_leaves_no_task() -> None:
         desk.exchange.release()
     await turns(50)
     assert asyncio.all_tasks() == before
+
+
+class Told:
+    """What a follower of topics was told."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def __call__(self, _topic: Topic, told: Any) -> None:  # noqa: ANN401 - as many as topics
+        self.heard.append(told)
+
+
+async def test_a_follower_is_told_each_frame_and_nothing_from_before() -> None:
+    async with desk_of() as desk:
+        desk.feed.start(TRADES_TOPIC)
+        desk.feed.tell(TRADES_TOPIC, trade(1))
+        told = Told()
+        desk.hub.follow(TRADES_TOPIC, told)
+        assert await desk.hub.is_told(TRADES_TOPIC)
+        desk.feed.tell(TRADES_TOPIC, trade(2))
+        desk.feed.tell(TRADES_TOPIC, trade(2))
+        assert told.heard == [trade(2), trade(2)]
+        desk.hub.unfollow(TRADES_TOPIC, told)
+        desk.feed.tell(TRADES_TOPIC, trade(3))
+        assert told.heard == [trade(2), trade(2)]
+
+
+async def test_a_topic_that_does_not_start_is_not_told() -> None:
+    async with desk_of() as desk:
+        desk.hub.follow(TRADES_TOPIC, Told())
+        assert not await desk.hub.is_told(TRADES_TOPIC)
+
+
+async def test_a_followed_topic_is_wanted_until_a_while_after_its_last_follower_left() -> None:
+    async with desk_of(linger_s=0) as desk:
+        one, other = Told(), Told()
+        for told in (one, other):
+            desk.hub.follow(TOP_TOPIC, told)
+        desk.hub.unfollow(TOP_TOPIC, one)
+        await turns()
+        assert desk.feed.wanted == [TOP_TOPIC]
+        desk.hub.unfollow(TOP_TOPIC, other)
+        await until(lambda: desk.feed.wanted == [])
+
+
+async def test_a_follower_of_a_break_is_told_the_gap_and_then_what_stands() -> None:
+    async with desk_of() as desk:
+        told, of_trades = Told(), Told()
+        for topic, follower in ((TOP_TOPIC, told), (TRADES_TOPIC, of_trades)):
+            desk.hub.follow(topic, follower)
+            desk.feed.start(topic)
+        await turns()
+        assert desk.exchange.asked == []
+        desk.feed.cut(since=7)
+        assert told.heard == of_trades.heard == [Gap(7, "cut")]
+        desk.exchange.answers[f"top {BTC}"] = top(3)
+        desk.feed.start(TOP_TOPIC)
+        desk.feed.start(TRADES_TOPIC)
+        await until(lambda: len(told.heard) == 2)
+        assert told.heard[1] == top(3)
+        await turns()
+        assert len(of_trades.heard) == 1
+
+
+async def test_a_follower_is_told_what_a_frame_without_meaning_left_out() -> None:
+    async with desk_of() as desk:
+        told = Told()
+        desk.hub.follow(TOP_TOPIC, told)
+        desk.feed.start(TOP_TOPIC)
+        desk.feed.tell(TOP_TOPIC, top(1))
+        desk.exchange.answers[f"top {BTC}"] = top(2)
+        desk.feed.withhold(TOP_TOPIC, BTC)
+        await until(lambda: len(told.heard) == 2)
+        assert told.heard == [top(1), top(2)]
+
+
+async def test_a_frame_that_comes_makes_up_for_one_without_meaning() -> None:
+    async with desk_of(mend_after_s=0) as desk:
+        told = Told()
+        desk.hub.follow(TOP_TOPIC, told)
+        desk.feed.start(TOP_TOPIC)
+        await turns()
+        desk.feed.withhold(TOP_TOPIC, BTC)
+        desk.feed.tell(TOP_TOPIC, top(2))
+        await turns()
+        assert told.heard == [top(2)]
+        assert desk.exchange.asked == []
