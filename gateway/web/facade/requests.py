@@ -7,12 +7,12 @@ from gateway.access.principal import Caller
 from gateway.web.facade.parameters import Parameters
 
 Body: TypeAlias = dict[str, Any]
-"""A reply's members beside `code`; money as Decimal, to be written as JSON numbers."""
+"""A reply's members beside `code`; money as numbers that lose no digit (`numbers`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FacadeCall:
-    """Who asks, for which account, with which parameters; those of signing are not among them.
+    """Who asks, for which account, with which parameters.
 
     `account` is empty for what is public. `client_order_id` names the request: for a signed one
     `v3:` and its signature, so that the same bytes are the same order.

@@ -21,7 +21,7 @@ from gateway.observability import bind_trace, trace_id
 from gateway.schema.context import permit
 from gateway.web.facade.access import Access
 from gateway.web.facade.answers import JSON, SUCCESS, encode
-from gateway.web.facade.callers import admit_once, find_asker, order_id_for
+from gateway.web.facade.callers import Asker, admit_once, find_asker, order_id_for
 from gateway.web.facade.endpoints import ENDPOINTS, Endpoint
 from gateway.web.facade.outcomes import refusal_for, unsure
 from gateway.web.facade.parameters import Parameters, read_parameters
@@ -36,7 +36,6 @@ LONGEST_BODY = 64 * 1024
 
 _INVALID = "90001", "Invalid Request"
 _NOT_FOUND, _TOO_LARGE = 404, 413
-_OF_SIGNING = frozenset({"timestamp", "windowSize"})
 
 
 @dataclass(slots=True)
@@ -109,29 +108,28 @@ class FacadeRest:
         if endpoint is None:
             raise Refusal(*_INVALID, status=_NOT_FOUND)
         asked.endpoint, asked.name = endpoint, f"{method} {path}"
-        body = await _body(asked.request)
-        headers = asked.request.headers
-        content_type = headers.get("content-type", "")
-        query = asked.request.scope["query_string"]
-        parameters = read_parameters(query, content_type, body)
-        asker = await find_asker(self._parts, endpoint.access, headers, parameters, asked.trace)
+        parameters = await _parameters(asked.request)
+        headers, trace = asked.request.headers, asked.trace
+        asker = await find_asker(self._parts, endpoint.access, headers, parameters, trace)
         asked.principal = asker.principal
         shares = self._parts.under_way.requests
         shares.take(asker.principal)
         try:
             await self._count(asker.principal, endpoint.access)
-            await admit_once(self._parts, endpoint.access, asked.name, asker, asked.trace)
-            call = FacadeCall(
-                caller=Caller(asker.principal, asked.trace),
-                parameters=_without_signing(parameters),
-                account=asker.account,
-                client_order_id=order_id_for(self._parts, asker),
-            )
-            return await self._ask(endpoint, call)
+            await admit_once(self._parts, endpoint.access, asked.name, asker, trace)
+            return await self._ask(endpoint, asker, parameters, trace)
         finally:
             shares.give_back(asker.principal)
 
-    async def _ask(self, endpoint: Endpoint, call: FacadeCall) -> _Reply:
+    async def _ask(
+        self, endpoint: Endpoint, asker: Asker, parameters: Parameters, trace: str
+    ) -> _Reply:
+        call = FacadeCall(
+            caller=Caller(asker.principal, trace),
+            parameters=parameters,
+            account=asker.account,
+            client_order_id=order_id_for(self._parts, asker),
+        )
         if endpoint.access is Access.PUBLIC:
             permit(self._parts.services, call.caller, (Action.MARKET_READ, None))
         answer = await endpoint.answer(self._parts, call)
@@ -156,6 +154,12 @@ class FacadeRest:
             )
 
 
+async def _parameters(request: Request) -> Parameters:
+    body = await _body(request)
+    content_type = request.headers.get("content-type", "")
+    return read_parameters(request.scope["query_string"], content_type, body)
+
+
 async def _body(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
@@ -163,11 +167,6 @@ async def _body(request: Request) -> bytes:
         if len(body) > LONGEST_BODY:
             raise Refusal(*_INVALID, status=_TOO_LARGE)
     return bytes(body)
-
-
-def _without_signing(parameters: Parameters) -> Parameters:
-    values = parameters.values.items()
-    return Parameters({name: value for name, value in values if name not in _OF_SIGNING})
 
 
 def _refused(refusal: Refusal, cause: str | None = None) -> _Reply:
