@@ -40,11 +40,14 @@ class Redactor:
     """
 
     def __init__(self) -> None:
+        self._secrets: dict[str, frozenset[str]] = {}
         self._known: re.Pattern[str] | None = None
 
-    def learn(self, secrets: Iterable[str]) -> None:
-        """Replace the set of known secrets."""
-        forms = {form for secret in secrets if secret for form in _forms(secret)}
+    def learn(self, secrets: Iterable[str], *, of: str = "") -> None:
+        """Replace the set of known secrets; there is one for each name of what they are `of`."""
+        self._secrets[of] = frozenset(secrets)
+        known = frozenset().union(*self._secrets.values())
+        forms = {form for secret in known if secret for form in _forms(secret)}
         longest_first = sorted(forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
 

@@ -23,6 +23,7 @@ def build_checks(base: Foundation, exchange: ExchangeStatus, duties: Duties) -> 
         "policy": lambda: given.policy_file.problem,
         "candidate": lambda: None if candidate is None else candidate.problem,
         "issuers": lambda: governance.issuer_keys.problem,
+        "virtual-keys": lambda: governance.virtual_keys.problem,
         "accounts": lambda: _without_keys(given),
         "keys": lambda: keys.problem,
         "logins": lambda: _refused_logins(upstream),

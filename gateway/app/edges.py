@@ -3,14 +3,18 @@
 import os
 from dataclasses import dataclass
 
-from gateway.access.identities import Identities
-from gateway.app.given import Given
+from gateway.app.foundation import Foundation
+from gateway.app.given import Given, wall_ms
 from gateway.schema import build_schema
 from gateway.schema.context import Services
 from gateway.schema.documents import Documents
 from gateway.schema.execution import Execution
 from gateway.schema.limits import DocumentLimits
 from gateway.schema.operation_groups import OperationGroups
+from gateway.services.replay_guard import ReplayGuard
+from gateway.web.facade.parts import FacadeParts
+from gateway.web.facade.rest import FacadeRest
+from gateway.web.facade.sockets import FacadeSocketLimits, FacadeSockets
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.graphql_ws import SocketLimits
 from gateway.web.kept_answers import KeptAnswers
@@ -21,21 +25,45 @@ from gateway.web.under_way import UnderWay
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """GraphQL over HTTP and over WebSockets, and the subscriptions that sockets share."""
+    """GraphQL over HTTP and over WebSockets, with the subscriptions that sockets share.
+
+    `rest` and `streams` speak the exchange's own protocol.
+    """
 
     graphql: GraphQLOverHttp
     sockets: Sockets
     groups: OperationGroups
+    rest: FacadeRest
+    streams: FacadeSockets
 
 
-def build_edges(given: Given, services: Services, identities: Identities) -> Edges:
-    """Build them on the one schema."""
+def build_edges(base: Foundation, services: Services) -> Edges:
+    """Build them on the one schema and the one set of use cases."""
+    given = base.given
+    parts = _graphql_parts(given, services, base)
+    settings = given.settings
+    kept = KeptAnswers(services.market_data, settings.answer_bytes)
+    facade = _facade_parts(base, services, parts.under_way, kept)
+    return Edges(
+        graphql=GraphQLOverHttp(
+            parts,
+            kept,
+            max_body=settings.max_body_bytes,
+        ),
+        sockets=_sockets(parts, given),
+        groups=parts.groups,
+        rest=FacadeRest(facade),
+        streams=_streams(facade, given),
+    )
+
+
+def _graphql_parts(given: Given, services: Services, base: Foundation) -> GraphQLParts:
     settings, metrics = given.settings, given.metrics
     schema = build_schema()
     execution = Execution(schema)
-    parts = GraphQLParts(
+    return GraphQLParts(
         services=services,
-        identities=identities,
+        identities=base.governance.identities,
         documents=Documents(schema, DocumentLimits.of(settings), settings.document_entries),
         execution=execution,
         groups=OperationGroups(execution, metrics),
@@ -48,23 +76,50 @@ def build_edges(given: Given, services: Services, identities: Identities) -> Edg
         rates=services.rates,
         random_bytes=os.urandom,
     )
-    return Edges(
-        graphql=GraphQLOverHttp(
-            parts,
-            KeptAnswers(services.market_data, settings.answer_bytes),
-            max_body=settings.max_body_bytes,
+
+
+def _sockets(parts: GraphQLParts, given: Given) -> Sockets:
+    settings = given.settings
+    return Sockets(
+        parts,
+        SocketLimits(
+            init_s=settings.connection_init_s,
+            subscriptions=settings.max_subscriptions_per_connection,
+            outbox=settings.stream_queue,
         ),
-        sockets=Sockets(
-            parts,
-            SocketLimits(
-                init_s=settings.connection_init_s,
-                subscriptions=settings.max_subscriptions_per_connection,
-                outbox=settings.stream_queue,
-            ),
-            allowed_origins=settings.allowed_origins,
-            most=settings.max_connections,
-            most_waiting=settings.max_waiting_connections,
-            most_of_principal=settings.max_connections_per_principal,
-        ),
-        groups=parts.groups,
+        allowed_origins=settings.allowed_origins,
+        most=settings.max_connections,
+        most_waiting=settings.max_waiting_connections,
+        most_of_principal=settings.max_connections_per_principal,
     )
+
+
+def _facade_parts(
+    base: Foundation, services: Services, under_way: UnderWay, kept: KeptAnswers
+) -> FacadeParts:
+    governance = base.governance
+    return FacadeParts(
+        services=services,
+        identities=governance.identities,
+        virtual_keys=governance.virtual_keys,
+        replay_guard=ReplayGuard(base.stores.replays, wall_ms),
+        kept=kept,
+        metrics=base.given.metrics,
+        under_way=under_way,
+        rates=services.rates,
+        wall_ms=wall_ms,
+        random_bytes=os.urandom,
+    )
+
+
+def _streams(parts: FacadeParts, given: Given) -> FacadeSockets:
+    settings = given.settings
+    limits = FacadeSocketLimits(
+        allowed_origins=settings.allowed_origins,
+        init_s=settings.connection_init_s,
+        outbox=settings.stream_queue,
+        most=settings.max_connections,
+        most_waiting=settings.max_waiting_connections,
+        most_of_principal=settings.max_connections_per_principal,
+    )
+    return FacadeSockets(parts, limits)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.access.candidate import CandidateFile
 from gateway.access.policy import Policy
 from gateway.access.policy_file import PolicyFile
-from gateway.custody import Keyring, KeySource
+from gateway.custody import Keyring, KeySource, OpenVirtual
 from gateway.observability import Metrics, Redactor
 from gateway.settings import Settings
 from gateway.stopping import StopDeadline
@@ -20,11 +20,15 @@ def wall_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Settings, keys and where they come from, the policy, and what watches over the process."""
+    """Settings, keys and where they come from, the policy, and what watches over the process.
+
+    `open_virtual` opens virtual keys; None where no key-encryption key is set.
+    """
 
     settings: Settings
     key_sources: Sequence[KeySource]
     keyring: Keyring
+    open_virtual: OpenVirtual | None
     policy_file: PolicyFile
     candidate_file: CandidateFile | None
     metrics: Metrics

@@ -5,6 +5,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.access.identities import Identities
 from gateway.access.jwks import IssuerKeys
@@ -16,6 +17,7 @@ from gateway.services.back_off import BackOff
 from gateway.services.policy_audit import policy_taken_over
 from gateway.services.rates import Rates
 from gateway.services.trading_switch import TradingSwitch
+from gateway.services.virtual_keys import VirtualKeys
 from gateway.store.audit_file import audit_file
 
 
@@ -33,6 +35,7 @@ class Governance:
     back_off: BackOff
     issuer_keys: IssuerKeys
     identities: Identities
+    virtual_keys: VirtualKeys
     authority: Authority
 
 
@@ -65,6 +68,14 @@ def build_governance(given: Given, stores: Stores) -> Governance:
         back_off=BackOff(stores.back_off, time.monotonic),
         issuer_keys=issuer_keys,
         identities=Identities(policy, issuer_keys, switch.suspended, wall_ms),
+        virtual_keys=VirtualKeys(
+            stores.virtual_keys,
+            given.open_virtual,
+            policy,
+            switch.suspended,
+            partial(given.redact.learn, of="virtual keys"),
+            settings.switch_poll_s,
+        ),
         authority=Authority(
             policy=policy,
             candidate=given.candidate,

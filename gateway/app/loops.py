@@ -16,6 +16,8 @@ from gateway.schema.context import Services
 from gateway.services.audit import AuditTrail
 from gateway.services.loops import Loop
 from gateway.services.policy_audit import policy_refused, policy_taken_over
+from gateway.web.facade.sockets import FacadeSockets
+from gateway.web.sockets import Sockets
 
 _REDIS_WATCH_S = 2.0
 
@@ -40,6 +42,7 @@ def build_loops(
         "back-off": lambda: governance.back_off.run(settings.switch_poll_s),
         "rates": lambda: stores.rates.watch(_REDIS_WATCH_S),
         "issuers": governance.issuer_keys.run,
+        "virtual-keys": governance.virtual_keys.run,
         "journal-server": lambda: stores.watch_server(_REDIS_WATCH_S),
         "quarantines": lambda: _look_for_quarantines(base),
         "window": duties.window.run,
@@ -51,7 +54,8 @@ def build_loops(
         "keys": lambda: base.keys.run(settings.keys_reload_s),
         "exchange": lambda: services.exchange.follow(settings.clock_sync_s),
         "gauges": lambda: _follow_gauges(base),
-        "sockets": lambda: _recheck_sockets(edges, settings.policy_reload_s),
+        "sockets": lambda: _recheck(edges.sockets, settings.policy_reload_s),
+        "streams": lambda: _recheck(edges.streams, settings.policy_reload_s),
         **_policy_loops(given, governance.audit),
     }
 
@@ -70,10 +74,10 @@ async def _follow_gauges(base: Foundation) -> None:
         await asyncio.sleep(base.given.settings.keys_reload_s)
 
 
-async def _recheck_sockets(edges: Edges, every_s: float) -> None:
+async def _recheck(sockets: Sockets | FacadeSockets, every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
-        await edges.sockets.recheck()
+        await sockets.recheck()
 
 
 def _policy_loops(given: Given, audit: AuditTrail) -> dict[str, Loop]:

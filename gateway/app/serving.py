@@ -21,7 +21,13 @@ from gateway.app.given import Given, wall_ms
 from gateway.app.loops import build_loops, record_loops
 from gateway.app.stores import Stores
 from gateway.app.use_cases import build_services, build_trade
-from gateway.custody import KeyPlaces, Keyring, configured_sources, read_keys
+from gateway.custody import (
+    KeyPlaces,
+    Keyring,
+    configured_sources,
+    read_keys,
+    virtual_key_opener,
+)
 from gateway.custody.process_memory import keep_memory_private
 from gateway.exchange import log_retry
 from gateway.observability import Metrics, Redactor, configure_logging
@@ -67,7 +73,8 @@ def serve(settings: Settings) -> None:
 
 
 def _given(settings: Settings, redact: Redactor) -> Given:
-    sources = configured_sources(_key_places(settings))
+    places = _key_places(settings)
+    sources = configured_sources(places)
     found = read_keys(sources)
     keyring = Keyring(found.keys)
     redact.learn(keyring.secrets())
@@ -76,6 +83,7 @@ def _given(settings: Settings, redact: Redactor) -> Given:
         settings=settings,
         key_sources=sources,
         keyring=keyring,
+        open_virtual=virtual_key_opener(places),
         policy_file=PolicyFile(settings.policy_file, wall_ms),
         candidate_file=None if candidate is None else CandidateFile(candidate, wall_ms),
         metrics=Metrics(),
@@ -104,6 +112,8 @@ async def _serve(given: Given) -> None:
         application = web_application(
             graphql=edges.graphql,
             sockets=edges.sockets,
+            rest=edges.rest,
+            streams=edges.streams,
             health=gateway.health,
             allowed_origins=settings.allowed_origins,
         )
@@ -116,7 +126,7 @@ async def _serve(given: Given) -> None:
             port=settings.port,
             stop=given.stop,
             head=HeadLimits(settings.max_head_bytes, settings.head_timeout_s),
-            sockets=edges.sockets,
+            sockets=(edges.sockets, edges.streams),
             health=gateway.health,
         )
         await server.serve()
@@ -134,7 +144,7 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
         trade = build_trade(stack, base)
         services = build_services(stack, trade)
         duties = build_duties(trade)
-        edges = build_edges(given, services, base.governance.identities)
+        edges = build_edges(base, services)
         stack.push_async_callback(edges.groups.aclose)
         checks = build_checks(base, services.exchange, duties)
         loops = build_loops(base, services, edges, duties)

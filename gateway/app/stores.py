@@ -21,7 +21,9 @@ from gateway.store.leases import AccountLeases
 from gateway.store.market_cache import MarketCache
 from gateway.store.rates import RateStore
 from gateway.store.redis import open_redis
+from gateway.store.replays import ReplayStore
 from gateway.store.switches import SwitchStore
+from gateway.store.virtual_keys import VirtualKeyStore
 
 _REDIS_CONNECTIONS = 32
 
@@ -42,6 +44,8 @@ class Stores:
     switches: SwitchStore
     rates: RateStore
     back_off: BackOffStore
+    virtual_keys: VirtualKeyStore
+    replays: ReplayStore
     audit: AuditStream
 
 
@@ -76,6 +80,8 @@ async def open_stores(stack: AsyncExitStack, given: Given) -> Stores:
         switches=SwitchStore(state),
         rates=RateStore(state, on_local=metrics.rates_local.inc),
         back_off=BackOffStore(state),
+        virtual_keys=VirtualKeyStore(state),
+        replays=ReplayStore(state),
         audit=AuditStream(
             state,
             retention_ms=settings.audit_retention_days * DAY_MS,

@@ -75,7 +75,7 @@ def build_trade(stack: AsyncExitStack, base: Foundation) -> Trade:
         stack.push_async_callback(part.aclose)
     gate = _gate(base, ownership, limiter)
     closed = _closed(base, recent)
-    cancels = _cancels(base, gate, accounts, closed)
+    cancels = _cancels(base, gate, accounts, market_data, closed)
     cancel_all = _cancel_all(base, cancels, recent)
     return Trade(
         base=base,
@@ -151,6 +151,7 @@ def _orders(trade: Trade, placing: Placing) -> Orders:
         preparation=_preparation(trade),
         placing=placing,
         accounts=trade.accounts,
+        market_data=trade.market_data,
         exchange=base.upstream.exchange,
         journal=base.stores.journal,
         audit=base.governance.audit,
@@ -201,11 +202,16 @@ def _closed(base: Foundation, recent: RecentPlacements) -> ClosedOrders:
 
 
 def _cancels(
-    base: Foundation, gate: OrderGate, accounts: Accounts, closed: ClosedOrders
+    base: Foundation,
+    gate: OrderGate,
+    accounts: Accounts,
+    market_data: MarketData,
+    closed: ClosedOrders,
 ) -> Cancels:
     return Cancels(
         gate=gate,
         accounts=accounts,
+        market_data=market_data,
         closed=closed,
         signer=base.given.keyring.signer,
         exchange=base.upstream.exchange,

@@ -15,6 +15,7 @@ from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.audit import AuditTrail
 from gateway.services.closed_orders import ClosedOrders
+from gateway.services.market_data import MarketData
 from gateway.services.order_audit import cancel_event, cancel_joined, deny
 from gateway.services.order_gate import OrderGate
 from gateway.services.order_logs import cancel_ended
@@ -58,6 +59,7 @@ class Cancels:
         *,
         gate: OrderGate,
         accounts: Accounts,
+        market_data: MarketData,
         closed: ClosedOrders,
         signer: Callable[[str], Sign],
         exchange: ExchangeClient,
@@ -67,6 +69,7 @@ class Cancels:
     ) -> None:
         self._gate = gate
         self._accounts = accounts
+        self._market_data = market_data
         self._closed = closed
         self._signer = signer
         self._exchange = exchange
@@ -154,6 +157,8 @@ class Cancels:
             raise
         finally:
             self._audit.note(tell(outcome))
+        if cancelled.order is not None:
+            self._market_data.outdate(cancelled.order.symbol)
         return cancelled, None
 
     async def _require_cancelled(

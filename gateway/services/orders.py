@@ -31,6 +31,7 @@ from gateway.exchange import ExchangeClient, PreparedRequest
 from gateway.observability import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.audit import AuditTrail
+from gateway.services.market_data import MarketData
 from gateway.services.order_audit import deny, order_done, order_terms
 from gateway.services.order_logs import order_ended, order_refused
 from gateway.services.order_outcomes import answered_by, evidence_of, state_after
@@ -65,6 +66,7 @@ class Orders:
         preparation: OrderPreparation,
         placing: Placing,
         accounts: Accounts,
+        market_data: MarketData,
         exchange: ExchangeClient,
         journal: OrderJournal,
         audit: AuditTrail,
@@ -75,6 +77,7 @@ class Orders:
         self._preparation = preparation
         self._placing = placing
         self._accounts = accounts
+        self._market_data = market_data
         self._exchange = exchange
         self._journal = journal
         self._audit = audit
@@ -163,6 +166,7 @@ class Orders:
             self._audit.note(order_done(caller, given_up, prepared))
             raise
         self._accounts.order_answered(placement.command.account)
+        self._market_data.outdate(placement.command.symbol)
         self._recent.add(placement)
         self._metrics.orders.labels(placement.state.value).inc()
         order_ended(placement)

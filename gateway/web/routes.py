@@ -12,6 +12,8 @@ from starlette.routing import Route, WebSocketRoute
 
 from gateway.domain.errors import BadUserInput
 from gateway.schema.errors import failure
+from gateway.web.facade.rest import FacadeRest
+from gateway.web.facade.sockets import FacadeSockets
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.health import Health
 from gateway.web.sockets import Sockets
@@ -21,16 +23,20 @@ def web_application(
     *,
     graphql: GraphQLOverHttp,
     sockets: Sockets,
+    rest: FacadeRest,
+    streams: FacadeSockets,
     health: Health,
     allowed_origins: Sequence[str],
 ) -> FastAPI:
-    """The ASGI application: /graphql (HTTP and WebSocket), /healthz, /readyz, /metrics."""
+    """The ASGI application: /graphql and /v3 (HTTP and WebSocket), /healthz, /readyz, /metrics."""
     # A redirect would be built from the Host header, which is the caller's.
     application = FastAPI(title="Narkasa gateway", openapi_url=None, redirect_slashes=False)
     application.add_exception_handler(HTTPException, _not_routed)
     application.router.routes += [
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", sockets.serve),
+        Route("/v3/{path:path}", rest),
+        WebSocketRoute("/v3", streams.serve),
         Route("/healthz", health.live),
         Route("/readyz", health.ready),
         Route("/metrics", health.metrics),
@@ -50,5 +56,5 @@ async def _not_routed(_request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         refusal = BadUserInput("method", "this address takes GET")
     else:
-        refusal = BadUserInput("path", "there are /graphql, /healthz, /readyz and /metrics")
+        refusal = BadUserInput("path", "there are /graphql, /v3, /healthz, /readyz and /metrics")
     return JSONResponse(failure(refusal), error.status_code, error.headers)

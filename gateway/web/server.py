@@ -1,7 +1,9 @@
 """The HTTP server, and how it ends."""
 
+import asyncio
 import signal
 import socket
+from collections.abc import Sequence
 from types import FrameType
 
 import structlog
@@ -9,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.stopping import StopDeadline
+from gateway.web.facade.sockets import FacadeSockets
 from gateway.web.health import Health
 from gateway.web.http_protocol import HeadLimits, bounded_head
 from gateway.web.sockets import Sockets
@@ -33,7 +36,7 @@ class DrainingServer(uvicorn.Server):
         port: int,
         stop: StopDeadline,
         head: HeadLimits,
-        sockets: Sockets,
+        sockets: Sequence[Sockets | FacadeSockets],
         health: Health,
     ) -> None:
         config = uvicorn.Config(
@@ -70,7 +73,7 @@ class DrainingServer(uvicorn.Server):
         _log.info("gateway.stopping")
         self._stop.begin()
         self._health.stopping = True
-        await self._sockets.drain()
+        await asyncio.gather(*(sockets.drain() for sockets in self._sockets))
         # uvicorn hands it to asyncio, which takes fractions.
         self.config.timeout_graceful_shutdown = self._stop.for_requests()  # type: ignore[assignment]
         await super().shutdown(sockets)

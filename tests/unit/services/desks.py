@@ -154,6 +154,7 @@ def trading_of(  # noqa: PLR0913 - each is a part of a replica
         preparation=preparation,
         placing=placing,
         accounts=accounts,
+        market_data=market_data,
         exchange=exchange,
         journal=journal,
         audit=watch.audit.trail,
@@ -172,6 +173,7 @@ def trading_of(  # noqa: PLR0913 - each is a part of a replica
     cancels = Cancels(
         gate=gate,
         accounts=accounts,
+        market_data=market_data,
         closed=closed,
         signer=signer,
         exchange=exchange,
