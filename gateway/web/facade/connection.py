@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -108,8 +109,9 @@ class Connection:
         writer = asyncio.create_task(self._outbox.run())
         reader = asyncio.create_task(self._listen())
         timer = asyncio.get_running_loop().call_later(self._limits.init_s, self._expect_somebody)
+        first: tuple[asyncio.Future[Any], ...] = (writer, reader, self._ending)
         try:
-            await asyncio.wait({writer, reader, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             if self._ending.done():
                 await self._close(self._ending.result())
         finally:
