@@ -207,6 +207,7 @@ def test_cancelled_all_cancels_its_order_and_leaves_a_gap_for_the_others() -> No
     assert update.value.status is OrderStatus.CANCELLED
     assert isinstance(broken, Broken)
     assert (broken.since, broken.topics) == (whole, frozenset({ACCOUNT}))
+    assert broken.lossless
     assert started == Started(ACCOUNT, bench.at.wall)
 
 

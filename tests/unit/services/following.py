@@ -43,6 +43,7 @@ async def desk_of(
     settle_s: float = 0.01,
     start_within_s: float = 10,
     fills_every_s: float = 0.01,
+    confirm_within_s: float = 10,
     reread_pauses: tuple[float, ...] = (0.0, 0.5, 0.01),
 ) -> AsyncIterator[Desk]:
     feed, exchange, clock = StandInFeed(), StandInExchange(), Clock()
@@ -57,6 +58,7 @@ async def desk_of(
             settle_s=settle_s,
             fills_every_s=fills_every_s,
             start_within_s=start_within_s,
+            confirm_within_s=confirm_within_s,
             reread_pauses=reread_pauses,
         ),
         exchange_now=clock,

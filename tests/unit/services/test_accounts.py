@@ -10,12 +10,13 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.access.policy import Action, Policy
-from gateway.domain.account import Balance, Currency
+from gateway.domain.account import Balance, BalanceChange, Currency
 from gateway.domain.errors import UnknownAccount
-from gateway.domain.orders import OrderSpec
+from gateway.domain.orders import OrderSpec, OrderStatus
 from gateway.domain.placements import Placement, PlacementState
 from gateway.domain.resolution import Verdict
 from gateway.domain.streams import Gap
+from gateway.services.account_changes import AccountChange
 from gateway.services.account_events import AccountEvents
 from gateway.services.account_stream import ACCOUNT, AccountStream
 from gateway.services.accounts import Accounts
@@ -28,6 +29,7 @@ from tests.unit.services.examples import (
     APP,
     ETH,
     StandInExchange,
+    StandInFeed,
     fill,
     order,
     policy,
@@ -250,3 +252,57 @@ async def hear(accounts: Accounts, heard: list[object]) -> None:
     async with aclosing(accounts.follow_orders(CALLER, "demo")) as events:
         async for event in events:
             heard += [event]
+
+
+@asynccontextmanager
+async def changes_of(
+    url: str, granted: Policy, owners: Mapping[str, str]
+) -> AsyncIterator[tuple[StandInFeed, AsyncIterator[AccountChange]]]:
+    """An account's stream, and its changes as the app may see them."""
+    async with following_desk() as desk, open_patient(url) as redis:
+        journal = cast("OrderJournal", StandInJournal(dict(owners)))
+        streams = {"demo": desk.stream}
+        accounts = _accounts(desk.exchange, granted, journal, redis, streams)
+        with desk.stream.held():
+            desk.feed.start(ACCOUNT)
+            async with accounts.changes(CALLER, "demo") as changes:
+                yield desk.feed, changes
+
+
+HELD = BalanceChange("BTC", held=Decimal(2))
+SWEPT = replace(order("o1", status=OrderStatus.CANCELLED), mass_cancelled=True)
+ITS_OWN = policy(Action.ACCOUNT_READ)
+
+
+async def test_changes_are_those_of_balances_and_of_one_s_own_orders(valkey: ValkeyServer) -> None:
+    owners = {"o1": OTHER.id, "o2": APP.id}
+    async with changes_of(valkey.url, ITS_OWN, owners) as (feed, changes):
+        for event in (order("o1"), HELD, order("o2")):
+            feed.tell(ACCOUNT, event)
+        assert [await anext(changes), await anext(changes)] == [HELD, order("o2")]
+
+
+async def test_who_sees_all_orders_is_told_of_their_changes(valkey: ValkeyServer) -> None:
+    async with changes_of(valkey.url, EVERYTHING, {"o1": OTHER.id}) as (feed, changes):
+        for event in (order("o1"), order(None), SWEPT):
+            feed.tell(ACCOUNT, event)
+        told = [await anext(changes) for _ in range(3)]
+        assert told == [order("o1"), order(None), SWEPT]
+
+
+async def test_that_all_orders_were_cancelled_is_a_gap_to_who_does_not_see_all(
+    valkey: ValkeyServer,
+) -> None:
+    async with changes_of(valkey.url, ITS_OWN, {"o1": OTHER.id}) as (feed, changes):
+        feed.tell(ACCOUNT, SWEPT)
+        assert isinstance(await anext(changes), Gap)
+
+
+async def test_an_account_without_a_key_has_no_changes(valkey: ValkeyServer) -> None:
+    async with open_patient(valkey.url) as redis:
+        accounts = _accounts(
+            StandInExchange(), EVERYTHING, cast("OrderJournal", StandInJournal()), redis
+        )
+        with pytest.raises(UnknownAccount):
+            async with accounts.changes(CALLER, "demo"):
+                pass
