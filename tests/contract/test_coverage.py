@@ -1,16 +1,16 @@
 """docs/coverage.md has a row for all that the exchange's document has, each with its cells.
 
-Of every request it is seen that the named method of the client asks for it and the named handler of
-the sandbox answers it, of every topic that the named frame tells of it, of every code its names. Of
-enumerations, of commands on a stream, of the schema and of tests it is seen only that what is named
-exists (`tests/contract/test_docs.py` does for places in the code): that it is the right one is for
-the reader.
+Of every request it is seen that the named method of the client asks for it and the named handlers
+of the facade and of the sandbox answer it, of every topic that the named frames of both tell of it,
+of every code its names. Of enumerations, of commands on a stream, of the schema and of tests it is
+seen only that what is named exists (`tests/contract/test_docs.py` does for places in the code):
+that it is the right one is for the reader.
 """
 
 import ast
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,8 @@ from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectT
 
 from gateway.exchange import ERROR_CODES
 from gateway.sandbox.codes import Code
-from gateway.sandbox.exchange import ENDPOINTS
+from gateway.sandbox.exchange import ENDPOINTS as SANDBOX_ENDPOINTS
+from gateway.web.facade.endpoints import ENDPOINTS as FACADE_ENDPOINTS
 from tests.contract.exchange_document import CODES, SECTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,7 @@ OF_CODES = "Error Codes"
 NONE = re.compile(r"none: \S.*")
 COLUMNS = {
     "client": re.compile(r"`gateway/(?:exchange|custody)/\w+\.py:\w[\w.]*`"),
+    "facade": re.compile(r"`gateway/web/facade/\w+\.py:\w[\w.]*`"),
     "sandbox": re.compile(r"`gateway/sandbox/\w+\.py:\w[\w.]*`"),
     "test": re.compile(r"`tests/\w[\w/]*/test_\w+\.py:test_\w+`"),
 }
@@ -132,35 +134,47 @@ def test_the_client_asks_for_every_request_by_the_methods_that_are_named() -> No
         assert names[1:] == SENT_BY.get(names[0], []), row
 
 
-def made_of(answer: Callable[..., object]) -> str:
-    """The name of a handler; for one that a function makes of a reader of parameters, that one's.
+def place_of(answer: Callable[..., object]) -> str:
+    """The place of a handler; for one that a function makes of a reader of parameters, that one's.
 
     `_limit.<locals>.<lambda>` is `_limit`'s.
     """
-    read = inspect.getclosurevars(answer).nonlocals.get("read", answer)
-    return str(read.__qualname__).partition(".")[0]
+    captured = inspect.getclosurevars(answer).nonlocals
+    read = captured.get("read", captured.get("terms", answer))
+    path = str(read.__module__).replace(".", "/")
+    return f"`{path}.py:{read.__qualname__.partition('.')[0]}`"
 
 
-def test_the_sandbox_answers_every_request_by_the_handler_that_is_named() -> None:
-    answered = set()
+@pytest.mark.parametrize(
+    ("column", "answers"),
+    [
+        ("facade", {route: endpoint.answer for route, endpoint in FACADE_ENDPOINTS.items()}),
+        (
+            "sandbox",
+            {(way, f"/{path}"): one.answer for (way, path), one in SANDBOX_ENDPOINTS.items()},
+        ),
+    ],
+    ids=["facade", "sandbox"],
+)
+def test_every_request_is_answered_by_the_handler_that_is_named_and_nothing_else_is(
+    column: str, answers: Mapping[tuple[str, str], Callable[..., object]]
+) -> None:
+    told = {}
     for row in REQUESTS:
         method, path = row["as written there"].strip("`").split(" ")
-        endpoint = ENDPOINTS[method, path.rstrip("'")]
-        module, _, name = row["sandbox"].strip("`").partition(":")
-        assert endpoint.answer.__module__ == module.removesuffix(".py").replace("/", ".")
-        assert made_of(endpoint.answer) == name, row
-        answered.add((method, path.rstrip("'")))
-    assert answered == set(ENDPOINTS)
+        told[method, "/" + path.rstrip("'")] = row[column]
+    assert told == {route: place_of(answer) for route, answer in answers.items()}
 
 
-def test_the_sandbox_tells_of_every_topic_by_the_frame_that_is_named() -> None:
+@pytest.mark.parametrize("column", ["facade", "sandbox"])
+def test_every_topic_is_told_of_by_the_frame_that_is_named(column: str) -> None:
     rows = [row for section, row in tables() if section in OF_TOPICS]
     # A command on a stream is written in capitals, an enumeration without quotes.
     told = [row for row in rows if re.fullmatch(r"`[a-z]\w+`", row["as written there"])]
     assert len(told) == 9
     for row in told:
         topic = row["as written there"].strip("`")
-        assert f'"type": "{topic}"' in function(row["sandbox"]), row
+        assert f'"type": "{topic}"' in function(row[column]), row
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -102,6 +102,13 @@ def test_a_stop_limit_order_says_on_which_side_it_waits(
     assert (order["stopType"], order["targetPrice"]) == (number, 9525)
 
 
+@pytest.mark.parametrize("kind", [OrderType.LIMIT, OrderType.MARKET, OrderType.FAST])
+def test_the_stop_type_of_an_order_that_waits_for_no_price_is_0(kind: OrderType) -> None:
+    order = replace(STOP, type=kind, stop_price=None, stop_direction=None)
+    told = written(frames.order(order))["order"]
+    assert (told["stopType"], told["targetPrice"]) == (0, 0)
+
+
 def test_what_nobody_told_of_an_order_is_left_out() -> None:
     order = replace(STOP, stop_direction=None, filled_quantity=None)
     told = written(frames.order(STOP))["order"]
