@@ -67,6 +67,7 @@ async def test_a_cancel_is_as_good_once_the_order_is_known_to_be_cancelled(
         desk.exchange.answers["cancel"] = answer
         outcome = await desk.cancels.cancel(CALLER, "demo", "placed")
         assert isinstance(outcome, Cancelled)
+        assert outcome.before is (answer is NOT_OPEN)
         assert desk.watch.audit.outcomes()[-1] == ("CANCEL", "CANCELLED")
 
 

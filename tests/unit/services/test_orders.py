@@ -20,6 +20,7 @@ from gateway.domain.errors import (
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import OrderStatus, OrderType, PlaceOrder
 from gateway.domain.placements import PlacementState
+from gateway.services.orders import check_id
 from tests.unit.services.desks import CALLER, OTHER, desk_of, journal_on
 from tests.unit.services.examples import (
     APP,
@@ -364,3 +365,17 @@ async def test_a_placement_is_shown_to_nobody_but_its_principal(valkey: ValkeySe
         assert await desk.placements.one(APP, "demo.nothing") is None
         assert await desk.placements.of_orders(APP, "demo", ["placed"]) == {"placed": placed}
         assert await desk.placements.of_orders(OTHER, "demo", ["placed"]) == {}
+
+
+@pytest.mark.parametrize("client_order_id", ["a", "A-z.0_9." * 8, "v3:" + "0f" * 32])
+def test_an_id_is_of_a_few_characters_or_a_signature(client_order_id: str) -> None:
+    check_id(client_order_id)
+
+
+@pytest.mark.parametrize(
+    "client_order_id",
+    ["", "a" * 65, "a b", "ä", "v3:", "v3:" + "0f" * 31, "v3:" + "0F" * 32, "v2:" + "0f" * 32],
+)
+def test_what_is_neither_is_no_id(client_order_id: str) -> None:
+    with pytest.raises(BadUserInput, match="clientOrderId"):
+        check_id(client_order_id)
