@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.market import CandleInterval, MarketKey, MarketKind, Version
+from gateway.domain.market import CandleInterval, MarketKey, MarketKind, MarketRules, Version
 from gateway.store.market_codec import CorruptEntry, decode, encode, key_name
 from tests.unit.store.examples import ticker, values_by_kind
 
@@ -25,6 +25,18 @@ def test_every_kind_comes_back_digit_for_digit(
 
 def test_decimals_are_written_as_strings() -> None:
     assert b'"last":"53963.130"' in encode(ticker("53963.130"), 7, Version(1, 2))
+
+
+def test_rules_of_a_gateway_that_kept_less_of_them_are_read() -> None:
+    raw = (
+        b'1 2 3\n{"symbol":"BTCUSDT","price_precision":2,"quantity_precision":6,'
+        b'"total_precision":2,"min_total":"10","min_quantity":"0.000001",'
+        b'"maker_fee_percent":"0.2","taker_fee_percent":"0.2","enabled":true,'
+        b'"order_enabled":true,"cancel_enabled":true}'
+    )
+    value = decode(MarketKind.RULES, raw)[0]
+    assert isinstance(value, MarketRules)
+    assert (value.base_precision, value.fee_percent, value.fees_by_tier) == (None, None, None)
 
 
 @pytest.mark.parametrize(
