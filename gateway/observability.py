@@ -211,6 +211,9 @@ class Metrics:
             "subscription_groups", "Executions that the open subscriptions share"
         )
         self.sockets = self._gauge("sockets", "Open GraphQL WebSockets")
+        self.facade_sockets = self._gauge(
+            "facade_sockets", "Open WebSockets in the exchange's own protocol"
+        )
         self.slow_streams = self._counter(
             "slow_streams", "Streams that ended because their reader was too slow"
         )

@@ -123,9 +123,11 @@ class FacadeSockets:
             if len(waiting) >= self._limits.most_waiting:
                 self._open.pop(waiting[0])
                 waiting[0].end(_FULL)
+            self._parts.metrics.facade_sockets.set(len(self._open))
             await connection.run()
         finally:
             self._open.pop(connection, None)
+            self._parts.metrics.facade_sockets.set(len(self._open))
 
     def _asking(self) -> int:
         return sum(each.principal is not None for each in self._open)

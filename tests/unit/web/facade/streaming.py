@@ -19,7 +19,6 @@ from gateway.access.policy import Action, Policy
 from gateway.domain.streams import Topic, TopicKind
 from gateway.services.account_stream import ACCOUNT
 from gateway.services.streams import ALL_TICKERS
-from gateway.web.facade.connection import Connection
 from gateway.web.facade.sockets import FacadeSocketLimits, FacadeSockets
 from tests.unit.services.examples import BTC, until
 from tests.unit.web.facade.carried import signature_of
@@ -123,12 +122,10 @@ class StreamHouse:
             feed = self.house.desk.account_feed if topic == ACCOUNT else self.house.desk.feed
             feed.tell(topic, value)
 
-    @property
-    def connections(self) -> list[Connection]:
-        return list(self.sockets._open)  # noqa: SLF001 - nobody else asks
-
     async def has(self, count: int) -> None:
-        await until(lambda: len(self.connections) == count)
+        """Wait until so many connections are open, as the metrics tell it."""
+        value = self.house.desk.metrics.registry.get_sample_value
+        await until(lambda: value("gateway_facade_sockets") == count)
 
 
 class _GuestServer(uvicorn.Server):
