@@ -1,0 +1,273 @@
+"""The facade described for machines: an OpenAPI 3.1 document, made of what is published."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from gateway.web.facade.answers import JSON, SUCCESS
+from gateway.web.facade.members import MAY_BE_NULL, MEANINGS, WHOLE
+from gateway.web.facade.published import ENDPOINTS, Parameter, Published
+from gateway.web.facade.refusals import OUTCOME_UNKNOWN, refusal_of
+
+Json: TypeAlias = dict[str, Any]
+
+FORM = "application/x-www-form-urlencoded"
+
+_OF_EVERY_REQUEST = frozenset({"20011", "90000", "90001"})
+_OF_SIGNATURES = frozenset({"20001", "20003", "20004", "20005"})
+_NEEDS_A_SIGNATURE = "20000"
+_NOT_A_SYMBOL = "20006"
+_OF_THE_REAL_KEY = frozenset({"10010", "20002"})
+"""What the exchange says of the gateway's own key, and no caller is told."""
+
+_PUBLIC: list[Json] = [{}]
+_PROVEN: list[Json] = [{"apiKey": []}, {"token": [], "account": []}]
+_ABOUT = """\
+The exchange's own REST protocol, spoken by the gateway. An existing client needs this address and a
+key pair that the gateway issued. Every reply has a `code`; "00000" is success. A refusal comes with
+status 200, as the exchange's own would, and says why in `code` and `msg`.
+
+A signed request has the header `X-APNK-APIKEY` and the parameters `timestamp` and `signature`, the
+HMAC-SHA256 of all other parameters as they are sent. A POST carries its parameters in the query
+string, in a form, or in a JSON body: all of them in one place. In place of a signature a bearer
+token does, with the account in `X-Gateway-Account`.
+"""
+_TYPES: Mapping[str, Json] = {
+    "STRING": {"type": "string"},
+    "LONG": {"type": "integer", "format": "int64"},
+    "INT": {"type": "integer"},
+    "FLOAT": {"type": "number", "exclusiveMinimum": 0},
+}
+_SYMBOL: Json = {"type": "string", "pattern": "^[A-Z0-9]{2,20}$"}
+_SIGNING = (
+    Parameter("timestamp", "LONG", "When it was signed, in ms since 1970.", "1578398112000"),
+    Parameter(
+        "windowSize",
+        "INT",
+        "For how many ms after `timestamp` it is good: 10000 when nothing is said, at most 60000.",
+        "10000",
+        required=False,
+    ),
+    Parameter(
+        "signature",
+        "STRING",
+        "HMAC-SHA256 of the other parameters by the key pair's secret, as hex digits.",
+        "c9445c8f619a64524d58378dbc40d9bfa5148de895cd8c7df8ae769630c5b67c",
+    ),
+)
+
+
+def document(base_url: str = "/") -> Json:
+    """Describe every endpoint; `base_url` is where '/v3/api/…' is found, a URL or a path.
+
+    Numbers are Decimal or int: write it as JSON with `answers.encode`'s kind of encoder.
+    """
+    paths: dict[str, Json] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "The exchange's API, served by the gateway",
+            "version": "3",
+            "description": _ABOUT,
+        },
+        "servers": [{"url": base_url}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(map(_tag, ENDPOINTS))],
+        "paths": paths,
+        "components": {
+            "securitySchemes": _schemes(),
+            "parameters": {
+                signing.name: _in_query(signing, required=False) for signing in _SIGNING
+            },
+            "headers": _headers(),
+        },
+    }
+
+
+def codes_of(endpoint: Published) -> list[str]:
+    """The codes that an endpoint refuses with, of those that are known, in their order."""
+    codes = {*endpoint.codes, *_OF_EVERY_REQUEST, *_OF_SIGNATURES}
+    if endpoint.is_signed:
+        codes.add(_NEEDS_A_SIGNATURE)
+    if any(parameter.name == "symbol" for parameter in endpoint.parameters):
+        codes.add(_NOT_A_SYMBOL)
+    return sorted(codes - _OF_THE_REAL_KEY)
+
+
+def _operation(endpoint: Published) -> Json:
+    optional = endpoint.method == "POST"
+    own = [
+        _in_query(parameter, required=parameter.required and not optional)
+        for parameter in endpoint.parameters
+    ]
+    signing = [{"$ref": f"#/components/parameters/{signing.name}"} for signing in _SIGNING]
+    operation: Json = {
+        "operationId": f"{endpoint.method.lower()}-{endpoint.path.rpartition('/')[2]}",
+        "tags": [_tag(endpoint)],
+        "summary": endpoint.heading,
+        "description": endpoint.summary,
+        "security": _PROVEN if endpoint.is_signed else _PUBLIC + _PROVEN,
+        "parameters": own + signing,
+        "responses": {"200": _reply(endpoint), "413": _too_large()},
+    }
+    if optional:
+        operation["requestBody"] = _body(endpoint)
+    return operation
+
+
+def _tag(endpoint: Published) -> str:
+    group = endpoint.path.split("/")[3]
+    if not endpoint.is_signed:
+        return "Market Endpoints" if group == "market" else "General Endpoints"
+    return f"Signed {group.title()} Endpoints"
+
+
+def _in_query(parameter: Parameter, *, required: bool) -> Json:
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": required,
+        "description": parameter.meaning,
+        "schema": _schema_of_parameter(parameter),
+        "example": _example(parameter),
+    }
+
+
+def _schema_of_parameter(parameter: Parameter) -> Json:
+    if parameter.name == "symbol":
+        return _SYMBOL
+    if parameter.values:
+        return {"type": "string", "enum": list(parameter.values)}
+    return _TYPES[parameter.type]
+
+
+def _example(parameter: Parameter) -> str | Decimal:
+    return parameter.example if parameter.type == "STRING" else Decimal(parameter.example)
+
+
+def _body(endpoint: Published) -> Json:
+    parameters = (*endpoint.parameters, *_SIGNING)
+    properties = {
+        parameter.name: {
+            **_schema_of_parameter(parameter),
+            "description": parameter.meaning,
+        }
+        for parameter in parameters
+    }
+    schema = {
+        "type": "object",
+        "required": [parameter.name for parameter in endpoint.parameters if parameter.required],
+        "properties": properties,
+        "example": {parameter.name: _example(parameter) for parameter in endpoint.parameters},
+    }
+    return {
+        "description": "All parameters, when they are not in the query string.",
+        "required": False,
+        "content": {FORM: {"schema": schema}, JSON: {"schema": schema}},
+    }
+
+
+def _reply(endpoint: Published) -> Json:
+    examples = {SUCCESS: {"summary": "Success", "value": {"code": SUCCESS, **endpoint.sample}}}
+    for code in codes_of(endpoint):
+        refusal = refusal_of(code)
+        told = {"code": code, "msg": refusal.msg}
+        examples[code] = {"summary": f"{code} {refusal.msg}", "value": told}
+    if endpoint.access.mutates:
+        told = {"code": "90000", "msg": OUTCOME_UNKNOWN}
+        examples["outcome-unknown"] = {"summary": OUTCOME_UNKNOWN, "value": told}
+    return {
+        "description": "The reply, or a refusal: read `code`.",
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _headers()},
+        "content": {
+            JSON: {"schema": {"oneOf": [_success(endpoint), _refusal()]}, "examples": examples}
+        },
+    }
+
+
+def _too_large() -> Json:
+    told = refusal_of("90001")
+    return {
+        "description": "The body has more than 64 KiB.",
+        "content": {
+            JSON: {"schema": _refusal(), "example": {"code": told.code, "msg": told.msg}},
+        },
+    }
+
+
+def _success(endpoint: Published) -> Json:
+    schema = _schema_of("reply", endpoint.sample)
+    schema["properties"] = {"code": {"const": SUCCESS}, **schema["properties"]}
+    # What has become of an order may be known without the order itself.
+    schema["required"] = ["code"] if endpoint.access.mutates else ["code", *endpoint.sample]
+    return schema
+
+
+def _refusal() -> Json:
+    code = {"type": "string", "pattern": "^(?!00000)[0-9]{5}$"}
+    return {
+        "type": "object",
+        "required": ["code", "msg"],
+        "properties": {"code": code, "msg": {"type": "string"}},
+        "additionalProperties": False,
+    }
+
+
+def _schema_of(name: str, sample: object) -> Json:
+    """What a member is, told by its sample."""
+    meaning = {"description": MEANINGS[name]} if name in MEANINGS else {}
+    match sample:
+        case dict():
+            properties = {member: _schema_of(member, sample[member]) for member in sample}
+            return {"type": "object", "properties": properties, **meaning}
+        case list():
+            return {"type": "array", "items": _schema_of(name, sample[0]), **meaning}
+        case bool() | str():
+            return {"type": "boolean" if isinstance(sample, bool) else "string", **meaning}
+    number = "integer" if name in WHOLE else "number"
+    return {"type": [number, "null"] if name in MAY_BE_NULL else number, **meaning}
+
+
+def _schemes() -> Json:
+    return {
+        "apiKey": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-APNK-APIKEY",
+            "description": "The key of a pair that the gateway issued; `timestamp` and `signature` "
+            "belong to it.",
+        },
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A token of the gateway, in place of key, timestamp and signature.",
+        },
+        "account": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Gateway-Account",
+            "description": "The account that the bearer of a token asks for.",
+        },
+    }
+
+
+def _headers() -> Json:
+    return {
+        "x-trace-id": {
+            "description": "Names this request in the gateway's log.",
+            "schema": {"type": "string"},
+        },
+        "retry-after": {
+            "description": "After how many seconds a refused request may pass.",
+            "schema": {"type": "integer"},
+        },
+        "x-gateway-stale": {
+            "description": '"true" where a value may be out of date.',
+            "schema": {"const": "true"},
+        },
+        "x-gateway-as-of": {
+            "description": "When the oldest such value came from the exchange, in ms.",
+            "schema": {"type": "integer"},
+        },
+    }
