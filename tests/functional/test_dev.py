@@ -5,6 +5,7 @@ import hmac
 import http.client
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -122,7 +123,7 @@ def refused(folder: Path, **more: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def paste(command: str) -> dict[str, Any]:
+def pasted(command: str) -> dict[str, Any]:
     """Run a printed command as another terminal would, from another folder; give its answer."""
     done = subprocess.run(
         ["/bin/sh", "-c", command],
@@ -134,6 +135,12 @@ def paste(command: str) -> dict[str, Any]:
         timeout=30,
     )
     answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def paste(command: str) -> dict[str, Any]:
+    """The data of the answer to a pasted operation."""
+    answer = pasted(command)
     assert "errors" not in answer, answer
     data: dict[str, Any] = answer["data"]
     return data
@@ -147,7 +154,7 @@ def get(url: str, headers: dict[str, str] | None = None) -> bytes:
 
 
 def test_the_pasted_query_shows_a_price_with_its_age(dev: Dev) -> None:
-    query, _, _ = dev.commands
+    query, *_ = dev.commands
     ticker = paste(query)["market"]["ticker"]
     assert Decimal(ticker["bid"]) < Decimal(ticker["ask"])
     assert ticker["asOf"]
@@ -155,7 +162,7 @@ def test_the_pasted_query_shows_a_price_with_its_age(dev: Dev) -> None:
 
 
 def test_the_pasted_order_is_accepted_and_the_pasted_subscription_shows_its_fill(dev: Dev) -> None:
-    _, subscription, order = dev.commands
+    _, subscription, order, *_ = dev.commands
     with subprocess.Popen(
         ["/bin/sh", "-c", f"{subscription} --json"],
         cwd="/",
@@ -175,6 +182,42 @@ def test_the_pasted_order_is_accepted_and_the_pasted_subscription_shows_its_fill
         os.killpg(watch.pid, signal.SIGINT)
     assert event["orderId"] == placed["order"]["orderId"]
     assert Decimal(event["filledQuantity"]) == Decimal("0.001")
+
+
+def test_the_pasted_calls_in_the_exchanges_own_protocol_are_answered(dev: Dev) -> None:
+    *_, unsigned, signed = dev.commands
+    book = pasted(unsigned)
+    assert book["code"] == "00000", book
+    assert book["book"]["bids"][0]["price"] < book["book"]["asks"][0]["price"]
+    wallet = pasted(signed)
+    assert wallet["code"] == "00000", wallet
+    assert "USDT" in {row["symbol"] for row in wallet["wallet"]}
+
+
+def test_a_virtual_key_is_listed_and_revoked_with_what_a_terminal_has_sourced(dev: Dev) -> None:
+    def vkeys(words: str) -> str:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f". .dev/env; {PROGRAM} vkeys {words}"],
+            cwd=dev.folder,
+            env={"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+        return done.stdout + done.stderr
+
+    issued = vkeys("issue --principal demo-app --account demo")
+    (key_id,) = re.findall(
+        r"^(vk-[0-9a-f]{12}) lets its holder act as demo-app", issued, re.MULTILINE
+    )
+    assert key_id in vkeys("list")
+    assert "is revoked" in vkeys(f"revoke {key_id}")
+    listed = vkeys("list").splitlines()
+    assert [line.split()[1:3] for line in listed] == [
+        ["PRINCIPAL", "ACCOUNT"],
+        ["demo-app", "demo"],
+    ]
 
 
 def test_the_subscription_has_a_line_for_people(dev: Dev) -> None:
@@ -208,7 +251,9 @@ def test_the_audit_log_is_verified_in_redis_and_in_the_file(dev: Dev) -> None:
         return done.returncode, done.stdout + done.stderr
 
     code, told = verified()
-    assert (code, "of 1 writer: no findings" in told) == (0, True), told
+    # The virtual key's issue is in Redis alone, as whatever a command puts on record.
+    assert code == 0, told
+    assert ": no findings" in told
 
 
 @pytest.mark.parametrize(
@@ -274,7 +319,11 @@ def test_a_run_names_what_a_terminal_can_source(dev: Dev) -> None:
         "GATEWAY_URL",
         "GATEWAY_TOKEN",
         "OPERATOR_TOKEN",
+        "VIRTUAL_API_KEY",
+        "VIRTUAL_API_SECRET",
         "NGW_STATE_REDIS_URL",
+        "NGW_KEY_ENCRYPTION_KEY_FILE",
+        "NGW_POLICY_FILE",
         "GATEWAY_ACCOUNT",
         "SANDBOX_URL",
         "OUTSIDER_API_KEY",
@@ -287,12 +336,16 @@ def test_a_run_names_what_a_terminal_can_source(dev: Dev) -> None:
 
 def test_no_secret_is_in_any_process_argument_or_log(dev: Dev) -> None:
     private = dev.folder / ".dev"
-    variables = ("GATEWAY_TOKEN", "OPERATOR_TOKEN", "OUTSIDER_API_SECRET")
+    variables = (
+        *("GATEWAY_TOKEN", "OPERATOR_TOKEN", "OUTSIDER_API_SECRET"),
+        *("VIRTUAL_API_KEY", "VIRTUAL_API_SECRET"),
+    )
     secrets = {
         *(dev.variables[name] for name in variables),
         *(file.read_text() for file in private.glob("credentials/demo/*/api-*")),
+        (private / "kek").read_text().split()[1],
     }
-    assert len(secrets) == 7
+    assert len(secrets) == 10
     seen = [(private / "logs" / f"{name}.log").read_text() for name in LOGS]
     seen.append((private / "logs" / "audit.jsonl").read_text())
     seen += [Path(f"/proc/{server}/cmdline").read_text() for server in dev.servers]

@@ -17,6 +17,8 @@ _KEYS_OF_THE_SHELL = frozenset(
     for name in ("CREDENTIALS", "KEYS_FILE", "KEY_ENCRYPTION_KEY", "KEY_ENCRYPTION_KEY_FILE")
 )
 STATE_REDIS = f"{PREFIX}STATE_REDIS_URL"
+KEK_FILE = f"{PREFIX}KEY_ENCRYPTION_KEY_FILE"
+POLICY_FILE = f"{PREFIX}POLICY_FILE"
 _COMFORT = {f"{PREFIX}LOG_FORMAT": "console", f"{PREFIX}SHUTDOWN_GRACE_S": "3"}
 
 
@@ -27,6 +29,7 @@ def own_settings(ports: Ports, workspace: Workspace, redis_socket: Path) -> dict
         "PORT": str(ports.gateway),
         "POLICY_FILE": str(workspace.policy_file),
         "CREDENTIALS_DIR": str(workspace.credentials),
+        "KEY_ENCRYPTION_KEY_FILE": str(workspace.kek_file),
         "AUDIT_FILE": str(workspace.audit_file),
         "CACHE_REDIS_URL": embedded.address(redis_socket, 0),
         "STATE_REDIS_URL": embedded.address(redis_socket, 1),

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.cli.dev import embedded, inquiry, programs
+from gateway.cli.dev import embedded, inquiry, programs, virtual_key
 from gateway.cli.dev.environment import (
+    KEK_FILE,
+    POLICY_FILE,
     STATE_REDIS,
     displaced,
     gateway_environ,
@@ -25,6 +27,7 @@ from gateway.cli.dev.workspace import (
     Workspace,
     make_secrets,
 )
+from gateway.cli.vkeys.issuing import Issued
 from gateway.settings import SettingsFault, load_settings
 
 _MISUSE = (BadPorts, embedded.NoRedisServer, AlreadyRunning, UnusableFolder, SettingsFault)
@@ -57,7 +60,7 @@ def run(around: Surroundings) -> int:
     except _MISUSE as misuse:
         around.say(str(misuse))
         return 2
-    except (ServerFailed, inquiry.NoAnswer) as failure:
+    except (ServerFailed, inquiry.NoAnswer, virtual_key.NotIssued) as failure:
         around.say(str(failure))
         return 1
     return 0
@@ -78,9 +81,12 @@ class _Run:
         secrets = make_secrets(self._around.random_bytes)
         self._workspace.write(secrets)
         async with Fleet(self._around.say) as fleet:
-            for program in self._programs(binary, environ):
+            store, *others = self._programs(binary, environ)
+            await self._start(fleet, store)
+            issued = await virtual_key.issue(self._workspace, environ[STATE_REDIS])
+            for program in others:
                 await self._start(fleet, program)
-            await fleet.unless_one_ends(self._greet(secrets))
+            await fleet.unless_one_ends(self._greet(secrets, issued))
             await fleet.unless_one_ends(asyncio.Event().wait())
         self._around.say("Stopped")
 
@@ -108,11 +114,11 @@ class _Run:
         self._around.say(f"Starting {program.name}")
         await fleet.start(program)
 
-    async def _greet(self, secrets: Secrets) -> None:
+    async def _greet(self, secrets: Secrets, issued: Issued) -> None:
         answer = await asyncio.to_thread(
             inquiry.ask, self._ports.gateway, secrets.token, "market", {"symbol": SYMBOL}
         )
-        self._workspace.write_env(self._variables(secrets))
+        self._workspace.write_env(self._variables(secrets, issued))
         running = Running(
             self._ports,
             self._workspace,
@@ -123,14 +129,19 @@ class _Run:
         seconds = self._around.clock() - self._began
         self._around.say(welcome(running, sure_price(answer["market"]), seconds))
 
-    def _variables(self, secrets: Secrets) -> dict[str, str]:
+    def _variables(self, secrets: Secrets, issued: Issued) -> dict[str, str]:
+        own = self._own()
         return {
             "GATEWAY_URL": self._ports.gateway_url,
             "GATEWAY_TOKEN": secrets.token,
             "OPERATOR_TOKEN": secrets.operator_token,
             "GATEWAY_ACCOUNT": ACCOUNT,
-            # For the commands of `audit`.
-            STATE_REDIS: self._own()[STATE_REDIS],
+            "VIRTUAL_API_KEY": issued.api_key,
+            "VIRTUAL_API_SECRET": issued.api_secret,
+            # For the commands of `audit` and `vkeys`.
+            STATE_REDIS: own[STATE_REDIS],
+            KEK_FILE: own[KEK_FILE],
+            POLICY_FILE: own[POLICY_FILE],
             "SANDBOX_URL": self._ports.sandbox_url,
             "OUTSIDER_API_KEY": secrets.outsider.api_key,
             "OUTSIDER_API_SECRET": secrets.outsider.api_secret,

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from gateway.cli.dev import tether
 from gateway.cli.dev.run import Surroundings, run
+from gateway.observability import Redactor, configure_logging
 
 
 def start(*, die_with_parent: bool) -> int:
@@ -23,6 +24,8 @@ def start(*, die_with_parent: bool) -> int:
     """
     if die_with_parent:
         tether.tie(os.getppid(), signal.SIGTERM)
+    # What it has to say it says itself; its parts speak up for what went wrong alone.
+    configure_logging("ERROR", "console", Redactor(), sys.stderr)
     folder = Path.cwd()
     return run(
         Surroundings(

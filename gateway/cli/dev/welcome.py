@@ -53,6 +53,8 @@ in earnest waits, and refuses orders where that does not help.
   logs      {workspace.logs}
   account   {ACCOUNT}: {funds}
   token     {running.token} (app {APP}; in {workspace.env_file} too)
+  pair      VIRTUAL_API_KEY and VIRTUAL_API_SECRET in that file, for clients of the exchange's own
+            protocol: they take {ports.gateway_url} for the exchange (docs/virtual-keys.md)
   operator  {OPERATOR} may switch trading off and read the audit log: OPERATOR_TOKEN in that file
 
 Paste into another terminal, for a price:
@@ -66,6 +68,12 @@ To follow your orders (Ctrl-C ends it):
 Into a third terminal, for an order that fills at once:
 
 {_order(running, price)}
+
+The same gateway in the exchange's own protocol, unsigned and signed:
+
+{_unsigned(running)}
+
+{_signed(running)}
 
 Ctrl-C stops everything."""
 
@@ -99,6 +107,19 @@ def _curl(running: Running, body: dict[str, object]) -> str:
     return f"""{_enter(running)} && . .dev/env && curl -sS "$GATEWAY_URL/graphql" \\
   -H "Authorization: Bearer $GATEWAY_TOKEN" -H 'Content-Type: application/json' \\
   -d '{json.dumps(body)}'; echo"""
+
+
+def _unsigned(running: Running) -> str:
+    path = f"/v3/api/market/orderbook?symbol={SYMBOL}"
+    return f"""{_enter(running)} && . .dev/env && curl -sS "$GATEWAY_URL{path}"; echo"""
+
+
+def _signed(running: Running) -> str:
+    # A whole second may be almost a second old: the window is five.
+    return f"""{_enter(running)} && . .dev/env && query="timestamp=$(date +%s)000" && \\
+  signature=$(printf %s "$query" | openssl dgst -sha256 -hmac "$VIRTUAL_API_SECRET" -r) && \\
+  curl -sS -H "X-APNK-APIKEY: $VIRTUAL_API_KEY" \\
+  "$GATEWAY_URL/v3/api/balance/wallet?$query&signature=${{signature%% *}}"; echo"""
 
 
 def _subscription(running: Running) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.access.principal import ANONYMOUS
 from gateway.access.tokens import hash_token, new_token
 from gateway.cli.dev import private
+from gateway.custody.encryption_keys import new_encryption_key
 from gateway.domain.signing import Purpose
 
 ACCOUNT = "demo"
@@ -72,22 +74,30 @@ class KeyPair:
 class Secrets:
     """What one run makes up: key pairs on the sandbox, the app's token and the operator's.
 
-    `demo` has a pair for each purpose that the gateway holds a key for.
+    `demo` has a pair for each purpose that the gateway holds a key for. `encryption_key` is the
+    line of a file of key-encryption keys.
     """
 
     demo: Mapping[Purpose, KeyPair]
     outsider: KeyPair
     token: str = field(repr=False)
     operator_token: str = field(repr=False)
+    encryption_key: str = field(repr=False)
 
 
 def make_secrets(random_bytes: Callable[[int], bytes]) -> Secrets:
-    """Make new key pairs, as long as the exchange's, and new tokens."""
+    """Make new key pairs, as long as the exchange's, new tokens and a key-encryption key."""
     read, trade, outsider = (
         KeyPair(random_bytes(32).hex(), random_bytes(32).hex()) for _ in range(3)
     )
     demo = {Purpose.READ: read, Purpose.TRADE: trade}
-    return Secrets(demo, outsider, new_token(random_bytes), new_token(random_bytes))
+    return Secrets(
+        demo,
+        outsider,
+        new_token(random_bytes),
+        new_token(random_bytes),
+        new_encryption_key("dev", random_bytes),
+    )
 
 
 class Workspace:
@@ -99,6 +109,7 @@ class Workspace:
         self.policy_file = self.folder / "policy.yaml"
         self.scenario_file = self.folder / "sandbox.yaml"
         self.credentials = self.folder / "credentials"
+        self.kek_file = self.folder / "kek"
         self.logs = self.folder / "logs"
         self.store = self.folder / "valkey"
         self.audit_file = self.logs / "audit.jsonl"
@@ -142,6 +153,7 @@ class Workspace:
             place.mkdir(mode=0o700)
             private.write(place / "api-key", pair.api_key)
             private.write(place / "api-secret", pair.api_secret)
+        private.write(self.kek_file, secrets.encryption_key)
         private.write(self.policy_file, _policy(secrets))
 
     def write_env(self, variables: Mapping[str, str]) -> None:
@@ -192,4 +204,8 @@ principals:
       - {{id: {OPERATOR}-market, actions: [market:read]}}
       - {{id: {OPERATOR}-everything, actions: [operate, audit:read]}}
       - {{id: {OPERATOR}-{ACCOUNT}, account: {ACCOUNT}, actions: [account:read]}}
+  - id: {ANONYMOUS}  # whoever asks for market data in the exchange's own protocol, without a key
+    kind: app
+    grants:
+      - {{id: {ANONYMOUS}-market, actions: [market:read]}}
 """

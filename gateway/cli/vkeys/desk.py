@@ -4,8 +4,8 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ from gateway.access.faults import BadPolicy
 from gateway.access.policy_file import PolicyFile
 from gateway.access.principal import ANONYMOUS
 from gateway.cli.keys.listing import aligned
-from gateway.cli.recording import LONGEST_KEPT_MS, record_in
-from gateway.cli.vkeys.issuing import Issuer
+from gateway.cli.vkeys.issuing import Issuer, find_all, open_issuer, open_store
 from gateway.cli.vkeys.settings import VirtualKeySettings, virtual_key_settings
 from gateway.cli.watch.lines import printable
 from gateway.custody import FaultyCredentials, KeyPlaces, NotOpened
@@ -25,9 +24,7 @@ from gateway.custody.encryption_keys import EncryptionKeys
 from gateway.custody.virtual_sealing import SealedVirtualKey
 from gateway.domain.errors import AuditUnavailable
 from gateway.settings import PREFIX, SettingsFault
-from gateway.store.audit_stream import AuditStream
-from gateway.store.redis import BadStoreUrl, StoreUnavailable, open_redis
-from gateway.store.virtual_keys import VirtualKeyStore
+from gateway.store.redis import BadStoreUrl, StoreUnavailable
 
 DONE, UNKNOWN, MISUSE = 0, 1, 2
 
@@ -95,8 +92,9 @@ class VirtualKeyDesk:
     async def _show(self) -> int:
         settings = virtual_key_settings(self._environ)
         keys = self._encryption_keys(settings) if self._has_encryption_keys(settings) else None
-        async with _open_issuer(settings) as issuer:
-            found = await issuer.found(keys)
+        address = settings.state_redis_url.get_secret_value()
+        async with open_store(address, timeout_s=settings.redis_timeout_s) as store:
+            found = await find_all(store, keys)
         for line in aligned([_HEADINGS, *map(_row, found.entries)]):
             typer.echo(line)
         if keys is None:
@@ -126,7 +124,7 @@ class VirtualKeyDesk:
             try:
                 changed = await issuer.reseal(keys)
             except NotOpened:
-                faults = (await issuer.found(keys)).faults
+                faults = (await find_all(issuer.store, keys)).faults
                 told = "\n".join(map(printable, faults))
                 problem = f"{told}\nnothing was changed; revoke what cannot be opened, and reseal"
                 raise Misuse(problem) from None
@@ -144,18 +142,13 @@ class VirtualKeyDesk:
         ).encryption_keys()
 
 
-@asynccontextmanager
-async def _open_issuer(settings: VirtualKeySettings) -> AsyncIterator[Issuer]:
-    async with (
-        open_redis(
-            settings.state_redis_url.get_secret_value(),
-            connect_timeout=settings.redis_timeout_s,
-            command_timeout=settings.redis_timeout_s,
-            max_connections=2,
-        ) as redis,
-        record_in(AuditStream(redis, retention_ms=LONGEST_KEPT_MS)) as record,
-    ):
-        yield Issuer(VirtualKeyStore(redis), record, _wall_ms, secrets.token_bytes)
+def _open_issuer(settings: VirtualKeySettings) -> AbstractAsyncContextManager[Issuer]:
+    return open_issuer(
+        settings.state_redis_url.get_secret_value(),
+        timeout_s=settings.redis_timeout_s,
+        wall_ms=_wall_ms,
+        random_bytes=secrets.token_bytes,
+    )
 
 
 def _status(work: Callable[[], Coroutine[Any, Any, int]]) -> int:

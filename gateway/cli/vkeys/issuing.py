@@ -1,9 +1,10 @@
 """Issuing and revoking virtual keys, each change on record before it is made."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from gateway.cli.recording import Record
+from gateway.cli.recording import LONGEST_KEPT_MS, Record, record_in
 from gateway.custody import NotOpened, key_digest, shown_entry
 from gateway.custody.encryption_keys import EncryptionKeys
 from gateway.custody.envelope import RandomBytes
@@ -16,6 +17,8 @@ from gateway.custody.virtual_sealing import (
     seal_virtual,
 )
 from gateway.domain.virtual_keys import VirtualKey
+from gateway.store.audit_stream import AuditStream
+from gateway.store.redis import open_redis
 from gateway.store.virtual_keys import VirtualKeyStore
 
 _ID_BYTES = 6
@@ -63,20 +66,6 @@ class Issuer:
             await self.store.add(digest, entry)
         return Issued(key, *pair)
 
-    async def found(self, keys: EncryptionKeys | None) -> Found:
-        """All that stands, the oldest first; with `keys`, faults name what does not open."""
-        entries: list[SealedVirtualKey] = []
-        faults: list[str] = []
-        for digest, entry in (await self.store.all()).items():
-            try:
-                entries.append(read_virtual(entry))
-                if keys is not None:
-                    open_virtual(digest, entry, keys)
-            except NotOpened as refused:
-                faults.append(f"{shown_entry(digest, entry)} does not open: {refused.problem}.")
-        entries.sort(key=lambda entry: (entry.key.created, entry.key.id))
-        return Found(tuple(entries), tuple(sorted(faults)))
-
     async def revoke(self, key_id: str) -> VirtualKey | None:
         """Have the key prove nothing from now on; None when none of this id stands."""
         for digest, entry in (await self.store.all()).items():
@@ -109,3 +98,41 @@ class Issuer:
             for digest, entry in fresh.items():
                 await self.store.replace(digest, standing[digest], entry)
         return older
+
+
+async def find_all(store: VirtualKeyStore, keys: EncryptionKeys | None) -> Found:
+    """All that stands, the oldest first; with `keys`, faults name what does not open."""
+    entries: list[SealedVirtualKey] = []
+    faults: list[str] = []
+    for digest, entry in (await store.all()).items():
+        try:
+            entries.append(read_virtual(entry))
+            if keys is not None:
+                open_virtual(digest, entry, keys)
+        except NotOpened as refused:
+            faults.append(f"{shown_entry(digest, entry)} does not open: {refused.problem}.")
+    entries.sort(key=lambda entry: (entry.key.created, entry.key.id))
+    return Found(tuple(entries), tuple(sorted(faults)))
+
+
+@asynccontextmanager
+async def open_store(state_redis: str, *, timeout_s: float) -> AsyncIterator[VirtualKeyStore]:
+    """Give the virtual keys in the Redis at that address, to be read; raise `BadStoreUrl`."""
+    async with open_redis(
+        state_redis, connect_timeout=timeout_s, command_timeout=timeout_s, max_connections=1
+    ) as redis:
+        yield VirtualKeyStore(redis)
+
+
+@asynccontextmanager
+async def open_issuer(
+    state_redis: str, *, timeout_s: float, wall_ms: Callable[[], int], random_bytes: RandomBytes
+) -> AsyncIterator[Issuer]:
+    """Give an issuer for the Redis at that address; raise `BadStoreUrl`. Nothing connects yet."""
+    async with (
+        open_redis(
+            state_redis, connect_timeout=timeout_s, command_timeout=timeout_s, max_connections=2
+        ) as redis,
+        record_in(AuditStream(redis, retention_ms=LONGEST_KEPT_MS)) as record,
+    ):
+        yield Issuer(VirtualKeyStore(redis), record, wall_ms, random_bytes)

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.access.policy import Action, Policy
 from gateway.access.policy_file import PolicyFile
+from gateway.access.principal import ANONYMOUS
 from gateway.cli.dev.workspace import (
     AlreadyRunning,
     Secrets,
@@ -21,6 +22,7 @@ from gateway.cli.dev.workspace import (
     make_secrets,
 )
 from gateway.custody import Keyring
+from gateway.custody.encryption_keys import new_encryption_key, read_encryption_keys
 from gateway.custody.folder import read_folder
 from gateway.domain.signing import Purpose
 from gateway.sandbox import Permission, default_assets, load_scenario
@@ -54,11 +56,11 @@ def test_every_file_and_folder_is_for_its_owner_only(workspace: Workspace) -> No
 def test_the_secrets_of_a_run_are_all_different_and_in_no_repr() -> None:
     made = secrets()
     texts = {
-        *(made.token, made.operator_token),
+        *(made.token, made.operator_token, made.encryption_key),
         *(text for pair in made.demo.values() for text in (pair.api_key, pair.api_secret)),
         *(made.outsider.api_key, made.outsider.api_secret),
     }
-    assert len(texts) == 8
+    assert len(texts) == 9
     assert not any(text in repr(made) for text in texts)
 
 
@@ -109,6 +111,20 @@ def test_the_gateways_keys_have_the_rights_of_their_purpose_and_no_more(
         Purpose.READ: {Permission.READ},
         Purpose.TRADE: {Permission.READ, Permission.TRADE},
     }
+
+
+def test_the_key_encryption_key_is_one_of_this_run(workspace: Workspace) -> None:
+    with workspace.claimed():
+        workspace.write(secrets())
+        keys = read_encryption_keys(workspace.kek_file)
+    assert keys.newest == "dev"
+    assert new_encryption_key("dev", lambda _length: keys.by_id["dev"]) == secrets().encryption_key
+
+
+def test_who_shows_no_key_may_read_the_market_alone(workspace: Workspace) -> None:
+    policy = policy_of(workspace)
+    granted = {action for grant in policy.grants(ANONYMOUS) for action in grant.actions}
+    assert granted == {Action.MARKET_READ}
 
 
 def policy_of(workspace: Workspace) -> Policy:
