@@ -84,8 +84,10 @@ class VirtualKeys:
         is suspended, or in the policy no more. The cause is KEYS_AWAY where that cannot be known.
         """
         entry = await self._current(key_digest(api_key))
-        if entry is None or entry.raw is None:
+        if entry is None:
             raise NotProven(cause=Cause.UNKNOWN if self._away is None else Cause.KEYS_AWAY)
+        if entry.raw is None:
+            raise NotProven(cause=Cause.UNKNOWN)
         if entry.pair is None:
             raise NotProven(cause=Cause.SEALED)
         if not entry.pair.verify(text, signature):
