@@ -2,7 +2,7 @@
 # interpreter to make it with; otherwise the first of python3.13, 3.12, 3.11 and python3 that runs.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check fmt schema bench soak faults storm mutants lock clean setup
+.PHONY: help dev test check fmt schema chart bench soak faults storm mutants lock clean setup
 
 bin := .venv/bin
 
@@ -25,7 +25,11 @@ check: setup ## lint, types, layers, the published schema, Dockerfile and chart
 	$(bin)/lint-imports
 	$(bin)/narkasa-gateway schema --check graphql/schema.graphql
 	$(bin)/hadolint Dockerfile
-	.tools/bin/helm lint --strict helm/narkasa-gateway --values tests/contract/helm-values/minimal.yaml
+	@for values in helm/narkasa-gateway/ci/*.yaml; do \
+	    echo .tools/bin/helm lint --strict helm/narkasa-gateway --values $$values; \
+	    .tools/bin/helm lint --quiet --strict helm/narkasa-gateway --values $$values || exit 1; \
+	done
+	$(bin)/python scripts/chart_readme.py --check
 
 fmt: setup ## format the code, and fix what can be fixed by rule
 	$(bin)/ruff format
@@ -34,6 +38,9 @@ fmt: setup ## format the code, and fix what can be fixed by rule
 schema: setup ## write the published contract from the code
 	$(bin)/narkasa-gateway schema > .tools/schema.graphql
 	mv .tools/schema.graphql graphql/schema.graphql
+
+chart: setup ## write the chart's README from its values
+	$(bin)/python scripts/chart_readme.py
 
 bench: setup ## compare speed with the textbook way
 	$(bin)/python -m bench

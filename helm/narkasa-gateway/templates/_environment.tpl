@@ -8,6 +8,8 @@ NGW_POLICY_CANDIDATE_FILE: /etc/narkasa-gateway/candidate/policy.yaml
 {{- end }}
 {{- if .Values.keysFile.existingSecret }}
 NGW_KEYS_FILE: /etc/narkasa-gateway/keys/sealed.json
+{{- end }}
+{{- if .Values.keyEncryptionKey.existingSecret }}
 NGW_KEY_ENCRYPTION_KEY_FILE: /etc/narkasa-gateway/key-encryption-keys/kek
 {{- end }}
 {{- if or .Values.accounts .Values.keysVolume }}
@@ -24,16 +26,38 @@ NGW_ALLOWED_ORIGINS: {{ join "," . | quote }}
 {{- end }}
 {{- end -}}
 
+{{- /* What else has a value of its own, and so no place in `settings`. */ -}}
+{{- define "gateway.decidedElsewhere" -}}
+NGW_ALLOWED_ORIGINS NGW_CACHE_REDIS_URL NGW_STATE_REDIS_URL NGW_CREDENTIALS_DIR NGW_KEYS_FILE NGW_KEY_ENCRYPTION_KEY_FILE NGW_POLICY_CANDIDATE_FILE
+{{- end -}}
+
+{{- /* The variables of one Redis: `purpose` is cache or state. A password comes before the address that
+names it, for only then the kubelet puts it in. */ -}}
 {{- define "gateway.redis" -}}
-- name: {{ .name }}
-  {{- if .redis.existingSecret }}
+{{- $redis := get .root.Values.redis .purpose -}}
+{{- $setting := printf "NGW_%s_REDIS_URL" (upper .purpose) -}}
+{{- if .root.Values.redis.trial.enabled -}}
+- name: {{ $setting }}
+  value: {{ printf "redis://%s-redis:6379/%s" (include "gateway.name" .root) (ternary "0" "1" (eq .purpose "cache")) }}
+{{- else if $redis.existingSecret -}}
+- name: {{ $setting }}
   valueFrom:
     secretKeyRef:
-      name: {{ .redis.existingSecret }}
-      key: {{ .redis.secretKey }}
-  {{- else }}
-  value: {{ .redis.url | quote }}
-  {{- end }}
+      name: {{ $redis.existingSecret }}
+      key: {{ $redis.secretKey }}
+{{- else if $redis.passwordSecret -}}
+{{- $password := printf "%s_REDIS_PASSWORD" (upper .purpose) -}}
+- name: {{ $password }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $redis.passwordSecret }}
+      key: {{ $redis.passwordSecretKey }}
+- name: {{ $setting }}
+  value: {{ regexReplaceAll "^([a-z+]+://)(?:([^@/]*)@)?" $redis.url (printf "${1}${2}:$$(%s)@" $password) | quote }}
+{{- else -}}
+- name: {{ $setting }}
+  value: {{ $redis.url | quote }}
+{{- end -}}
 {{- end -}}
 
 {{- /* One source of the projected folder of keys. */ -}}

@@ -13,17 +13,37 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "gateway.labels" -}}
 {{ include "gateway.selector" . }}
+{{ include "gateway.release" . }}
+{{- end -}}
+
+{{- /* The pods of `helm test`: the Service must not find them. */ -}}
+{{- define "gateway.testSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "gateway.redisSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-redis
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "gateway.release" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{- define "gateway.image" -}}
-{{- if .Values.image.digest -}}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- /* Of a map with repository, tag and digest. */ -}}
+{{- define "gateway.imageOf" -}}
+{{- if .digest -}}
+{{- printf "%s@%s" .repository .digest -}}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- printf "%s:%s" .repository .tag -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "gateway.image" -}}
+{{- include "gateway.imageOf" (merge (dict "tag" (.Values.image.tag | default .Chart.AppVersion)) .Values.image) -}}
 {{- end -}}
 
 {{- define "gateway.policyConfigMap" -}}
@@ -39,4 +59,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- .existingConfigMap -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "gateway.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "gateway.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
 {{- end -}}

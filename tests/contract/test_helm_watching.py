@@ -1,0 +1,94 @@
+"""What scales the pods and what watches over them: all off unless asked for."""
+
+import json
+
+import pytest
+import yaml
+
+from gateway.observability import Metrics
+from tests.contract.helm_chart import CHART, manifests, only, rendered
+
+ASKED_FOR = {
+    "HorizontalPodAutoscaler": "autoscaling",
+    "ServiceMonitor": "serviceMonitor",
+    "PrometheusRule": "prometheusRule",
+    "ConfigMap": "dashboard",
+    "Ingress": "ingress",
+    "HTTPRoute": "httpRoute",
+    "StatefulSet": "redis.trial",
+}
+
+
+def test_nothing_of_it_is_there_unless_asked_for() -> None:
+    assert not {each["kind"] for each in manifests("minimal")} & ASKED_FOR.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(kind, value) for kind, value in ASKED_FOR.items() if value not in {"ingress", "httpRoute"}],
+)
+def test_each_is_there_when_asked_for(kind: str, value: str) -> None:
+    overrides: dict[str, object] = {f"{value}.enabled": True}
+    if value == "redis.trial":
+        overrides |= {"redis.cache.url": "", "redis.state.url": ""}
+    assert kind in {each["kind"] for each in rendered("minimal", overrides)}
+
+
+def test_the_autoscaler_keeps_to_processor_time_and_open_subscriptions() -> None:
+    spec = only("HorizontalPodAutoscaler", manifests("production"))["spec"]
+    cpu, subscriptions = spec["metrics"]
+    assert cpu["resource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
+    assert subscriptions["pods"]["target"] == {"type": "AverageValue", "averageValue": "1500"}
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 9)
+
+
+def test_the_subscriptions_that_it_counts_are_a_metric_of_the_gateway() -> None:
+    spec = only("HorizontalPodAutoscaler", manifests("production"))["spec"]
+    name = spec["metrics"][1]["pods"]["metric"]["name"]
+    assert name in {family.name for family in Metrics().registry.collect()}
+
+
+def test_the_autoscaler_scales_the_deployment_which_then_has_no_number_of_its_own() -> None:
+    made = manifests("production")
+    deployment = only("Deployment", made)
+    target = only("HorizontalPodAutoscaler", made)["spec"]["scaleTargetRef"]
+    assert target["name"] == deployment["metadata"]["name"]
+    assert target["apiVersion"] == deployment["apiVersion"]
+    assert "replicas" not in deployment["spec"]
+    assert only("Deployment", manifests("minimal"))["spec"]["replicas"] == 2
+
+
+def test_pods_are_taken_away_slowly_and_one_by_one() -> None:
+    spec = only("HorizontalPodAutoscaler", manifests("production"))["spec"]
+    assert spec["behavior"]["scaleDown"] == {
+        "stabilizationWindowSeconds": 600,
+        "policies": [{"type": "Pods", "value": 1, "periodSeconds": 120}],
+    }
+
+
+@pytest.mark.parametrize("metric", [{"cpuPercent": 0, "subscriptionsPerPod": 10}, {}])
+def test_each_metric_can_stand_alone(metric: dict[str, int]) -> None:
+    overrides = {f"autoscaling.{name}": value for name, value in metric.items()}
+    made = rendered("minimal", {"autoscaling.enabled": True, **overrides})
+    [only_one] = only("HorizontalPodAutoscaler", made)["spec"]["metrics"]
+    assert only_one["type"] == ("Pods" if metric else "Resource")
+
+
+def test_the_rules_are_the_file_of_alerts_word_for_word() -> None:
+    spec = only("PrometheusRule", manifests("production"))["spec"]
+    assert spec == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
+
+
+def test_the_dashboard_is_the_file_word_for_word() -> None:
+    config_map = only("ConfigMap", manifests("production"), "dashboard")
+    [text] = config_map["data"].values()
+    assert text == (CHART / "files" / "dashboard.json").read_text()
+    assert {"uid", "title", "panels"} <= json.loads(text).keys()
+    assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+@pytest.mark.parametrize("kind", ["ServiceMonitor", "PrometheusRule"])
+def test_prometheus_finds_them_by_the_labels_of_the_values(kind: str) -> None:
+    labels = only(kind, manifests("production"))["metadata"]["labels"]
+    assert labels["release"] == "prometheus"
+    assert labels["app.kubernetes.io/name"] == "narkasa-gateway"
