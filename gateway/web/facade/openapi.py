@@ -77,9 +77,7 @@ def document(base_url: str = "/") -> Json:
         "paths": paths,
         "components": {
             "securitySchemes": _schemes(),
-            "parameters": {
-                signing.name: _in_query(signing, required=False) for signing in _SIGNING
-            },
+            "parameters": {signing.name: _in_query(signing) for signing in _SIGNING},
             "headers": _headers(),
         },
     }
@@ -96,9 +94,9 @@ def codes_of(endpoint: Published) -> list[str]:
 
 
 def _operation(endpoint: Published) -> Json:
-    optional = endpoint.method == "POST"
+    has_body = endpoint.method == "POST"
     own = [
-        _in_query(parameter, required=parameter.required and not optional)
+        _in_query(parameter, required=parameter.required and not has_body)
         for parameter in endpoint.parameters
     ]
     signing = [{"$ref": f"#/components/parameters/{signing.name}"} for signing in _SIGNING]
@@ -111,7 +109,7 @@ def _operation(endpoint: Published) -> Json:
         "parameters": own + signing,
         "responses": {"200": _reply(endpoint), "413": _too_large()},
     }
-    if optional:
+    if has_body:
         operation["requestBody"] = _body(endpoint)
     return operation
 
@@ -123,14 +121,16 @@ def _tag(endpoint: Published) -> str:
     return f"Signed {group.title()} Endpoints"
 
 
-def _in_query(parameter: Parameter, *, required: bool) -> Json:
+def _in_query(parameter: Parameter, *, required: bool = False) -> Json:
+    # A page that shows this sends what an example says, and the rest may stand elsewhere.
+    example = {"example": _example(parameter)} if required else {}
     return {
         "name": parameter.name,
         "in": "query",
         "required": required,
         "description": parameter.meaning,
         "schema": _schema_of_parameter(parameter),
-        "example": _example(parameter),
+        **example,
     }
 
 
@@ -147,22 +147,22 @@ def _example(parameter: Parameter) -> str | Decimal:
 
 
 def _body(endpoint: Published) -> Json:
-    parameters = (*endpoint.parameters, *_SIGNING)
     properties = {
         parameter.name: {
             **_schema_of_parameter(parameter),
             "description": parameter.meaning,
+            "examples": [_example(parameter)],
         }
-        for parameter in parameters
+        for parameter in endpoint.parameters
     }
     schema = {
         "type": "object",
         "required": [parameter.name for parameter in endpoint.parameters if parameter.required],
         "properties": properties,
-        "example": {parameter.name: _example(parameter) for parameter in endpoint.parameters},
     }
     return {
-        "description": "All parameters, when they are not in the query string.",
+        "description": "All parameters, when they are not in the query string; of a signed request "
+        "`timestamp`, `windowSize` and `signature` too.",
         "required": False,
         "content": {FORM: {"schema": schema}, JSON: {"schema": schema}},
     }
