@@ -12,11 +12,14 @@ from starlette.routing import Route, WebSocketRoute
 
 from gateway.domain.errors import BadUserInput
 from gateway.schema.errors import failure
+from gateway.web.facade.docs_page import docs_routes
 from gateway.web.facade.rest import FacadeRest
 from gateway.web.facade.sockets import FacadeSockets
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.health import Health
 from gateway.web.sockets import Sockets
+
+_THERE_ARE = "there are /graphql, /v3, /docs, /healthz, /readyz and /metrics"
 
 
 def web_application(
@@ -28,7 +31,10 @@ def web_application(
     health: Health,
     allowed_origins: Sequence[str],
 ) -> FastAPI:
-    """The ASGI application: /graphql and /v3 (HTTP and WebSocket), /healthz, /readyz, /metrics."""
+    """The ASGI application.
+
+    /graphql and /v3 (HTTP and WebSocket), /docs and /openapi.json, /healthz, /readyz, /metrics.
+    """
     # A redirect would be built from the Host header, which is the caller's.
     application = FastAPI(title="Narkasa gateway", openapi_url=None, redirect_slashes=False)
     application.add_exception_handler(HTTPException, _not_routed)
@@ -37,6 +43,7 @@ def web_application(
         WebSocketRoute("/graphql", sockets.serve),
         Route("/v3/{path:path}", rest),
         WebSocketRoute("/v3", streams.serve),
+        *docs_routes(),
         Route("/healthz", health.live),
         Route("/readyz", health.ready),
         Route("/metrics", health.metrics),
@@ -56,5 +63,5 @@ async def _not_routed(_request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         refusal = BadUserInput("method", "this address takes GET")
     else:
-        refusal = BadUserInput("path", "there are /graphql, /v3, /healthz, /readyz and /metrics")
+        refusal = BadUserInput("path", _THERE_ARE)
     return JSONResponse(failure(refusal), error.status_code, error.headers)
