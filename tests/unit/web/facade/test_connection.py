@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.access.policy import Action
 from gateway.domain.account import BalanceChange
 from gateway.domain.limits import Rate
 from gateway.domain.orders import OrderStatus
@@ -323,7 +324,9 @@ async def test_changes_of_an_account_that_nobody_reads_close_with_1013(
 
 async def test_who_is_granted_nothing_and_does_not_log_in_is_closed(valkey: ValkeyServer) -> None:
     async with (
-        streams_of(valkey.url, None, init_s=0.1, live=(ACCOUNT,)) as streams,
+        streams_of(
+            valkey.url, granted(Action.ACCOUNT_READ), init_s=0.1, live=(ACCOUNT,)
+        ) as streams,
         streams.client() as stranger,
         streams.client() as client,
     ):
