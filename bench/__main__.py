@@ -1,4 +1,4 @@
-"""Runs every comparison and prints the table: `python -m bench`, about two minutes, Linux only."""
+"""Runs every comparison and prints the table: `python -m bench`, three minutes, Linux only."""
 
 import asyncio
 import resource

@@ -1,16 +1,17 @@
 """The comparisons: each starts what it needs, measures in turns, and gives its rows."""
 
+import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
-
-import httpx
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from bench import document_load, fan_out_load, http_load, order_load
+from bench.asked import Asked, graphql, signed, unsigned
 from bench.fan_out_load import SUBSCRIBERS, FanOut
 from bench.load_process import LoadProcess
 from bench.measured import Measured, Target
-from bench.operations import MARKET, MARKETS, SYMBOL, shape
+from bench.operations import MARKET, MARKETS, STATISTICS, SYMBOL, WALLET, shape
 from bench.order_stage import OrderStage, order_stage
 from bench.report import Row, compared
 from bench.stage import Stage, stage
@@ -22,6 +23,8 @@ _FAN_OUT_S = 4.0
 _ORDERS = 300
 _DOCUMENTS = 300
 
+_STATISTICS = "24h statistics, /v3 unsigned"
+_WALLET = "wallet, /v3 signed"
 _FAN_OUT = f"a frame to each of {SUBSCRIBERS} subscribers"
 
 _QUERIES: tuple[tuple[str, str, Mapping[str, object]], ...] = (
@@ -42,6 +45,7 @@ class Comparisons:
         async with stage(market_maker=True) as moving:
             for path, document, variables in _QUERIES:
                 rows += await self._query(moving, path, document, variables)
+            rows += await self._facade(moving)
         async with stage(market_maker=False) as still:
             rows += await self._fan_out(still)
         async with order_stage() as on:
@@ -51,21 +55,45 @@ class Comparisons:
     async def _query(
         self, on: Stage, path: str, document: str, variables: Mapping[str, object]
     ) -> list[Row]:
-        _say(path)
         targets = (on.gateway, on.gateway_executing, on.textbook, on.textbook_keeping)
-        await _agree(targets, document, variables)
+        return await self._in_turns(
+            path, {target: partial(graphql, target, document, variables) for target in targets}
+        )
+
+    async def _facade(self, on: Stage) -> list[Row]:
+        """The exchange's own protocol, by the gateway and by the exchange that it is spoken to."""
+        public = partial(unsigned, STATISTICS)
+        of_gateway, of_exchange = (partial(signed, WALLET, pair) for pair in (on.issued, on.own))
+        everybody = (on.gateway, on.gateway_executing, on.exchange)
+        return [
+            *await self._in_turns(_STATISTICS, dict.fromkeys(everybody, public)),
+            *await self._in_turns(_WALLET, {on.gateway: of_gateway, on.exchange: of_exchange}),
+        ]
+
+    async def _in_turns(self, path: str, asking: Mapping[Target, Callable[[], Asked]]) -> list[Row]:
+        """Ask each target what is made for it anew at each turn; the first is the gateway."""
+        _say(path)
+        await self._agree(asking)
 
         async def once(target: Target, seconds: float) -> Measured:
-            return await self._load.run(http_load.load, target, document, variables, seconds)
+            return await self._load.run(http_load.load, target, asking[target](), seconds)
 
-        for target in targets:
+        for target in asking:
             await once(target, _WARM_UP_S)
-        rounds: dict[str, list[Measured]] = {target.name: [] for target in targets}
+        rounds: dict[str, list[Measured]] = {target.name: [] for target in asking}
         for _ in range(_ROUNDS):
-            for target in targets:
+            for target in asking:
                 rounds[target.name].append(await once(target, _QUERY_S))
-        measured = {name: Measured.together(each) for name, each in rounds.items()}
-        return compared(path, measured.pop(on.gateway.name), measured)
+        (gateway, *_), measured = asking, _together(rounds)
+        return compared(path, measured.pop(gateway.name), measured)
+
+    async def _agree(self, asking: Mapping[Target, Callable[[], Asked]]) -> None:
+        """See that all give the same but for the moment: names, lengths of lists, types."""
+        shapes = []
+        for target, asked in asking.items():
+            body = json.loads(await self._load.run(http_load.answer, target, asked()))
+            shapes.append(shape(body.get("data", body)))
+        assert all(each == shapes[0] for each in shapes), shapes
 
     async def _fan_out(self, on: Stage) -> list[Row]:
         _say(_FAN_OUT)
@@ -97,24 +125,12 @@ class Comparisons:
         return [*rows, Row("a limit order", "direct", direct)]
 
 
-async def _agree(targets: Sequence[Target], document: str, variables: Mapping[str, object]) -> None:
-    """See that all give the same data but for the moment: names, lengths of lists, types."""
-    shapes = []
-    async with httpx.AsyncClient() as http:
-        for target in targets:
-            answer = await http.post(
-                f"http://127.0.0.1:{target.port}/graphql",
-                json={"query": document, "variables": variables},
-                headers={"Authorization": f"Bearer {target.token}"},
-            )
-            shapes.append(shape(answer.json()["data"]))
-    assert all(each == shapes[0] for each in shapes), shapes
+def _together(rounds: Mapping[str, Sequence[Measured]]) -> dict[str, Measured]:
+    return {name: Measured.together(each) for name, each in rounds.items()}
 
 
 def _fan_out_rows(rounds: Mapping[str, Sequence[FanOut]]) -> list[Row]:
-    frames = {
-        server: Measured.together([each.frames for each in its]) for server, its in rounds.items()
-    }
+    frames = _together({server: [each.frames for each in its] for server, its in rounds.items()})
     rows = compared(_FAN_OUT, frames.pop("gateway"), frames)
     for server, its in rounds.items():
         last = [latency for each in its for latency in each.events]

@@ -4,14 +4,13 @@ The client does as little as it can: bytes made once, answers counted by a C par
 """
 
 import asyncio
-import json
 import time
-from collections.abc import Mapping
 from typing import cast
 
 import httptools
 import uvloop
 
+from bench.asked import Asked
 from bench.measured import Measured, Target
 from bench.process_time import cpu_seconds
 
@@ -19,21 +18,34 @@ _CONNECTIONS = 8
 _PATIENCE_S = 10.0
 
 
-def load(
-    target: Target, document: str, variables: Mapping[str, object], seconds: float
-) -> Measured:
-    """Ask the same thing for some time; every answer must be whole and free of errors."""
+def load(target: Target, asked: Asked, seconds: float) -> Measured:
+    """Ask the same thing for some time; every reply must be whole, and an answer."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_load(target, _request(target, document, variables), seconds))
+        return runner.run(_load(target, asked, seconds))
 
 
-async def _load(target: Target, request: bytes, seconds: float) -> Measured:
+def answer(target: Target, asked: Asked) -> bytes:
+    """Ask once; give the body of the reply, which must be whole, and an answer."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_answer(target, asked))
+
+
+async def _answer(target: Target, asked: Asked) -> bytes:
+    _, connection = await asyncio.get_running_loop().create_connection(
+        lambda: _Connection(asked, 0.0, []), "127.0.0.1", target.port
+    )
+    async with asyncio.timeout(_PATIENCE_S):
+        await connection.ended
+    return connection.body
+
+
+async def _load(target: Target, asked: Asked, seconds: float) -> Measured:
     loop = asyncio.get_running_loop()
     latencies: list[float] = []
     cpu, own_cpu, began = cpu_seconds(target.pid), time.process_time(), time.perf_counter()
     opened = [
         await loop.create_connection(
-            lambda: _Connection(request, began + seconds, latencies), "127.0.0.1", target.port
+            lambda: _Connection(asked, began + seconds, latencies), "127.0.0.1", target.port
         )
         for _ in range(_CONNECTIONS)
     ]
@@ -47,26 +59,17 @@ async def _load(target: Target, request: bytes, seconds: float) -> Measured:
     )
 
 
-def _request(target: Target, document: str, variables: Mapping[str, object]) -> bytes:
-    body = json.dumps({"query": document, "variables": variables}).encode()
-    head = (
-        "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer {target.token}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
 class _Connection(asyncio.Protocol):
     """Asks again as soon as it is answered; closes at `deadline` (perf_counter)."""
 
-    def __init__(self, request: bytes, deadline: float, latencies: list[float]) -> None:
-        self._request = request
+    def __init__(self, asked: Asked, deadline: float, latencies: list[float]) -> None:
+        self._asked = asked
         self._deadline = deadline
         self._latencies = latencies
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._asked = 0.0
-        self._body = b""
+        self._began = 0.0
+        self.body = b""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -81,14 +84,14 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of an answer's body."""
-        self._body += body
+        self.body += body
 
     def on_message_complete(self) -> None:
         """Count an answer, and ask again."""
         now = time.perf_counter()
-        assert self._parser.get_status_code() == 200, self._body
-        assert b'"errors"' not in self._body, self._body
-        self._latencies.append(now - self._asked)
+        assert self._parser.get_status_code() == 200, self.body
+        assert self._asked.is_answered(self.body), self.body
+        self._latencies.append(now - self._began)
         assert self._transport is not None
         if now < self._deadline:
             self._ask(self._transport)
@@ -101,9 +104,9 @@ class _Connection(asyncio.Protocol):
             self.ended.set_exception(exc or ConnectionResetError("closed by the server"))
 
     def _ask(self, transport: asyncio.Transport) -> None:
-        self._body = b""
-        self._asked = time.perf_counter()
-        transport.write(self._request)
+        self.body = b""
+        self._began = time.perf_counter()
+        transport.write(self._asked.request)
 
     def _fail(self, error: BaseException) -> None:
         if not self.ended.done():

@@ -28,6 +28,9 @@ WATCH_BOOK = f"""subscription WatchBook($symbol: String!) {{
   orderBook(symbol: $symbol, depth: 20) {{ symbol {_LEVELS} }}
 }}"""
 
+STATISTICS = f"/v3/api/market/24h?symbol={SYMBOL}"
+WALLET = "/v3/api/balance/wallet"
+
 PLACE_LIMIT = """mutation PlaceLimit($input: PlaceOrderInput!) {
   placeOrder(input: $input) {
     __typename
@@ -43,4 +46,4 @@ def shape(value: object) -> Any:  # noqa: ANN401 - as nested as the JSON value t
         return {name: shape(member) for name, member in value.items()}
     if isinstance(value, list):
         return [shape(item) for item in value]
-    return type(value).__name__
+    return "number" if type(value) in (int, float) else type(value).__name__

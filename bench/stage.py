@@ -18,12 +18,18 @@ from bench.measured import Target
 from bench.operations import SYMBOL
 from bench.stored import LISTING
 from bench.trader import Trader
-from gateway.cli.dev import embedded, inquiry, programs
-from gateway.cli.dev.environment import gateway_environ, other_environ, own_settings
+from gateway.cli.dev import embedded, inquiry, programs, virtual_key
+from gateway.cli.dev.environment import (
+    STATE_REDIS,
+    gateway_environ,
+    other_environ,
+    own_settings,
+)
 from gateway.cli.dev.fleet import Fleet
 from gateway.cli.dev.ports import Ports
 from gateway.cli.dev.processes import Program
 from gateway.cli.dev.workspace import KeyPair, Secrets, Workspace, make_secrets
+from gateway.domain.signing import Purpose
 
 _LEVELS = 20
 _MIDDLE = 54_000
@@ -41,15 +47,23 @@ class Stage:
     """What runs.
 
     `gateway_executing` keeps no answers, `textbook_keeping` keeps parsed and validated documents.
-    `outsider` is an account of the exchange that the gateway does not hold.
+    `outsider` is an account of the exchange that the gateway does not hold; `own` is a pair of the
+    one that it does, and `issued` one of the gateway's making for the same account.
     """
 
     gateway: Target
     gateway_executing: Target
     textbook: Target
     textbook_keeping: Target
-    exchange_url: str
+    exchange: Target
     outsider: KeyPair
+    own: KeyPair
+    issued: KeyPair
+
+    @property
+    def exchange_url(self) -> str:
+        """The address of the exchange's REST interface."""
+        return f"http://127.0.0.1:{self.exchange.port}"
 
 
 @asynccontextmanager
@@ -90,16 +104,24 @@ class _Servers:
     async def start(self, fleet: Fleet) -> Stage:
         binary = embedded.find_server(os.environ.get("PATH"))
         redis = programs.redis_server(binary, self._redis_socket, self._workspace, self._environ)
-        for program in (redis, self._sandbox(), self._feeder()):
-            await fleet.start(program)
+        await fleet.start(redis)
+        sandbox = await fleet.start(self._sandbox())
+        await fleet.start(self._feeder())
         return Stage(
             gateway=await self._target(fleet, self._gateway),
             gateway_executing=await self._target(fleet, self._gateway_executing),
             textbook=await self._target(fleet, self._textbook),
             textbook_keeping=await self._target(fleet, self._textbook_keeping),
-            exchange_url=self._ports(0).sandbox_url,
+            exchange=Target("direct", self._sandbox_port, sandbox.pid, ""),
             outsider=self._secrets.outsider,
+            own=self._secrets.demo[Purpose.READ],
+            issued=await self._issue(),
         )
+
+    async def _issue(self) -> KeyPair:
+        own = own_settings(self._ports(0), self._workspace, self._redis_socket)
+        issued = await virtual_key.issue(self._workspace, own[STATE_REDIS])
+        return KeyPair(issued.api_key, issued.api_secret)
 
     async def _target(self, fleet: Fleet, make: Callable[[int], Program]) -> Target:
         port = free_port()
