@@ -290,4 +290,4 @@ ENDPOINTS: tuple[Published, ...] = (
         _OF_ACCOUNTS,
     ),
 )
-"""Every endpoint, in the document's order."""
+"""Every endpoint: those that need no signature, those of orders, those of balances."""

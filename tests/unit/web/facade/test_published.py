@@ -1,0 +1,80 @@
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.exchange import ERROR_CODES
+from gateway.web.facade.members import MAY_BE_NULL, MEANINGS, WHOLE
+from gateway.web.facade.published import ENDPOINTS, Published
+
+REPLIES = Path(__file__).parents[3] / "payloads" / "rest"
+ORDER = {
+    **json.loads((REPLIES / "limit-buy.json").read_text(), parse_float=Decimal)["order"],
+    "status": "CANCELLED",
+}
+MENDED: dict[tuple[str, str], dict[str, Any]] = {
+    # The live exchange has `volumeQty` in both lists of statistics, as the document has it in one.
+    ("GET", "markets"): {"volume": 120004, "volumeQty": 2},
+    ("GET", "wallet"): {"maxLength": 2},
+    ("POST", "cancel-order"): {"order": ORDER},
+    # 3 is no state of the document's table.
+    ("GET", "deposit-history"): {"state": 14},
+}
+"""The members that differ from the document's sample, of the reply or of its one row."""
+
+
+def name_of(endpoint: Published) -> str:
+    return endpoint.path.rpartition("/")[2]
+
+
+def sample_of(endpoint: Published) -> dict[str, Any]:
+    """The document's own sample of a reply, without its code."""
+    asked = endpoint.method, name_of(endpoint)
+    file = "wallet-authentication" if asked == ("POST", "wallet") else name_of(endpoint)
+    text = (REPLIES / f"{file}.json").read_text(encoding="utf-8")
+    reply: dict[str, Any] = json.loads(text, parse_float=Decimal)
+    del reply["code"]
+    [rows] = [value for value in reply.values() if isinstance(value, list)] or [[reply]]
+    rows[0] |= MENDED.get(asked, {})
+    return reply
+
+
+@pytest.mark.parametrize(
+    "endpoint", ENDPOINTS, ids=[f"{one.method} {one.path}" for one in ENDPOINTS]
+)
+def test_a_reply_is_the_documents_sample_mended(endpoint: Published) -> None:
+    assert endpoint.sample == sample_of(endpoint)
+
+
+def members(value: object) -> Iterator[tuple[str, object]]:
+    match value:
+        case dict():
+            yield from value.items()
+            for inner in value.values():
+                yield from members(inner)
+        case list():
+            for inner in value:
+                yield from members(inner)
+
+
+def test_what_is_said_of_members_is_said_of_members_that_there_are() -> None:
+    there = {name for endpoint in ENDPOINTS for name, _ in members(endpoint.sample)}
+    assert WHOLE | MAY_BE_NULL | MEANINGS.keys() <= there
+
+
+def test_what_is_no_whole_number_in_a_sample_is_not_called_one() -> None:
+    decimals = {
+        name
+        for endpoint in ENDPOINTS
+        for name, value in members(endpoint.sample)
+        if isinstance(value, Decimal)
+    }
+    assert decimals & WHOLE == set()
+
+
+def test_every_published_code_is_one_of_the_exchange() -> None:
+    for endpoint in ENDPOINTS:
+        assert set(endpoint.codes) <= ERROR_CODES.keys()
