@@ -97,17 +97,22 @@ def _sockets(parts: GraphQLParts, given: Given) -> Sockets:
 def _facade_parts(
     base: Foundation, services: Services, under_way: UnderWay, kept: KeptAnswers
 ) -> FacadeParts:
-    governance = base.governance
+    governance, clock = base.governance, base.upstream.clock
+
+    def server_ms() -> int:
+        """The time that the facade tells its clients, so that they may set theirs by it."""
+        return clock.now() or wall_ms()
+
     return FacadeParts(
         services=services,
         identities=governance.identities,
         virtual_keys=governance.virtual_keys,
-        replay_guard=ReplayGuard(base.stores.replays, wall_ms),
+        replay_guard=ReplayGuard(base.stores.replays, server_ms),
         kept=kept,
         metrics=base.given.metrics,
         under_way=under_way,
         rates=services.rates,
-        wall_ms=wall_ms,
+        server_ms=server_ms,
         random_bytes=os.urandom,
     )
 

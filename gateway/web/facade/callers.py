@@ -96,7 +96,7 @@ def order_id_for(parts: FacadeParts, asker: Asker) -> str:
 
 async def _by_signature(parts: FacadeParts, claim: Claim, parameters: Parameters) -> Asker:
     key, principal = await parts.virtual_keys.verify(claim.api_key, claim.text, claim.signature)
-    until = good_until(parameters, parts.wall_ms())
+    until = good_until(parameters, parts.server_ms())
     return Asker(principal, key.account, SignedBy(key, claim.signature, until))
 
 

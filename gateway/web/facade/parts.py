@@ -17,8 +17,8 @@ from gateway.web.under_way import UnderWay
 class FacadeParts:
     """What every request and every connection works with.
 
-    `wall_ms` is the machine's own time of day in ms, against which timestamps of signed requests
-    are held.
+    `server_ms` is the exchange's time in ms as far as it is known, else the machine's: timestamps
+    of signed requests are held against it, and clients may ask for it.
     """
 
     services: Services
@@ -29,5 +29,5 @@ class FacadeParts:
     metrics: Metrics
     under_way: UnderWay
     rates: Rates
-    wall_ms: Callable[[], int]
+    server_ms: Callable[[], int]
     random_bytes: Callable[[int], bytes]

@@ -173,7 +173,7 @@ async def house_of(
             metrics=desk.metrics,
             under_way=UnderWay(desk.metrics, requests=requests, subscriptions=1),
             rates=desk.services.rates,
-            wall_ms=clock,
+            server_ms=clock,
             random_bytes=os.urandom,
         )
         transport = httpx.ASGITransport(FacadeRest(parts))
