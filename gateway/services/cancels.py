@@ -54,7 +54,7 @@ class Cancels:
     out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part that a cancel passes through
         self,
         *,
         gate: OrderGate,
