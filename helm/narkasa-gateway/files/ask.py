@@ -27,7 +27,7 @@ def answer(url: str, token: str | None) -> dict[str, object]:
 def is_graphql(given: dict[str, object], token: str | None) -> bool:
     """Whether the token opened the door or, without one, the gateway asked for it."""
     if token:
-        return given == {"data": {"__typename": "Query"}}
+        return given.get("data") == {"__typename": "Query"}
     return "UNAUTHENTICATED" in json.dumps(given.get("errors"))
 
 
