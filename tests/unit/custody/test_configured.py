@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.custody.configured import KeyPlaces, configured_sources
+from gateway.custody.configured import KeyPlaces, configured_sources, virtual_key_opener
 from gateway.custody.encryption_keys import new_encryption_key, parse_encryption_keys
+from gateway.custody.envelope import NotOpened
 from gateway.custody.sealed import create, open_sealed
 from gateway.custody.sources import FaultyCredentials, read_keys
+from gateway.custody.virtual_sealing import seal_virtual
+from gateway.domain.virtual_keys import VirtualKey
 from tests.unit.custody.examples import put, slot
 
 KEY = new_encryption_key("a", os.urandom)
@@ -59,3 +62,37 @@ def test_places_show_no_secret() -> None:
     shown = repr(KeyPlaces(text=TEXT, encryption_key_text=KEY))
     assert "the-" not in shown
     assert KEY.split()[1] not in shown
+
+
+VIRTUAL = VirtualKey("vk-1", "desk", "demo", 1)
+ENTRY = seal_virtual(VIRTUAL, "d", ("k", "s"), parse_encryption_keys(KEY, "here"), os.urandom)
+
+
+def test_without_a_key_encryption_key_nothing_opens_virtual_keys() -> None:
+    assert virtual_key_opener(KeyPlaces(text=TEXT)) is None
+
+
+def test_a_key_encryption_key_opens_virtual_keys_without_a_sealed_file() -> None:
+    opener = virtual_key_opener(KeyPlaces(encryption_key_text=KEY))
+    assert opener is not None
+    assert opener("d", ENTRY).key == VIRTUAL
+
+
+def test_a_faulty_key_encryption_key_is_told_when_the_opener_is_made(tmp_path: Path) -> None:
+    with pytest.raises(FaultyCredentials, match="cannot be read"):
+        virtual_key_opener(KeyPlaces(encryption_key_file=tmp_path / "none"))
+
+
+def test_an_opener_follows_the_file_of_key_encryption_keys(tmp_path: Path) -> None:
+    file = tmp_path / "kek"
+    file.write_text(new_encryption_key("b", os.urandom), encoding="ascii")
+    file.chmod(0o600)
+    opener = virtual_key_opener(KeyPlaces(encryption_key_file=file))
+    assert opener is not None
+    with pytest.raises(NotOpened, match="'a' is not among those given"):
+        opener("d", ENTRY)
+    file.write_text(KEY, encoding="ascii")
+    assert opener("d", ENTRY).key == VIRTUAL
+    file.unlink()
+    with pytest.raises(NotOpened, match="kek: cannot be read"):
+        opener("d", ENTRY)
