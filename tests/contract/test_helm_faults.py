@@ -157,6 +157,11 @@ def test_values_outside_the_schema_are_refused(overrides: dict[str, object]) -> 
     assert "don't meet the specifications of the schema" in run.stderr
 
 
+def test_a_quantity_may_be_a_whole_number() -> None:
+    run = render("minimal", {"resources.requests.cpu": 2})
+    assert run.returncode == 0, run.stderr
+
+
 def shapes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every part of a schema that has properties, but for those of a policy."""
     definitions = {name: of for name, of in schema["definitions"].items() if name not in POLICY}
