@@ -36,7 +36,7 @@ _TYPES: Mapping[str, Json] = {
     "STRING": {"type": "string"},
     "LONG": {"type": "integer", "format": "int64"},
     "INT": {"type": "integer"},
-    "FLOAT": {"type": "number", "exclusiveMinimum": 0},
+    "FLOAT": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10**12},
 }
 _SYMBOL: Json = {"type": "string", "pattern": "^[A-Z0-9]{2,20}$"}
 _SIGNING = (
