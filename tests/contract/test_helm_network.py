@@ -122,6 +122,9 @@ def test_the_trials_redis_is_reached_by_the_gateway_alone() -> None:
     assert spec["egress"] == []
     out = network_policy(manifests("trial"))["egress"][-1]
     assert out["to"][0]["podSelector"]["matchLabels"].items() <= labels
+    [(_labels, pod)] = pods((only("StatefulSet", manifests("trial")),))
+    [port] = pod["containers"][0]["ports"]
+    assert targets(out) == targets(rule) == [(port["name"], "TCP")]
 
 
 def test_ingress_and_route_lead_to_the_service_and_leave_out_what_asks_for_no_token() -> None:
