@@ -134,9 +134,7 @@ class Settings(BaseModel):
         None, description="Sealed file of the exchange's keys, made by 'narkasa-gateway keys'"
     )
     key_encryption_key_file: Path | None = Field(
-        None,
-        description="File with the key-encryption keys that open the sealed file and virtual keys; "
-        "without, there are no virtual keys",
+        None, description="File with the key-encryption keys that open sealed file and virtual keys"
     )
     key_encryption_key: SecretStr | None = Field(None, description="The same, in place of a file")
     keys_reload_s: Seconds = Field(

@@ -150,3 +150,13 @@ def test_every_setting_is_read_somewhere() -> None:
         if not name.startswith("lifetime_") and not re.search(rf"settings\.{name}\b", text)
     ]
     assert unread == []
+
+
+def test_a_key_encryption_key_may_stand_without_a_sealed_file_and_comes_once() -> None:
+    both = {"key_encryption_key_file": "/etc/kek", "key_encryption_key": "a key"}
+    for name, value in both.items():
+        assert load_settings({**ENOUGH, f"{PREFIX}{name.upper()}": value}).keys_file is None
+    (told,) = problems(**both)
+    assert told.endswith("are both set; keep one of them")
+    (told,) = problems(keys_file="/etc/keys.json")
+    assert told.startswith("NGW_KEYS_FILE: needs the key-encryption key")
