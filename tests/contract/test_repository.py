@@ -33,8 +33,9 @@ REGISTRY_HOSTS = (
 )
 MACHINE_PATH = re.compile(r"(?<![\w.~\-/}])/(?:home|Users|root|work)/\w")
 
-# uvicorn finds these two by their names; pydantic_core is pydantic's other half.
-LOADED_BY_NAME = frozenset({"httptools"})
+# uvicorn finds its parser by its name, and of the other only files are read; pydantic_core is
+# pydantic's other half.
+LOADED_BY_NAME = frozenset({"fastapi-swagger", "httptools"})
 SAME_DEPENDENCY = {"pydantic-core": "pydantic"}
 
 BANNED_WORDS = frozenset({"manager", "helper", "util", "data", "info"})

@@ -126,7 +126,7 @@ def test_another_method_is_405_with_the_body_of_every_refusal(
     assert sorted(response.headers["allow"].split(", ")) == allowed.split(", ")
 
 
-@pytest.mark.parametrize("path", ["/", "/graphq", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/graphq", "/docs/", "/redoc"])
 def test_another_address_is_404_with_the_body_of_every_refusal(trader: Caller, path: str) -> None:
     response = trader.http.get(path, headers=trader.headers)
     assert response.status_code == 404
