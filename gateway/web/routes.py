@@ -41,6 +41,7 @@ def web_application(
     application.router.routes += [
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", sockets.serve),
+        Route("/v3", rest),
         Route("/v3/{path:path}", rest),
         WebSocketRoute("/v3", streams.serve),
         *docs_routes(),
