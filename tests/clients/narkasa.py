@@ -27,6 +27,7 @@ from tests.clients.trading import (
 INTERVALS = ("m1", "m3", "m5", "m15", "m30", "h1", "h2", "h4", "d1")
 DAY_MS = 86_400_000
 HISTORY_ROWS = 5
+WITHDRAWN = {(BASE, "0.01"), ("XRP", "100")}
 REFUSED = (
     ("10029", {"node": "NOSUCH"}),
     ("10031", {"amount": "20000"}),
@@ -156,14 +157,15 @@ def transfers(exchange: Exchange) -> None:
             rest.post(f"{BALANCE}/{path}", trader, carrier, code="10037", symbol="NOSUCH")
         _withdraw(exchange, carrier, BASE, "0.01")
         _withdraw(exchange, carrier, "XRP", "100", secondParameter="12345")
-    _histories(rest, trader)
+    _histories(exchange)
 
 
-def _histories(rest: Rest, trader: Keys) -> None:
+def _histories(exchange: Exchange) -> None:
+    rest, trader = exchange.rest, exchange.trader
     withdrawn = rest.get(f"{BALANCE}/withdraw-history", trader)["history"]
-    assert len(withdrawn) == HISTORY_ROWS, withdrawn
+    assert len(withdrawn) == (0 if exchange.no_withdrawal else HISTORY_ROWS), withdrawn
     sums = {(row["symbol"], row["amount"].text) for row in withdrawn}
-    assert sums == {(BASE, "0.01"), ("XRP", "100")}, withdrawn
+    assert sums == (set() if exchange.no_withdrawal else WITHDRAWN), withdrawn
     deposited = rest.get(f"{BALANCE}/deposit-history", trader)["history"]
     assert [(row["symbol"], row["amount"].text) for row in deposited] == [(BASE, "0.00213")]
     assert {row["state"].text for row in withdrawn + deposited} <= PENDING
@@ -176,15 +178,16 @@ def _withdraw(exchange: Exchange, carrier: str, asset: str, amount: str, **extra
     sent = {"symbol": asset, "address": channel["addressList"][0]["address"]}
     sent |= {"amount": amount, "node": channel["name"]}
     path, before = f"{BALANCE}/create-withdraw", wallet(exchange)[asset]
-    rest.post(path, trader, carrier, **sent, **extra)
-    for code, change in REFUSED:
-        rest.post(path, trader, carrier, code, **{**sent, **extra, **change})
     wrong = {} if extra else {"secondParameter": "12345"}
-    rest.post(path, trader, carrier, "10064", **sent, **wrong)
-    after = look_at_wallet(exchange, (asset,))[asset]
+    complete = {**sent, **extra}
+    refused = ((code, {**complete, **change}) for code, change in REFUSED)
+    for code, terms in (("00000", complete), *refused, ("10064", {**sent, **wrong})):
+        rest.post(path, trader, carrier, exchange.no_withdrawal or code, **terms)
+    after = look_at_wallet(exchange, () if exchange.no_withdrawal else (asset,))[asset]
     assert after["total"] == before["total"], (before, after)
     bound = after["reserved"].value - before["reserved"].value
-    assert bound == Decimal(amount) + channel["commission"].value, (before, after)
+    withdrawn = Decimal(amount) + channel["commission"].value
+    assert bound == (0 if exchange.no_withdrawal else withdrawn), (before, after)
 
 
 def cancelled_all(exchange: Exchange, request: Json) -> None:
@@ -209,7 +212,9 @@ def run(base_url: str, stream_url: str, given: Json) -> None:
         public, own, others = (stack.enter_context(Stream(stream_url, tell)) for _ in range(3))
         general(rest, trader)
         accounting = market_endpoints(rest)
-        exchange = Exchange(trader, counterparty, rest, public, own, others, accounting)
+        exchange = Exchange(
+            trader, counterparty, rest, public, own, others, accounting, given.get("noWithdrawal")
+        )
         subscriptions(public)
         log_in(own, trader)
         log_in(others, counterparty)

@@ -40,7 +40,10 @@ REFUSED: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The two accounts, REST, what each of the three connections hears, and what they traded."""
+    """The two accounts, REST, what each of the three connections hears, and what they traded.
+
+    `no_withdrawal` is the code with which every withdrawal is refused, where it is.
+    """
 
     trader: Keys
     counterparty: Keys
@@ -49,6 +52,7 @@ class Exchange:
     own: Stream
     others: Stream
     accounting: Accounting
+    no_withdrawal: str | None
 
 
 class Trading:

