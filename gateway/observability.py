@@ -24,6 +24,7 @@ _PATTERNS = (
     re.compile(r"(?<=bearer )[^\s\"'\\]+", re.IGNORECASE),
     re.compile(r"(?<=://)[^/\s\"'@]*:[^/\s\"'@]+(?=@)"),
     re.compile(r"\bngw_[A-Za-z0-9_-]{20,}"),
+    re.compile(r"\bngwv[ks][A-Za-z0-9]{20,}"),
     re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
 )
 """Signatures, tokens, and passwords in addresses, wherever they stand in a line."""

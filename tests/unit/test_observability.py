@@ -89,6 +89,7 @@ def test_a_known_secret_is_found_in_each_of_its_forms(form: str, log: io.StringI
         ("https://user:abcdef012345@host/", "abcdef012345"),
         ("unix:///run/redis.sock?password=abcdef012345&db=0", "abcdef012345"),
         ("a token such as ngw_abcdef0123456789abcdef in words", "abcdef0123456789abcdef"),
+        ("the secret ngwvsAbcdef0123456789Abcdef of a pair", "Abcdef0123456789Abcdef"),
         ("a JWT, eyJhbGciOiJub25lIn0.eyJzdWIiOiJkZXNrIn0.c2lnbmVk, in words", "c2lnbmVk"),
     ],
 )
@@ -135,7 +136,7 @@ def test_tracebacks_of_nested_errors_are_redacted_and_show_no_local_variables(
 def test_a_line_without_secrets_is_left_as_it_is(text: str) -> None:
     redact = Redactor()
     redact.learn([SECRET])
-    harmless = text.replace("=", "").replace(":", "").replace("ngw_", "").replace("earer", "")
+    harmless = text.replace("=", "").replace(":", "").replace("ngw", "").replace("earer", "")
     if "s3cr3t" not in harmless:
         assert redact(harmless) == harmless
 

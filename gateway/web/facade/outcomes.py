@@ -6,7 +6,7 @@ repeat it (20011), or come back later (10038 for an order). Nothing that may hav
 a refusal.
 """
 
-from gateway.access.proving import NotProven
+from gateway.access.proving import Cause, NotProven
 from gateway.domain.errors import (
     BadUserInput,
     Forbidden,
@@ -72,7 +72,7 @@ def _code_for(error: GatewayError, access: Access) -> str:
             code = _UNKNOWN_SYMBOL
         case BadUserInput(field=field):
             code = _OF_FIELDS.get(field, _INVALID)
-        case NotProven():
+        case NotProven(cause=cause) if cause is not Cause.KEYS_AWAY:
             code = _NOT_PROVEN
         case OrderNotFound() | OrderFilled() | OrderClosedUnknown():
             code = ORDER_NOT_OPEN

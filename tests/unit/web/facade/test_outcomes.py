@@ -100,6 +100,7 @@ OURS: list[GatewayError] = [
     Quarantined("demo", "another server"),
     AuditUnavailable(),
     NoKey("demo", "trade"),
+    NotProven(cause=Cause.KEYS_AWAY),
     KeyStopped("demo", "trade", "20001"),
     NotSent("limit-buy", "connect"),
     Unclear("wallet", "timeout"),
