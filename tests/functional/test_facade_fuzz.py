@@ -31,7 +31,7 @@ from tests.functional.service import Service
 # Hypothesis watches whether a strategy does.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 
-EXAMPLES = 40
+EXAMPLES = 20
 SUCCESS, NOT_PROVEN, UNEXPECTED = "00000", "20001", "90000"
 REAL = {"amount": "0.001", "total": "100", "interval": "h1", "startDate": "0"}
 """Values that lead past the look at the parameters."""
