@@ -74,7 +74,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
 
 def _look_at_facade(client: str, folders: pytest.TempPathFactory) -> list[Json]:
     with running_service(folders, WORLD, WORLD.accounts, PEOPLE, WITH_VIRTUAL_KEYS) as service:
-        pairs = {account: issue(service, bot, account) for account, bot in BOTS.items()}
+        pairs = {account: issue(service, bot, account).pair for account, bot in BOTS.items()}
         url = f"http://127.0.0.1:{service.port}"
         done = run_client(client, url, service.exchange.url, pairs, NOT_PERMITTED)
         assert service.complaints() == []
