@@ -72,6 +72,7 @@ def _graphql_parts(given: Given, services: Services, base: Foundation) -> GraphQ
             metrics,
             requests=settings.max_requests,
             subscriptions=settings.max_subscriptions_per_principal,
+            stopping=lambda: given.stop.begun,
         ),
         rates=services.rates,
         random_bytes=os.urandom,

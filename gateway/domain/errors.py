@@ -27,7 +27,8 @@
     │   └── SwitchesUnread     no order is sent without knowing of them
     ├── AuditUnavailable       nothing is done that cannot be put on record
     ├── KeyUnavailable         no key that the exchange would take (`key_errors`)
-    ├── Stopping               the gateway stops before the answer is there
+    ├── Stopping               the gateway stops before the answer is there (`stop_errors`)
+    ├── NotBegun               it stops, and begins nothing new (`stop_errors`)
     ├── SourceUnavailable      nothing to show within the hard lifetime
     ├── StreamRefused          the exchange does not let an account be followed
     └── ExchangeFailure
@@ -272,16 +273,6 @@ class AuditUnavailable(GatewayError):
     def __str__(self) -> str:
         """Say that nothing was sent, and how to go on."""
         return "the audit log cannot be written; nothing was sent: try again"
-
-
-class Stopping(GatewayError):
-    """The gateway stops before the answer is there; what was asked for may have been done."""
-
-    retryable = True
-
-    def __str__(self) -> str:
-        """Say how to go on."""
-        return "the gateway is stopping; ask again, an order under the same clientOrderId"
 
 
 @dataclass(eq=False)

@@ -20,8 +20,8 @@ from gateway.domain.errors import (
     BadUserInput,
     GatewayError,
     RateLimited,
-    Stopping,
 )
+from gateway.domain.stop_errors import NotBegun, Stopping
 from gateway.observability import bind_trace, trace_id
 from gateway.schema.context import Context
 from gateway.schema.documents import DocumentFault, Operation
@@ -144,6 +144,7 @@ class GraphQLOverHttp:
         try:
             text = await self._text(request)
             await self._prove_again(request, principal, trace)
+            self._see_that_it_may_begin()
             await self._count(request, text, principal)
             if self._services.policy().decide(principal.id, Action.MARKET_READ).allowed:
                 kept = self._answers.find(text)
@@ -153,6 +154,14 @@ class GraphQLOverHttp:
             return await self._execute(request, text, principal, trace, media_type)
         finally:
             self._under_way.requests.give_back(principal)
+
+    def _see_that_it_may_begin(self) -> None:
+        try:
+            self._under_way.may_begin()
+        except NotBegun as stopping:
+            # The next request on this connection would come here again, and not to another replica.
+            headers = (_come_back(stopping.retry_after), ("connection", "close"))
+            raise HttpRefusal(503, stopping, headers) from None
 
     async def _prove_again(self, request: Request, principal: Principal, trace: str) -> None:
         # A body comes when its sender likes: after a suspension, or after the token was withdrawn.
@@ -227,7 +236,11 @@ def _refuse(status: int, error: GatewayError) -> _Answer:
 
 
 def _too_many(limited: RateLimited) -> HttpRefusal:
-    return HttpRefusal(429, limited, (("retry-after", str(math.ceil(limited.retry_after))),))
+    return HttpRefusal(429, limited, (_come_back(limited.retry_after),))
+
+
+def _come_back(after_s: float) -> tuple[str, str]:
+    return "retry-after", str(math.ceil(after_s))
 
 
 def _check_verb(method: str) -> None:

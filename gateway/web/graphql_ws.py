@@ -46,6 +46,7 @@ _log = structlog.get_logger(__name__)
 
 _LONGEST_ID = 128
 _CLOSE_WITHIN_S = 1.0
+_GOING_AWAY = 1001
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,18 @@ class Connection:
                 await self._socket.close(code, reason)
         if self._reader is not None:
             self._reader.cancel()
+
+    async def leave(self, within_s: float) -> None:
+        """Close it because the gateway goes, once the requests that it has begun are answered.
+
+        What is not answered within the time is left without an answer.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._calls:
+                    await asyncio.wait(self._calls.values())
+                    await self._outbox.emptied()
+        await self.close(_GOING_AWAY, "Going away")
 
     def still_permitted(self) -> bool:
         """Ask the policy again; end the streams that it allows no more. False: close it all."""
@@ -260,6 +273,7 @@ class Connection:
         if operation.type is OperationType.SUBSCRIPTION:
             self._join(stream_id, operation, variables, context, asked)
         else:
+            self._parts.under_way.may_begin()
             self._parts.under_way.requests.take(context.principal)
             call = asyncio.create_task(self._call(stream_id, operation, variables, context, began))
             self._calls[stream_id] = call

@@ -25,6 +25,8 @@ class Outbox:
         self._waiting: OrderedDict[Hashable, str] = OrderedDict()
         self._arrived = asyncio.Event()
         self._written = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
         self._count = count()
 
     def put(self, frame: str, slot: Hashable | None = None) -> None:
@@ -32,6 +34,7 @@ class Outbox:
         if slot is None and len(self._waiting) >= self._capacity:
             raise OutboxFull
         self._waiting[next(self._count) if slot is None else (_LATEST, slot)] = frame
+        self._emptied.clear()
         self._arrived.set()
 
     async def room(self) -> None:
@@ -39,6 +42,10 @@ class Outbox:
         while len(self._waiting) >= self._capacity:
             self._written.clear()
             await self._written.wait()
+
+    async def emptied(self) -> None:
+        """Wait until everything that was left here has been written."""
+        await self._emptied.wait()
 
     async def run(self) -> None:
         """Write what is left here, until cancelled."""
@@ -49,3 +56,4 @@ class Outbox:
                 _, frame = self._waiting.popitem(last=False)
                 self._written.set()
                 await self._send(frame)
+            self._emptied.set()

@@ -22,10 +22,11 @@ _LONGEST_FRAME = 65_536
 
 
 class DrainingServer(uvicorn.Server):
-    """Tells the peers of open WebSockets that it goes away, before it closes anything.
+    """Sends the peers of open WebSockets away one by one, before it closes anything.
 
-    Left alone, uvicorn closes them with 1012 at once. Requests under way get what `stop` has for
-    them.
+    Left alone, uvicorn closes them with 1012 at once, and refuses connections. Meanwhile it still
+    answers: the probe, that it is stopping, and requests, that none is begun. Those under way get
+    what `stop` has for them.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class DrainingServer(uvicorn.Server):
         _log.info("gateway.stopping")
         self._stop.begin()
         self._health.stopping = True
-        await asyncio.gather(*(sockets.drain() for sockets in self._sockets))
+        await asyncio.gather(*(sockets.drain(self._stop) for sockets in self._sockets))
         # uvicorn hands it to asyncio, which takes fractions.
         self.config.timeout_graceful_shutdown = self._stop.for_requests()  # type: ignore[assignment]
         await super().shutdown(sockets)

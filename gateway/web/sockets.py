@@ -3,11 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Collection
+from functools import partial
 
 import structlog
 from starlette.websockets import WebSocket
 
 from gateway.access.policy import Principal
+from gateway.stopping import StopDeadline, one_by_one
 from gateway.web.graphql_ws import Connection, SocketLimits
 from gateway.web.graphql_ws_messages import (
     BAD_SUBPROTOCOL,
@@ -20,7 +22,6 @@ from gateway.web.parts import GraphQLParts
 
 _log = structlog.get_logger(__name__)
 
-_GOING_AWAY = 1001
 _TRY_LATER = "Try again later"
 
 
@@ -75,11 +76,11 @@ class Sockets:
         lost = [connection for connection in self._open if not connection.still_permitted()]
         await asyncio.gather(*(connection.close(FORBIDDEN, "Forbidden") for connection in lost))
 
-    async def drain(self) -> None:
-        """Close every connection, and accept no more."""
+    async def drain(self, stop: StopDeadline) -> None:
+        """Accept no more, and close with 1001: each in its turn, once its requests are answered."""
         self._draining = True
-        closing = (connection.close(_GOING_AWAY, "Going away") for connection in self._open)
-        await asyncio.gather(*closing)
+        leaving = [partial(_leave, connection, stop) for connection in self._open]
+        await one_by_one(leaving, stop.for_sockets())
 
     async def _hold(self, connection: Connection) -> None:
         waiting = [each for each in self._open if each.principal is None]
@@ -103,3 +104,7 @@ class Sockets:
         held = Counter(each.principal for each in self._open if each is not joining)
         if held[principal] >= self._most_of_principal:
             raise SocketRefusal(TRY_LATER, "Too many connections of this principal")
+
+
+async def _leave(connection: Connection, stop: StopDeadline) -> None:
+    await connection.leave(stop.for_requests())

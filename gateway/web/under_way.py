@@ -1,6 +1,7 @@
 """What each principal has under way, over HTTP and WebSocket together, and how it ended."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import structlog
 
 from gateway.access.policy import Principal
 from gateway.domain.errors import RateLimited
+from gateway.domain.stop_errors import NotBegun
 from gateway.observability import Metrics
 from gateway.schema.documents import Operation
 from gateway.schema.errors import code_of
@@ -70,12 +72,28 @@ class Share:
 
 
 class UnderWay:
-    """The requests and subscriptions that have begun; counts how they end, and logs failures."""
+    """The requests and subscriptions that have begun; counts how they end, and logs failures.
 
-    def __init__(self, metrics: Metrics, *, requests: int, subscriptions: int) -> None:
+    While the gateway is `stopping`, those that have begun go on, and no request begins.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        requests: int,
+        subscriptions: int,
+        stopping: Callable[[], bool],
+    ) -> None:
         self._metrics = metrics
+        self._stopping = stopping
         self.requests = Share("requests under way", requests)
         self.subscriptions = Share("subscriptions", subscriptions)
+
+    def may_begin(self) -> None:
+        """See that a request may begin now; raises `NotBegun` while the gateway is stopping."""
+        if self._stopping():
+            raise NotBegun
 
     def answered(self, outcome: Outcome, origin: Origin, seconds: float) -> None:
         """Take note of a request that was answered, and of how long that took."""

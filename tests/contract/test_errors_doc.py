@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import gateway.domain.stop_errors  # noqa: F401 - what it defines has rows too
 from gateway.domain.errors import ExchangeFailure, GatewayError, Refused
 from gateway.domain.order_errors import AgainstRules
 from gateway.domain.placements import PlacementState

@@ -159,7 +159,7 @@ def test_on_sigterm_sockets_close_with_1001_and_the_order_under_way_is_recorded(
     ):
         following.subscribe(operation("watch-tickers"))
         following.subscribe(operation("watch-orders"), "orders", account="demo")
-        following.next()
+        assert following.receive()["type"] == "next"
         by_http = pool.submit(accepted, caller, "by-http", price="340000")
         idle.subscribe(PLACE, **command("by-socket", price="340001"))
         assert eventually(lambda: len(exchange.orders("demo", price=340000)) == 1)
@@ -173,6 +173,55 @@ def test_on_sigterm_sockets_close_with_1001_and_the_order_under_way_is_recorded(
     for name, price in (("by-http", "340000"), ("by-socket", "340001")):
         assert accepted(caller, name, price=price)["placement"]["state"] == "ACCEPTED"
         assert len(exchange.requests("market/limit-buy", price=price)) == 1
+
+
+def test_while_it_stops_it_answers_what_it_has_begun_and_sends_everybody_else_away(
+    fresh_service: FreshService,
+) -> None:
+    service = fresh_service(NGW_EXCHANGE_READ_TIMEOUT_S="6", NGW_SHUTDOWN_GRACE_S="20")
+    caller, exchange = service.caller(), service.exchange
+    with (
+        exchange.fault("market/limit-buy", replyDelayMs=4000),
+        open_socket(service.ws_url, caller.token) as opened,
+    ):
+        opened.subscribe(PLACE, **command("begun", price="340010"))
+        assert eventually(lambda: len(exchange.orders("demo", price=340010)) == 1)
+        service.signal(signal.SIGTERM)
+        assert eventually(lambda: service.readiness() == "stopping")
+        assert service.http.get("/healthz").status_code == 200
+        refused = caller.post(PLACE, **command("not-begun", price="340011"))
+        (error,) = refused.json()["errors"]
+        assert (refused.status_code, error["extensions"]["code"]) == (503, "STOPPING")
+        assert (refused.headers["retry-after"], refused.headers["connection"]) == ("1", "close")
+        assert caller.post("{ markets { symbol } }").status_code == 503
+        facade = service.http.get("/v3/api/market/24h")
+        assert (facade.json()["code"], facade.headers["connection"]) == ("90000", "close")
+        with open_socket(service.ws_url) as late:
+            assert late.closed() == 1013
+        assert opened.next()["placeOrder"]["placement"]["state"] == "ACCEPTED"
+        assert opened.closed() == 1001
+    assert service.exit_code(within_s=20) == 0
+    assert exchange.orders("demo", price=340011) == []
+    assert service.complaints() == []
+
+
+def test_on_sigterm_subscribers_are_sent_away_one_by_one(fresh_service: FreshService) -> None:
+    service = fresh_service(NGW_SHUTDOWN_GRACE_S="30")
+    token = service.caller().token
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_socket(service.ws_url, token)) for _ in range(60)]
+        for each in opened:
+            each.subscribe(operation("watch-tickers"))
+            each.next()
+        service.signal(signal.SIGTERM)
+        assert opened[0].closed() == 1001
+        opened[-1].send(type="ping")
+        while (heard := opened[-1].receive())["type"] == "next":
+            pass
+        assert heard == {"type": "pong"}
+        assert {each.closed() for each in opened[1:]} == {1001}
+    assert service.exit_code(within_s=20) == 0
+    assert service.complaints() == []
 
 
 def test_on_sigterm_an_order_that_outlasts_the_grace_is_given_up_and_never_sent_again(

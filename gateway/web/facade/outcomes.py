@@ -28,6 +28,7 @@ from gateway.domain.order_errors import (
 )
 from gateway.domain.orders import Order
 from gateway.domain.placements import Placement, PlacementState
+from gateway.domain.stop_errors import NotBegun
 from gateway.exchange import ERROR_CODES, ORDER_NOT_OPEN
 from gateway.web.facade.access import Access
 from gateway.web.facade.refusals import OUTCOME_UNKNOWN, Refusal, refusal_of
@@ -56,7 +57,7 @@ _OF_TROUBLE = {
 def refusal_for(error: GatewayError, access: Access) -> Refusal:
     """What a caller is told when this request did nothing on the exchange."""
     refusal = refusal_of(_code_for(error, access))
-    if isinstance(error, OverLimit | RateLimited | DuplicateOrder | LaneUnresolved):
+    if isinstance(error, OverLimit | RateLimited | DuplicateOrder | LaneUnresolved | NotBegun):
         refusal.retry_after = error.retry_after
     return refusal
 

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.access.policy import Action
 from gateway.access.principal import Caller, Principal
 from gateway.domain.errors import GatewayError
+from gateway.domain.stop_errors import NotBegun, Stopping
 from gateway.observability import bind_trace, trace_id
 from gateway.schema.context import permit
 from gateway.web.facade.access import Access
@@ -97,7 +98,7 @@ class FacadeRest:
         except ClientDisconnect:
             raise
         except asyncio.CancelledError:  # the server stops, and the grace is over
-            return _refused(unsure(asked.access), "STOPPING")
+            return _refused(unsure(asked.access), Stopping.code)
         except Exception:  # noqa: BLE001  # a fault of ours, and no business of the caller's
             _log.exception("facade.fault", endpoint=asked.name)
             return _refused(unsure(asked.access), GatewayError.code)
@@ -109,6 +110,7 @@ class FacadeRest:
             raise Refusal(*_INVALID, status=_NOT_FOUND)
         asked.endpoint, asked.name = endpoint, f"{method} {path}"
         parameters = await _parameters(asked.request)
+        self._parts.under_way.may_begin()
         headers, trace = asked.request.headers, asked.trace
         asker = await find_asker(self._parts, endpoint.access, headers, parameters, trace)
         asked.principal = asker.principal
@@ -173,7 +175,8 @@ def _refused(refusal: Refusal, cause: str | None = None) -> _Reply:
     headers = {}
     if refusal.retry_after is not None:
         headers["retry-after"] = str(math.ceil(refusal.retry_after))
-    if refusal.status == _TOO_LARGE:  # the rest is still on its way, and nobody will read it
+    # The rest is still on its way, and nobody will read it; or another replica must do the next.
+    if refusal.status == _TOO_LARGE or cause == NotBegun.code:
         headers["connection"] = "close"
     body = encode(refusal.code, {"msg": refusal.msg})
     return _Reply(refusal.code, body, refusal.status, headers, cause)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from starlette.websockets import WebSocket
@@ -12,6 +13,7 @@ from gateway.access.policy import Principal
 from gateway.access.proving import NotProven
 from gateway.domain.limits import Rate
 from gateway.observability import trace_id
+from gateway.stopping import StopDeadline, one_by_one
 from gateway.web.authentication import note_refusal
 from gateway.web.facade.connection import (
     GOING_AWAY,
@@ -98,12 +100,13 @@ class FacadeSockets:
     async def recheck(self) -> None:
         """Ask again about every connection; close those that are not permitted any longer."""
         lost = [connection for connection in self._open if not connection.still_permitted()]
-        await _end_all(lost, _FORBIDDEN)
+        await asyncio.gather(*(_end(connection, _FORBIDDEN) for connection in lost))
 
-    async def drain(self) -> None:
-        """Close every connection, and accept no more."""
+    async def drain(self, stop: StopDeadline) -> None:
+        """Accept no more connections, and close each in its turn."""
         self._draining = True
-        await _end_all(self._open, _GOING_AWAY)
+        ending = [partial(_end, connection, _GOING_AWAY) for connection in self._open]
+        await one_by_one(ending, stop.for_sockets())
 
     async def _identify(self, socket: WebSocket) -> Identity:
         if "authorization" not in socket.headers:
@@ -141,8 +144,6 @@ class FacadeSockets:
         return None
 
 
-async def _end_all(connections: Collection[Connection], ending: Ending) -> None:
-    told = list(connections)
-    for connection in told:
-        connection.end(ending)
-    await asyncio.gather(*(connection.ended() for connection in told))
+async def _end(connection: Connection, ending: Ending) -> None:
+    connection.end(ending)
+    await connection.ended()

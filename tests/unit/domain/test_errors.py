@@ -15,7 +15,6 @@ from gateway.domain.errors import (
     RateLimited,
     Refused,
     SourceUnavailable,
-    Stopping,
     StreamRefused,
     SwitchesUnavailable,
     SwitchesUnread,
@@ -37,6 +36,7 @@ from gateway.domain.order_errors import (
     OrderNotFound,
     Quarantined,
 )
+from gateway.domain.stop_errors import NotBegun, Stopping
 
 ERRORS = [
     (Unauthenticated(), "UNAUTHENTICATED", False),
@@ -67,6 +67,7 @@ ERRORS = [
     (NoKey("demo", "trade"), "KEY_UNAVAILABLE", True),
     (KeyStopped("demo", "trade", "20001"), "KEY_UNAVAILABLE", True),
     (Stopping(), "INTERNAL", True),
+    (NotBegun(), "STOPPING", True),
     (SourceUnavailable("the ticker of BTCUSDT"), "EXCHANGE_UNAVAILABLE", True),
     (StreamRefused("demo"), "EXCHANGE_UNAVAILABLE", True),
     (NotSent("market/limit-buy", "connect"), "EXCHANGE_UNAVAILABLE", True),
@@ -96,6 +97,7 @@ def test_an_error_has_its_code_and_a_short_sentence(
 
 def test_what_a_caller_needs_is_in_the_extensions() -> None:
     assert RateLimited("requests", retry_after=1.5).extensions()["retryAfter"] == 1.5
+    assert NotBegun(1.5).extensions()["retryAfter"] == 1.5
     assert Forbidden("orders:place", "rule-7").extensions()["rule"] == "rule-7"
     over = OverLimit("trade", "day_notional", "5 left", 9.5).extensions()
     assert (over["rule"], over["limit"], over["retryAfter"]) == ("trade", "day_notional", 9.5)

@@ -15,6 +15,7 @@ from gateway.access.policy import AccountRule, Grant, Member, Policy, TokenRecor
 from gateway.access.principal import Principal
 from gateway.access.tokens import hash_token
 from gateway.domain.limits import LimitState
+from gateway.stopping import StopDeadline
 from gateway.web.graphql_ws_messages import SUBPROTOCOL
 from gateway.web.parts import GraphQLParts
 from gateway.web.under_way import UnderWay
@@ -55,7 +56,19 @@ class SpentRates(StandInRates):
         return (LimitState("requests", Decimal(2), Decimal(1), per_s=1),)
 
 
-def parts_of(desk: Desk, *, requests: int = 100, subscriptions: int = 100) -> GraphQLParts:
+def stop_now() -> StopDeadline:
+    """A stop without grace, of which nobody has been told yet."""
+    return StopDeadline(0, lambda: 0)
+
+
+def parts_of(
+    desk: Desk,
+    *,
+    requests: int = 100,
+    subscriptions: int = 100,
+    stop: StopDeadline | None = None,
+) -> GraphQLParts:
+    stop = stop or stop_now()
     return GraphQLParts(
         services=desk.services,
         identities=identities_of(lambda: desk.policy),
@@ -63,7 +76,12 @@ def parts_of(desk: Desk, *, requests: int = 100, subscriptions: int = 100) -> Gr
         execution=desk.execution,
         groups=desk.groups,
         metrics=desk.metrics,
-        under_way=UnderWay(desk.metrics, requests=requests, subscriptions=subscriptions),
+        under_way=UnderWay(
+            desk.metrics,
+            requests=requests,
+            subscriptions=subscriptions,
+            stopping=lambda: stop.begun,
+        ),
         rates=SpentRates().rates,
         random_bytes=bytes,
     )

@@ -72,3 +72,18 @@ async def test_a_line_that_breaks_ends_the_writer() -> None:
     outbox.put("1")
     with pytest.raises(OSError):  # noqa: PT011 - whatever it says
         await outbox.run()
+
+
+async def test_it_is_empty_once_the_last_frame_is_written() -> None:
+    line = Line()
+    outbox = Outbox(line.send, capacity=2)
+    await outbox.emptied()
+    outbox.put("1")
+    writer = asyncio.create_task(outbox.run())
+    empty = asyncio.create_task(outbox.emptied())
+    await turns()
+    assert not empty.done()
+    line.open.set()
+    await empty
+    assert line.sent == ["1"]
+    writer.cancel()

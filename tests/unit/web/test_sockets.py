@@ -1,21 +1,24 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.stopping import StopDeadline
 from gateway.web.graphql_ws import SocketLimits
 from gateway.web.sockets import Sockets
 from tests.unit.schema.examples import Desk
 from tests.unit.schema.examples import desk_of as schema_desk
-from tests.unit.services.examples import policy, turns
-from tests.unit.web.examples import Peer, parts_of, with_token
+from tests.unit.services.examples import policy, turns, until
+from tests.unit.web.examples import Peer, parts_of, stop_now, with_token
 
 pytestmark = pytest.mark.anyio
 
 SUBSCRIBED = {"operation": "subscription", "code": "OK"}
 
+MARKETS = "{ markets { symbol } }"
 PAGE = "https://desk.example.com"
 
 
@@ -24,8 +27,9 @@ class House:
 
     def __init__(self, desk: Desk, *, most: int, most_waiting: int, most_of_principal: int) -> None:
         self.desk = desk
+        self.stop = StopDeadline(1, time.monotonic)
         self.sockets = Sockets(
-            parts_of(desk),
+            parts_of(desk, stop=self.stop),
             SocketLimits(init_s=20, subscriptions=10, outbox=10),
             allowed_origins=(PAGE,),
             most=most,
@@ -58,7 +62,7 @@ async def house_of(
             desk, most=most, most_waiting=most_waiting, most_of_principal=most_of_principal
         )
         yield house
-        await house.sockets.drain()
+        await house.sockets.drain(house.stop)
         await asyncio.gather(*house.tasks)
         assert house.open == 0
 
@@ -166,8 +170,8 @@ async def test_nothing_that_a_peer_says_while_it_is_shut_out_is_done() -> None:
     async with house_of() as house:
         peer = await house.greeted()
         peer.go_deaf()
-        closing = asyncio.create_task(house.sockets.drain())
-        await asyncio.sleep(0)
+        closing = asyncio.create_task(house.sockets.drain(house.stop))
+        await turns()
         peer.subscribe("subscription { tickers { symbol } }")
         await closing
         requests = house.desk.metrics.registry.get_sample_value
@@ -178,7 +182,48 @@ async def test_nothing_that_a_peer_says_while_it_is_shut_out_is_done() -> None:
 async def test_draining_closes_all_and_lets_nobody_in() -> None:
     async with house_of() as house:
         peers = [await house.greeted() for _ in range(3)]
-        await house.sockets.drain()
+        await house.sockets.drain(house.stop)
         assert [peer.closed for peer in peers] == [(1001, "Going away")] * 3
         late = house.serve(Peer())
         assert await late.is_closed() == (1013, "Try again later")
+
+
+async def test_a_request_under_way_is_answered_before_its_socket_closes() -> None:
+    async with house_of() as house:
+        peer, other = await house.greeted(), await house.greeted()
+        house.desk.exchange.hold()
+        peer.subscribe(MARKETS, "a")
+        await until(lambda: house.desk.exchange.waiting == 1)
+        leaving = asyncio.create_task(house.sockets.drain(house.stop))
+        assert await other.is_closed() == (1001, "Going away")
+        assert peer.closed is None
+        house.desk.exchange.release()
+        await leaving
+        assert [message["type"] for message in peer.heard[-2:]] == ["next", "complete"]
+        assert peer.closed == (1001, "Going away")
+
+
+async def test_no_request_begins_on_a_socket_that_waits_for_its_end() -> None:
+    async with house_of() as house:
+        peer = await house.greeted()
+        house.desk.exchange.hold()
+        peer.subscribe(MARKETS, "a")
+        await until(lambda: house.desk.exchange.waiting == 1)
+        leaving = asyncio.create_task(house.sockets.drain(house.stop))
+        peer.subscribe(MARKETS, "b")
+        (refused,) = await peer.hears("error")
+        assert (refused["id"], refused["payload"][0]["extensions"]["code"]) == ("b", "STOPPING")
+        house.desk.exchange.release()
+        await leaving
+        assert peer.of("complete", "a")
+
+
+async def test_what_is_not_answered_in_the_time_does_not_keep_its_socket_open() -> None:
+    async with house_of() as house:
+        peer = await house.greeted()
+        house.desk.exchange.hold()
+        peer.subscribe(MARKETS, "a")
+        await until(lambda: house.desk.exchange.waiting == 1)
+        await house.sockets.drain(stop_now())
+        assert peer.closed == (1001, "Going away")
+        house.desk.exchange.release()

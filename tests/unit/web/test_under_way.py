@@ -13,7 +13,7 @@ from gateway.web.kept_answers import KeptAnswers
 from gateway.web.parts import GraphQLParts
 from tests.unit.schema.examples import Desk, codes, desk_of
 from tests.unit.services.examples import turns, until
-from tests.unit.web.examples import TOKEN, Peer, parts_of, with_token
+from tests.unit.web.examples import TOKEN, Peer, parts_of, stop_now, with_token
 
 pytestmark = pytest.mark.anyio
 
@@ -164,3 +164,20 @@ async def test_a_socket_that_proves_nobody_leaves_a_line_without_what_it_wrote()
         (line,) = lines
         assert (line["event"], line["code"], line["principal"]) == ("socket.refused", 4403, None)
         assert "somebody" not in str(line)
+
+
+async def test_a_gateway_that_stops_begins_no_request_and_sends_its_callers_elsewhere() -> None:
+    async with desk_of(with_token()) as desk:
+        stop = stop_now()
+        parts = parts_of(desk, stop=stop)
+        async with Line(parts) as peer:
+            assert (await post(desk, parts, MARKETS)).status_code == 200
+            stop.begin()
+            refused = await post(desk, parts, MARKETS)
+            assert (refused.status_code, codes(refused.json())) == (503, ["STOPPING"])
+            headers = [refused.headers[name] for name in ("retry-after", "connection")]
+            assert headers == ["1", "close"]
+            peer.subscribe(MARKETS, "a")
+            assert code_of((await peer.hears("error"))[0]) == "STOPPING"
+            peer.subscribe(TOP, "b")
+            await peer.hears("next")

@@ -19,6 +19,7 @@ from gateway.custody import VirtualPair, key_digest
 from gateway.domain.virtual_keys import VirtualKey
 from gateway.services.replay_guard import ReplayGuard
 from gateway.services.virtual_keys import VirtualKeys
+from gateway.stopping import StopDeadline
 from gateway.store.replays import ReplayStore
 from gateway.store.virtual_keys import VirtualKeyStore
 from gateway.web.facade.parts import FacadeParts
@@ -29,7 +30,7 @@ from tests.unit.schema.examples import Desk
 from tests.unit.schema.examples import desk_of as schema_desk
 from tests.unit.services.examples import APP, order
 from tests.unit.store.examples import open_patient
-from tests.unit.web.examples import TOKEN, identities_of
+from tests.unit.web.examples import TOKEN, identities_of, stop_now
 from tests.unit.web.facade.carried import signature_of
 
 NOW = 1_700_000_000_000
@@ -105,6 +106,7 @@ class House:
     store: VirtualKeyStore
     parts: FacadeParts
     clock: WallClock
+    stop: StopDeadline
 
     async def send(
         self,
@@ -150,7 +152,7 @@ async def house_of(
     url: str, policy: Policy | None = None, *, journal: bool = True, requests: int = 10
 ) -> AsyncIterator[House]:
     """A facade with its keys in the Valkey at `url`, and its journal, unless a made-up one does."""
-    clock = WallClock()
+    clock, stop = WallClock(), stop_now()
     async with (
         open_patient(url) as redis,
         schema_desk(policy or granted(*TRADER), url=url if journal else None) as desk,
@@ -171,14 +173,19 @@ async def house_of(
             replay_guard=ReplayGuard(ReplayStore(redis), clock),
             kept=KeptAnswers(desk.market_data, 1_000_000),
             metrics=desk.metrics,
-            under_way=UnderWay(desk.metrics, requests=requests, subscriptions=1),
+            under_way=UnderWay(
+                desk.metrics,
+                requests=requests,
+                subscriptions=1,
+                stopping=lambda: stop.begun,
+            ),
             rates=desk.services.rates,
             server_ms=clock,
             random_bytes=os.urandom,
         )
         transport = httpx.ASGITransport(FacadeRest(parts))
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            yield House(desk, client, store, parts, clock)
+            yield House(desk, client, store, parts, clock, stop)
 
 
 async def _store_of(redis: Redis) -> VirtualKeyStore:

@@ -151,7 +151,7 @@ async def streams_of(
             streams = StreamHouse(house, sockets, port)
             streams.begin(*live)
             yield streams
-            await sockets.drain()
+            await sockets.drain(house.stop)
 
 
 @asynccontextmanager

@@ -17,7 +17,6 @@ from gateway.domain.errors import (
     RateLimited,
     Refused,
     SourceUnavailable,
-    Stopping,
     SwitchesUnread,
     TradingHalted,
     Unclear,
@@ -36,6 +35,7 @@ from gateway.domain.order_errors import (
     Quarantined,
 )
 from gateway.domain.placements import Placement, PlacementState, Rejection
+from gateway.domain.stop_errors import NotBegun, Stopping
 from gateway.exchange import ERROR_CODES
 from gateway.services.risk_of_market import against
 from gateway.web.facade.access import Access
@@ -106,6 +106,7 @@ OURS: list[GatewayError] = [
     Unclear("wallet", "timeout"),
     SourceUnavailable("the markets"),
     Stopping(),
+    NotBegun(),
 ]
 
 
@@ -132,6 +133,7 @@ def test_an_order_against_the_rules_has_the_exchanges_own_code(code: str) -> Non
         OverLimit("trade", "day_notional", "full", 2.5),
         DuplicateOrder("demo.1", 2.5),
         LaneUnresolved("demo.1", 2.5),
+        NotBegun(2.5),
     ],
 )
 def test_a_caller_is_told_when_to_come_back(error: GatewayError) -> None:

@@ -194,6 +194,21 @@ async def test_what_is_cut_off_by_a_stop_is_not_called_refused(
         house.desk.exchange.release()
 
 
+async def test_a_gateway_that_stops_begins_nothing_and_sends_its_callers_elsewhere(
+    valkey: ValkeyServer,
+) -> None:
+    async with house_of(valkey.url) as house:
+        house.stop.begin()
+        signed = {**LIMIT, "timestamp": str(house.clock.now)}
+        response = await house.send("POST", LIMIT_BUY, signed)
+        assert reply_of(response) == {"code": "10038", "msg": "Market disabled"}
+        headers = [response.headers[name] for name in ("retry-after", "connection")]
+        assert headers == ["1", "close"]
+        assert await house.code("POST", CANCEL, orderId="o1") == "20011"
+        assert await house.code("GET", WALLET) == "90000"
+        assert house.desk.exchange.asked == []
+
+
 async def test_a_refusal_is_logged_with_what_is_behind_it_and_no_credential(
     valkey: ValkeyServer,
 ) -> None:

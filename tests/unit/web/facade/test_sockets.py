@@ -218,7 +218,7 @@ async def test_draining_closes_all_and_lets_nobody_in(valkey: ValkeyServer) -> N
         streams.client() as client,
     ):
         await client.subscribe(ALL)
-        await streams.sockets.drain()
+        await streams.sockets.drain(streams.house.stop)
         assert (await idle.closed(), await client.closed()) == (1001, 1001)
         async with streams.client() as late:
             assert await late.closed() == 1013
