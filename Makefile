@@ -2,12 +2,12 @@
 # interpreter to make it with; otherwise the first of python3.13, 3.12, 3.11 and python3 that runs.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check fmt schema chart bench soak faults storm mutants lock clean setup
+.PHONY: help dev test test-all check fmt schema chart bench soak faults storm mutants lock clean setup
 
 bin := .venv/bin
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 dev: ## start the gateway against a simulated exchange, with an embedded Valkey
 	@scripts/venv.sh dev-server
@@ -17,6 +17,10 @@ dev: ## start the gateway against a simulated exchange, with an embedded Valkey
 # stay together, for they share a gateway.
 test: check ## run every check and every test
 	@$(bin)/pytest --numprocesses 3 --dist loadfile
+
+test-all: test ## and those that take minutes and real servers: a rolling restart, Redis failing over
+	@scripts/cluster.sh
+	@$(bin)/pytest --capture=no tests/cluster
 
 check: setup ## lint, types, layers, the published schema, Dockerfile and chart
 	$(bin)/ruff check
