@@ -11,7 +11,7 @@ from typing import Literal, TextIO
 from urllib.parse import quote
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 REDACTED = "[redacted]"
@@ -157,6 +157,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(namespace="gateway", registry=self.registry)
         self._of_exchange()
         self._of_feeds()
         self._of_subscribers()
@@ -164,6 +165,13 @@ class Metrics:
         self._of_resolution()
         self._of_governance()
         self._of_requests()
+        self._of_process()
+
+    def _of_process(self) -> None:
+        self.problem = self._gauge("problem", "1 while /readyz tells a problem of the part", "part")
+        self.loop_failures = self._counter(
+            "loop_failures", "Failures of what runs all the time; it begins again", "loop"
+        )
 
     def _of_exchange(self) -> None:
         self.upstream_requests = self._counter(
@@ -204,7 +212,12 @@ class Metrics:
         self.account_unread = self._gauge(
             "account_unread", "1 while an account is followed that cannot be read", "account"
         )
-        self.feed_connected = self._gauge("feed_connected", "1 while a stream is connected", "feed")
+        self.feed_connected = self._gauge(
+            "feed_connected", "1 while the stream of public data is connected", "feed"
+        )
+        self.account_connected = self._gauge(
+            "account_connected", "1 while an account's stream is connected", "account"
+        )
 
     def _of_subscribers(self) -> None:
         self.subscriptions = self._gauge("subscriptions", "Open GraphQL subscriptions", "field")
@@ -252,6 +265,7 @@ class Metrics:
         self.placements_late = self._counter(
             "placements_late", "Orders that showed up after they were found not to be placed"
         )
+        self.accounts = self._gauge("accounts", "Accounts that this replica holds a key of")
         self.accounts_led = self._gauge(
             "accounts_led", "Accounts whose outcomes and events this replica looks after"
         )

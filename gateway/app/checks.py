@@ -19,7 +19,7 @@ def build_checks(base: Foundation, exchange: ExchangeStatus, duties: Duties) -> 
     given, stores, governance = base.given, base.stores, base.governance
     upstream, keys = base.upstream, base.keys
     feed, candidate = upstream.feed, given.candidate_file
-    return {
+    checks: dict[str, Check] = {
         "policy": lambda: given.policy_file.problem,
         "candidate": lambda: None if candidate is None else candidate.problem,
         "issuers": lambda: governance.issuer_keys.problem,
@@ -27,7 +27,7 @@ def build_checks(base: Foundation, exchange: ExchangeStatus, duties: Duties) -> 
         "accounts": lambda: _without_keys(given),
         "keys": lambda: keys.problem,
         "logins": lambda: _refused_logins(upstream),
-        "streams": lambda: _unread(upstream),
+        "streams": lambda: _unfollowed(upstream),
         "cache": lambda: None if stores.cache.available else "the cache Redis is away",
         "journal": lambda: stores.server.problem,
         "quarantine": lambda: stores.journal.problem,
@@ -42,6 +42,13 @@ def build_checks(base: Foundation, exchange: ExchangeStatus, duties: Duties) -> 
         "feed": lambda: None if feed.state.connected else "the exchange's stream is not connected",
         "clock": lambda: None if upstream.clock.now() else "the exchange's time is not known",
     }
+    for part, check in checks.items():
+        given.metrics.problem.labels(part).set_function(partial(_is_problem, check))
+    return checks
+
+
+def _is_problem(check: Check) -> bool:
+    return check() is not None
 
 
 def _set_gauges(base: Foundation, exchange: ExchangeStatus) -> None:
@@ -71,15 +78,22 @@ def _set_gauges_of_orders(base: Foundation, duties: Duties) -> None:
         count = partial(duties.unresolved.count, state)
         metrics.placements_unresolved.labels(state.value).set_function(count)
     metrics.window_unenforced.set_function(lambda: duties.window.unenforced)
+    metrics.accounts.set_function(lambda: len(keyring.accounts))
     metrics.accounts_led.set_function(lambda: sum(map(duties.leaders.leads, keyring.accounts)))
 
 
 def follow_accounts(given: Given, upstream: Upstream) -> None:
     """Set the gauges of accounts and keys as they are now: both come and go."""
     metrics = given.metrics
-    for gauge in (metrics.feed_login_refused, metrics.account_unread, metrics.key_stopped):
+    for gauge in (
+        metrics.account_connected,
+        metrics.feed_login_refused,
+        metrics.account_unread,
+        metrics.key_stopped,
+    ):
         gauge.clear()
     for account, stream in upstream.account_streams.all().items():
+        metrics.account_connected.labels(account).set(stream.connected)
         metrics.feed_login_refused.labels(account).set(stream.login_refused)
         metrics.account_unread.labels(account).set(stream.problem is not None)
     for status in given.keyring.slots():
@@ -98,10 +112,13 @@ def _refused_logins(upstream: Upstream) -> str | None:
     return f"the exchange refuses the stream of {', '.join(names)}" if names else None
 
 
-def _unread(upstream: Upstream) -> str | None:
-    problems = [
+def _unfollowed(upstream: Upstream) -> str | None:
+    streams = upstream.account_streams.all()
+    away = [account for account, stream in streams.items() if not stream.connected]
+    problems = [f"the stream of {', '.join(away)} is not connected"] if away else []
+    problems += [
         f"{account} cannot be read: {stream.problem}"
-        for account, stream in upstream.account_streams.all().items()
+        for account, stream in streams.items()
         if stream.problem
     ]
     return "; ".join(problems) or None

@@ -59,6 +59,7 @@ def build_duties(trade: Trade) -> Duties:
             "dead-man switches": trade.dead_man.fire,
             "retention": retention.run,
         },
+        on_failed=base.given.loop_failed,
     )
     return Duties(leaders, window, retention, unresolved, trade.dead_man)
 

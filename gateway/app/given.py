@@ -35,6 +35,10 @@ class Given:
     redact: Redactor
     stop: StopDeadline
 
+    def loop_failed(self, loop: str) -> None:
+        """Count that something which runs all the time failed, and begins again."""
+        self.metrics.loop_failures.labels(loop).inc()
+
     def policy(self) -> Policy:
         """The policy in force."""
         return self.policy_file.current

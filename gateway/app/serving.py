@@ -139,7 +139,7 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
         base = await open_foundation(stack, given)
         await base.stores.look_at_server()
         # Whatever comes after this is down before the audit log ends, and so on record.
-        await stack.enter_async_context(kept_up(record_loops(base)))
+        await stack.enter_async_context(kept_up(record_loops(base), given.loop_failed))
         stack.push_async_callback(finish_audit, base.governance.audit, given.stop)
         trade = build_trade(stack, base)
         services = build_services(stack, trade)
@@ -148,7 +148,7 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
         stack.push_async_callback(edges.groups.aclose)
         checks = build_checks(base, services.exchange, duties)
         loops = build_loops(base, services, edges, duties)
-        await stack.enter_async_context(kept_up(loops))
+        await stack.enter_async_context(kept_up(loops, given.loop_failed))
         stack.push_async_callback(drain, services.orders, services.cancels, base.stores, given.stop)
         services.streams.start()
         yield Gateway(edges, Health(checks, given.metrics.registry, given.redact))

@@ -97,6 +97,11 @@ class AccountStream:
         return self._feed.login_refused
 
     @property
+    def connected(self) -> bool:
+        """True while there is a connection to the exchange for the account's stream."""
+        return self._feed.state.connected
+
+    @property
     def problem(self) -> str | None:
         """Why the account cannot be read, though it is followed; None when nothing is wrong."""
         return None if self._unread is None else str(self._unread)

@@ -24,17 +24,24 @@ class AccountLeaders:
 
     `owner` is a name that no other process has or had. A lease that could not be renewed within
     `ttl_s`, by this process's own clock, is given up before anybody else can have it: the duties
-    end. A duty that fails is logged and begun again. What one still writes while it ends is fenced
-    by its epoch in Redis.
+    end. A duty that fails is logged and begun again, and `on_failed` is told its name. What one
+    still writes while it ends is fenced by its epoch in Redis.
     """
 
     def __init__(
-        self, *, leases: AccountLeases, owner: str, ttl_s: float, duties: Mapping[str, Duty]
+        self,
+        *,
+        leases: AccountLeases,
+        owner: str,
+        ttl_s: float,
+        duties: Mapping[str, Duty],
+        on_failed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._leases = leases
         self._owner = owner
         self._ttl_s = ttl_s
         self._duties = duties
+        self._on_failed = on_failed
         self._until: dict[str, float] = {}
 
     def leads(self, account: str) -> bool:
@@ -69,13 +76,14 @@ class AccountLeaders:
 
     async def _hold(self, leadership: Leadership, until: float) -> None:
         account = leadership.account
+        of_account = f" of {account}"
         duties = {
-            f"{name} of {account}": partial(duty, leadership) for name, duty in self._duties.items()
+            f"{name}{of_account}": partial(duty, leadership) for name, duty in self._duties.items()
         }
         self._until[account] = until
         _log.info("account.lead_taken", account=account, epoch=leadership.epoch)
         try:
-            async with kept_up(duties):
+            async with kept_up(duties, lambda name: self._on_failed(name.removesuffix(of_account))):
                 await self._renew_until_lost(leadership)
         finally:
             del self._until[account]

@@ -17,12 +17,14 @@ Loop = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def kept_up(loops: Mapping[str, Loop]) -> AsyncIterator[None]:
+async def kept_up(
+    loops: Mapping[str, Loop], on_failed: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[None]:
     """Run `loops`, by name, for the length of the context; they end all at once.
 
-    A fault in one is logged, and it starts again.
+    A fault in one is logged, `on_failed` is told its name, and it starts again.
     """
-    tasks = [asyncio.create_task(_run(name, loop)) for name, loop in loops.items()]
+    tasks = [asyncio.create_task(_run(name, loop, on_failed)) for name, loop in loops.items()]
     try:
         yield
     finally:
@@ -44,10 +46,11 @@ async def end_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
         waiting = {task for task in waiting if not task.done()}
 
 
-async def _run(name: str, loop: Loop) -> None:
+async def _run(name: str, loop: Loop, on_failed: Callable[[str], None]) -> None:
     while True:
         try:
             await loop()
         except Exception:  # noqa: BLE001  # whatever it is: logged, and the loop goes on
             _log.exception("loop.failed", loop=name)
+            on_failed(name)
         await asyncio.sleep(_RESTART_PAUSE_S)

@@ -48,7 +48,7 @@ def test_without_the_exchange_the_last_values_are_shown_as_stale_and_then_none_u
     away = caller.answer(FEED)["exchange"]
     assert (away["reachable"], away["feed"]["connected"]) == (False, False)
     assert eventually(lambda: read(caller) == {"EXCHANGE_UNAVAILABLE"})
-    assert service.http.get("/readyz").json()["problems"].keys() == {"exchange", "feed"}
+    assert service.http.get("/readyz").json()["problems"].keys() == {"exchange", "feed", "streams"}
 
     exchange.start()
     exchange.outsider.limit("buy", "BTCUSDT", "49000", "1")

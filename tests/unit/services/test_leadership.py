@@ -47,8 +47,13 @@ class Replica:
 
     def __init__(self, redis: Redis, owner: str, work: Work, ttl_s: float) -> None:
         self.accounts = ["desk"]
+        self.failed: list[str] = []
         self.leaders = AccountLeaders(
-            leases=AccountLeases(redis), owner=owner, ttl_s=ttl_s, duties={"work": work}
+            leases=AccountLeases(redis),
+            owner=owner,
+            ttl_s=ttl_s,
+            duties={"work": work},
+            on_failed=self.failed.append,
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -140,10 +145,11 @@ async def test_duties_follow_the_accounts(redis: Redis) -> None:
         assert not replica.leaders.leads("desk")
 
 
-async def test_a_duty_that_fails_is_logged_and_begun_again(redis: Redis) -> None:
+async def test_a_duty_that_fails_is_logged_and_told_and_begun_again(redis: Redis) -> None:
     work = Work(faults=1)
     with capture_logs() as lines:
-        async with replica_of(redis, "a", work):
+        async with replica_of(redis, "a", work) as replica:
             await until(lambda: work.under_way and len(work.begun) == 2)
     assert [each["loop"] for each in lines if each["event"] == "loop.failed"] == ["work of desk"]
+    assert replica.failed == ["work"]
     assert [each.epoch for each in work.begun] == [1, 1]

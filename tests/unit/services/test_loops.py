@@ -25,7 +25,7 @@ async def test_a_loop_runs_for_the_length_of_the_context() -> None:
     assert running == ["begun", "ended"]
 
 
-async def test_a_fault_is_logged_and_the_loop_starts_again() -> None:
+async def test_a_fault_is_logged_and_told_and_the_loop_starts_again() -> None:
     begun = 0
 
     async def loop() -> None:
@@ -35,10 +35,12 @@ async def test_a_fault_is_logged_and_the_loop_starts_again() -> None:
             raise LookupError
         await asyncio.Event().wait()
 
+    failed: list[str] = []
     with capture_logs() as lines:
-        async with kept_up({"feeble": loop}):
+        async with kept_up({"feeble": loop}, failed.append):
             await until(lambda: begun == 2)
     assert [(line["event"], line["loop"]) for line in lines] == [("loop.failed", "feeble")]
+    assert failed == ["feeble"]
 
 
 async def test_a_cancellation_that_gets_lost_is_repeated() -> None:
