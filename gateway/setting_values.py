@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from gateway.domain.limits import Rate
 
+_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "unix")
 _LONGEST_LIFETIME_MS = 31 * 86_400_000
 
 
@@ -59,8 +60,15 @@ def _address(*schemes: str) -> AfterValidator:
 
 
 def _redis_address(value: SecretStr) -> SecretStr:
-    if urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
-        message = "expected 'redis://host:port/0', 'rediss://…' or 'unix:///path'"
+    scheme = value.get_secret_value().partition(":")[0]
+    if scheme in ("redis+cluster", "rediss+cluster"):
+        message = "a Redis Cluster will not do; name one server, or Sentinels: 'redis+sentinel://…'"
+        raise ValueError(message)
+    if scheme not in _REDIS_SCHEMES:
+        message = (
+            "expected 'redis://host:port/0', 'redis+sentinel://host:port,host:port/service/0', "
+            "with rediss for TLS, or 'unix:///path'"
+        )
         raise ValueError(message)
     return value
 

@@ -35,11 +35,14 @@ class ValkeyServer:
     """A server of its own data in `folder`, whose path must be short: it holds the socket.
 
     Every write is on disk before it is answered, so that a kill loses nothing. A replica's primary
-    has no password.
+    has no password. `binary`: another server of its kind.
     """
 
-    def __init__(self, folder: Path, *, password: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, password: str | None = None, binary: str | Path | None = None
+    ) -> None:
         self._folder = folder
+        self._binary = binary or get_binary_path()
         self._password = password
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,7 +79,7 @@ class ValkeyServer:
         password = ("--requirepass", self._password) if self._password else ()
         with (self._folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [get_binary_path(), *self._base_options(), *password, *options],
+                [self._binary, *self._base_options(), *password, *options],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing of Python's

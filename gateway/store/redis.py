@@ -17,6 +17,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from gateway.store.sentinels import SCHEMES, master_pool
+
 T = TypeVar("T")
 
 _RUN_ID = re.compile(rb"^run_id:([0-9a-f]{40})\r?$", re.MULTILINE)
@@ -53,7 +55,10 @@ class BadStoreUrl(ValueError):
 
     def __str__(self) -> str:
         """Say what is expected."""
-        return "expected redis://, rediss:// or unix:// with a host, a port and a database number"
+        return (
+            "expected redis://, rediss:// or unix:// with a host, a port and a database number, or "
+            "redis+sentinel:// or rediss+sentinel:// with host:port,host:port/service/database"
+        )
 
 
 @asynccontextmanager
@@ -67,6 +72,7 @@ async def open_redis(
 ) -> AsyncIterator[Redis]:
     """Give a client of the Redis at `url`, and close it at the end. Nothing connects yet.
 
+    With Sentinels it is of the master, whichever server that is at each new connection.
     Timeouts in seconds; waiting for a free connection counts as connecting. `on_server` is told the
     run id of the server at the other end of each new connection before anything else is sent over
     it; a server that does not tell its run id is away. Raises `BadStoreUrl`.
@@ -101,8 +107,9 @@ def _pool(
     max_connections: int,
     greet: Greeting | None,
 ) -> BlockingConnectionPool:
+    open_pool = master_pool if url.partition(":")[0] in SCHEMES else BlockingConnectionPool.from_url
     try:
-        return BlockingConnectionPool.from_url(
+        return open_pool(
             url,
             protocol=3,
             socket_connect_timeout=connect_timeout,

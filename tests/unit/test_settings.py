@@ -89,6 +89,15 @@ def test_a_value_that_cannot_be_is_refused_by_its_name(name: str, value: str) ->
     assert problem.startswith(f"{PREFIX}{name.upper()}: ")
 
 
+def test_sentinels_may_name_the_master_of_a_redis_and_a_cluster_is_refused_in_words() -> None:
+    for scheme in ("redis+sentinel", "rediss+sentinel"):
+        address = f"{scheme}://:secret@one:26379,two:26379/trading/1"
+        settings = load_settings(ENOUGH | {"NGW_STATE_REDIS_URL": address})
+        assert settings.state_redis_url.get_secret_value() == address
+    (problem,) = problems(state_redis_url="redis+cluster://one:7000,two:7000")
+    assert "a Redis Cluster will not do" in problem
+
+
 @given(st.text(st.characters(codec="utf-8"), min_size=12, max_size=40))
 def test_a_refused_value_is_not_repeated(value: str) -> None:
     environ = ENOUGH | {
