@@ -14,6 +14,7 @@ from typing import TypeAlias
 from urllib.parse import urlencode
 
 import pytest
+from websockets.sync.client import connect
 
 from gateway.sandbox import load_scenario
 from tests.functional.callers import Json
@@ -27,12 +28,16 @@ from tests.functional.facade import (
     WITH_VIRTUAL_KEYS,
     Anonymous,
     Bot,
+    answer,
     issue,
 )
 from tests.functional.service import MARKET, READ, TRADE_ALL, Member
 
 WORLD = replace(load_scenario(CLIENTS / "scenario.yaml"), port=0, control=True)
-PEOPLE = (Member("bot", (MARKET, READ, TRADE_ALL), account="trader"), Anonymous("anonymous"))
+PEOPLE = (
+    Member("bot", (MARKET, READ, TRADE_ALL), account="trader"),
+    Anonymous("anonymous", (MARKET,)),
+)
 DIFFERENT = frozenset({"time", "orderId"})
 FORM, AS_JSON = "application/x-www-form-urlencoded", "application/json"
 
@@ -100,6 +105,45 @@ def _without_what_differs(value: Json) -> Json:
     return [_without_what_differs(each) for each in value] if isinstance(value, list) else value
 
 
+TOPICS: tuple[Json, ...] = (
+    *({"type": "ticker", "symbol": symbol} for symbol in ("BTCUSDT", "btcusdt", "", 1, None)),
+    *({"type": kind, "symbol": "BTCUSDT"} for kind in ("Ticker", "orderUpdate", None, ["ticker"])),
+    *({"type": "candles", "symbol": "BTCUSDT", "interval": each} for each in ("m1", "M1", "m2", 1)),
+    {"type": "candles", "symbol": "NOSUCH", "interval": "m2"},
+    {"type": "candles", "interval": "m1"},
+    {"type": "candles", "symbol": "BTCUSDT"},
+    {"type": "ticker"},
+    {"type": "ticker", "symbol": "BTCUSDT", "interval": "m1"},
+    {"type": "ticker", "symbol": "BTCUSDT", "extra": 1},
+    {"type": "allTickers", "symbol": "NOSUCH"},
+    {"type": "allTickers", "interval": "m1"},
+    {"symbol": "BTCUSDT"},
+)
+FRAMES = (
+    *("", "x", "[]", "null", "1", "{}", '{"data":"ping"}', '{"data":1}', '{"type":"x"}'),
+    *("[" * 1000, '{"a":' * 1000, '"LIST_SUBSCRIPTIONS"', '\ufeff{"method":"LIST_SUBSCRIPTIONS"}'),
+    *('{"method":"LIST_SUBSCRIPTIONS"} x', '{"type":"x","method":"LIST_SUBSCRIPTIONS"}'),
+    '{"method":"SUBSCRIBE","method":"LIST_SUBSCRIPTIONS"}',
+    *(f'{{"method":{method}}}' for method in ('"PING"', '"subscribe"', "null", "1", "[]")),
+    *(
+        f'{{"method":"{method}"{params}}}'
+        for method in ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "USER_STREAMS")
+        for params in (
+            "",
+            *(f',"params":{each}' for each in ("null", "{}", "[]", "NaN", '[1,"x",{}]')),
+        )
+    ),
+    '{"method":"USER_STREAMS","apiKey":1,"signature":2}',
+    '{"method":"USER_STREAMS","apiKey":"a","signature":"b"}',
+    *(
+        json.dumps({"method": method, "params": [topic, {"type": "allTickers"}]})
+        for method in ("SUBSCRIBE", "UNSUBSCRIBE")
+        for topic in TOPICS
+    ),
+)
+LAST = {"type": "trade", "symbol": "ETHUSDT"}
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bot, Bot]]:
     """A client of the facade, and one of an exchange like that behind it."""
@@ -157,4 +201,24 @@ def test_the_facade_answers_as_the_exchange_does(
         by_facade, by_exchange = (case.sent_by(bot) for bot in both)
         if by_facade != by_exchange:
             differing.append((case, by_facade, by_exchange))
+    assert differing == []
+
+
+def answers(bot: Bot, frame: str) -> list[Json]:
+    """All that a stream says of a frame."""
+    address = str(bot.http.base_url.copy_with(scheme="ws")).rstrip("/")
+    with connect(f"{address}/v3", proxy=None) as stream:
+        stream.send(frame)
+        stream.send(json.dumps({"method": "SUBSCRIBE", "params": [LAST]}))
+        told = [answer(stream)]
+        while not LAST.items() <= told[-1].items():
+            told.append(answer(stream))
+        return told
+
+
+def test_the_facades_stream_answers_every_frame_as_the_exchanges_does(
+    both: tuple[Bot, Bot],
+) -> None:
+    facade, exchange = both
+    differing = [frame for frame in FRAMES if answers(facade, frame) != answers(exchange, frame)]
     assert differing == []
