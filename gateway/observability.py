@@ -149,6 +149,21 @@ def bind_trace(trace: str) -> Iterator[None]:
         yield
 
 
+class LineCounter(logging.Handler):
+    """Tells `count` of each line of the log that is a warning or worse: its level, from LEVELS."""
+
+    LEVELS = ("warning", "error", "critical")
+
+    def __init__(self, count: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._count = count
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take note of a line."""
+        tens = record.levelno // 10 - logging.WARNING // 10
+        self._count(self.LEVELS[min(tens, len(self.LEVELS) - 1)])
+
+
 _LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -169,6 +184,11 @@ class Metrics:
 
     def _of_process(self) -> None:
         self.problem = self._gauge("problem", "1 while /readyz tells a problem of the part", "part")
+        self.log_lines = self._counter(
+            "log_lines", "Lines of the log that are a warning or worse, by level", "level"
+        )
+        for level in LineCounter.LEVELS:
+            self.log_lines.labels(level)
         self.loop_failures = self._counter(
             "loop_failures", "Failures of what runs all the time; it begins again", "loop"
         )

@@ -1,6 +1,7 @@
 """From the settings to a running service, and back down again in the reverse order."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -30,7 +31,7 @@ from gateway.custody import (
 )
 from gateway.custody.process_memory import keep_memory_private
 from gateway.exchange import log_retry
-from gateway.observability import Metrics, Redactor, configure_logging
+from gateway.observability import LineCounter, Metrics, Redactor, configure_logging
 from gateway.services.audit import AuditTrail
 from gateway.services.cancels import Cancels
 from gateway.services.loops import kept_up
@@ -68,6 +69,8 @@ def serve(settings: Settings) -> None:
     configure_logging(settings.log_level, settings.log_format, redact)
     set_on_retry_hooks([log_retry])
     given = _given(settings, redact)
+    counted = given.metrics.log_lines
+    logging.getLogger().addHandler(LineCounter(lambda level: counted.labels(level).inc()))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(given))
 

@@ -16,6 +16,7 @@ from prometheus_client import generate_latest
 import gateway
 from gateway.observability import (
     REDACTED,
+    LineCounter,
     Metrics,
     Redactor,
     bind_trace,
@@ -51,6 +52,16 @@ def log() -> Iterator[io.StringIO]:
 
 def lines(log: io.StringIO) -> list[dict[str, object]]:
     return [json.loads(line) for line in log.getvalue().splitlines()]
+
+
+def test_lines_that_are_a_warning_or_worse_are_counted_by_their_level() -> None:
+    counted: list[str] = []
+    counter = LineCounter(counted.append)
+    for level in (logging.INFO, logging.WARNING, 35, logging.ERROR, logging.CRITICAL):
+        record = logging.LogRecord("any", level, "file", 1, "text", None, None)
+        if level >= counter.level:
+            counter.handle(record)
+    assert counted == ["warning", "warning", "error", "critical"]
 
 
 FORMS = {
