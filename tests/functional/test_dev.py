@@ -369,6 +369,18 @@ def test_a_misspelt_setting_of_the_shell_is_told_before_anything_starts(tmp_path
     assert line == "NGW_LOG_LEVLE: there is no such setting; did you mean NGW_LOG_LEVEL?"
 
 
+def test_the_exchange_is_steered_only_where_the_shell_asks_for_it(dev: Dev, tmp_path: Path) -> None:
+    def truth(run: Dev) -> bytes:
+        return get(f"{run.variables['SANDBOX_URL']}/control/truth?account=demo")
+
+    assert b'"orders"' not in truth(dev)
+    with running_dev(tmp_path, SANDBOX_CONTROL="1") as steered:
+        assert json.loads(truth(steered))["orders"] == []
+    assert refused(tmp_path, SANDBOX_CONTROL="yes") == [
+        "SANDBOX_CONTROL: expected 1, for an exchange that tests can steer, or 0"
+    ]
+
+
 def test_ctrl_c_stops_everything_in_order(tmp_path: Path) -> None:
     with running_dev(tmp_path, NGW_HOST="0.0.0.0", NGW_LOG_LEVEL="WARNING") as dev:  # noqa: S104
         assert dev.text.startswith("Not used, as dev has its own: NGW_HOST\n")

@@ -23,12 +23,33 @@ def redis_server(
     )
 
 
-def sandbox(ports: Ports, workspace: Workspace, environ: Mapping[str, str]) -> Program:
+CONTROL = "SANDBOX_CONTROL"
+
+
+class BadControl(Exception):
+    """The variable `CONTROL` says neither yes nor no."""
+
+    def __str__(self) -> str:
+        """Say what it takes."""
+        return f"{CONTROL}: expected 1, for an exchange that tests can steer, or 0"
+
+
+def wants_control(environ: Mapping[str, str]) -> bool:
+    """Read `SANDBOX_CONTROL`: whether the sandbox can be steered; raise `BadControl`."""
+    said = environ.get(CONTROL) or "0"
+    if said not in {"0", "1"}:
+        raise BadControl
+    return said == "1"
+
+
+def sandbox(
+    ports: Ports, workspace: Workspace, environ: Mapping[str, str], *, control: bool = False
+) -> Program:
     """The sandbox exchange; its secrets are in the scenario file, not in the command."""
-    scenario = ("--scenario", str(workspace.scenario_file))
+    options = ["--scenario", str(workspace.scenario_file), *(["--control"] if control else [])]
     return Program(
         name="sandbox exchange",
-        command=_own("sandbox", "--port", str(ports.sandbox), *scenario),
+        command=_own("sandbox", "--port", str(ports.sandbox), *options),
         environ=environ,
         log_file=workspace.logs / "sandbox.log",
         ready=lambda: inquiry.is_up(ports.sandbox, "/v3/api/ping"),

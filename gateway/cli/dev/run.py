@@ -30,7 +30,14 @@ from gateway.cli.dev.workspace import (
 from gateway.cli.vkeys.issuing import Issued
 from gateway.settings import SettingsFault, load_settings
 
-_MISUSE = (BadPorts, embedded.NoRedisServer, AlreadyRunning, UnusableFolder, SettingsFault)
+_MISUSE = (
+    BadPorts,
+    programs.BadControl,
+    embedded.NoRedisServer,
+    AlreadyRunning,
+    UnusableFolder,
+    SettingsFault,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,11 @@ def run(around: Surroundings) -> int:
     """Run until stopped: 0. A server that fails: 1. Something to set right before: 2."""
     try:
         ports = choose_ports(around.environ)
+        control = programs.wants_control(around.environ)
         binary = embedded.find_server(around.environ.get("PATH"))
         workspace = Workspace(around.folder / ".dev")
         with workspace.claimed(), embedded.room_for_socket(workspace.store) as redis_socket:
-            asyncio.run(_Run(around, ports, workspace, redis_socket).hold(binary))
+            asyncio.run(_Run(around, ports, workspace, redis_socket).hold(binary, control=control))
     except _MISUSE as misuse:
         around.say(str(misuse))
         return 2
@@ -76,12 +84,12 @@ class _Run:
         self._redis_socket = redis_socket
         self._began = around.clock()
 
-    async def hold(self, binary: Path) -> None:
+    async def hold(self, binary: Path, *, control: bool) -> None:
         environ = self._gateway_environ()
         secrets = make_secrets(self._around.random_bytes)
         self._workspace.write(secrets)
         async with Fleet(self._around.say) as fleet:
-            store, *others = self._programs(binary, environ)
+            store, *others = self._programs(binary, environ, control=control)
             await self._start(fleet, store)
             issued = await virtual_key.issue(self._workspace, environ[STATE_REDIS])
             for program in others:
@@ -102,11 +110,13 @@ class _Run:
     def _own(self) -> dict[str, str]:
         return own_settings(self._ports, self._workspace, self._redis_socket)
 
-    def _programs(self, binary: Path, environ: Mapping[str, str]) -> tuple[Program, ...]:
+    def _programs(
+        self, binary: Path, environ: Mapping[str, str], *, control: bool
+    ) -> tuple[Program, ...]:
         others = other_environ(self._around.environ)
         return (
             programs.redis_server(binary, self._redis_socket, self._workspace, others),
-            programs.sandbox(self._ports, self._workspace, others),
+            programs.sandbox(self._ports, self._workspace, others, control=control),
             programs.gateway(self._ports, self._workspace, environ),
         )
 
