@@ -48,7 +48,7 @@ TRIED = (
     "Bearer wrong",
     "/readyz",
 )
-RUN = ("keys init", "new-token", "check --connect", "exec narkasa-gateway serve")
+RUN = ("keys init", "new-token", "check --connect", "vkeys issue", "exec narkasa-gateway serve")
 
 
 def block(language: str, marker: str) -> str:
@@ -244,7 +244,7 @@ def test_the_addresses_for_operators_answer(dev: dict[str, str], folder: Path) -
 
 def test_the_keys_of_the_readme_are_sealed_and_listed_without_their_text(prepared: Path) -> None:
     sealed = (prepared / "keys" / "sealed.json").read_text()
-    text = paste(block("sh", "keys list").splitlines()[-1], prepared)
+    text = paste(block("sh", "keys init").splitlines()[-1], prepared)
     assert re.search(r"^treasury +trade +1 +active ", text, re.MULTILINE)
     assert not [each for each in ("key-of-treasury", "of-treasury") if each in sealed + text]
 
@@ -261,6 +261,15 @@ def test_the_policy_of_the_readme_is_sound(prepared: Path) -> None:
 
 def test_the_settings_of_the_readme_are_sound(prepared: Path) -> None:
     assert paste(block("sh", "check --connect"), prepared) == "configuration is sound\n"
+
+
+def test_the_virtual_key_of_the_readme_goes_to_its_file_and_is_listed(prepared: Path) -> None:
+    text = paste(block("sh", "vkeys issue"), prepared)
+    assert re.search(r"^vk-[0-9a-f]{12} +desk-app +treasury ", text, re.MULTILINE)
+    pair = (prepared / "desk-app.pair").read_text()
+    secret = re.search(r"^VIRTUAL_API_SECRET=(ngwvs\w{59})$", pair, re.MULTILINE)
+    assert secret
+    assert secret[1] not in text
 
 
 def test_what_the_readme_configures_serves_until_sigterm(prepared: Path) -> None:
