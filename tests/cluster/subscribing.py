@@ -20,11 +20,17 @@ _AGAIN_S = 0.3
 
 @dataclass
 class Subscriber:
-    """One subscriber; `gaps` are the seconds between the end of a connection and the next event."""
+    """One subscriber.
+
+    `gaps` are the seconds between the end of a connection and the next event, `silence` the longest
+    between two events.
+    """
 
     name: str
     gaps: list[float] = field(default_factory=list)
     events: int = 0
+    silence: float = 0.0
+    heard_at: float = field(default_factory=time.monotonic)
     away_since: float | None = field(default_factory=time.monotonic)
 
     @property
@@ -34,9 +40,12 @@ class Subscriber:
 
     def heard(self) -> None:
         """Take note of an event; the first on a connection ends a gap."""
-        if self.away_since is not None and self.events:
-            self.gaps.append(time.monotonic() - self.away_since)
-        self.away_since = None
+        now = time.monotonic()
+        if self.events:
+            self.silence = max(self.silence, now - self.heard_at)
+            if self.away_since is not None:
+                self.gaps.append(now - self.away_since)
+        self.away_since, self.heard_at = None, now
         self.events += 1
 
     def lost(self) -> None:
@@ -59,11 +68,13 @@ class Audience:
         """In one line."""
         gaps = sorted(gap for each in self.subscribers for gap in each.gaps)
         longest, median = (gaps[-1], gaps[len(gaps) // 2]) if gaps else (0.0, 0.0)
+        silence = max(each.silence for each in self.subscribers)
         back = sum(each.served for each in self.subscribers)
         return (
             f"subscribers {len(self.subscribers)}, served at the end {back}, "
             f"connected again {len(gaps)} times ({dict(self.endings)}), "
-            f"gap median {median:.2f} s, longest {longest:.2f} s"
+            f"gap median {median:.2f} s, longest {longest:.2f} s; "
+            f"longest between two events {silence:.2f} s"
         )
 
     def longest_gap(self) -> float:
