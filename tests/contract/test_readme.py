@@ -266,7 +266,9 @@ def test_the_settings_of_the_readme_are_sound(prepared: Path) -> None:
 def test_the_virtual_key_of_the_readme_goes_to_its_file_and_is_listed(prepared: Path) -> None:
     text = paste(block("sh", "vkeys issue"), prepared)
     assert re.search(r"^vk-[0-9a-f]{12} +desk-app +treasury ", text, re.MULTILINE)
-    pair = (prepared / "desk-app.pair").read_text()
+    file = prepared / "desk-app.pair"
+    assert file.stat().st_mode & 0o777 == 0o600
+    pair = file.read_text()
     secret = re.search(r"^VIRTUAL_API_SECRET=(ngwvs\w{59})$", pair, re.MULTILINE)
     assert secret
     assert secret[1] not in text
