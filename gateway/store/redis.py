@@ -109,7 +109,7 @@ def _pool(
 ) -> BlockingConnectionPool:
     open_pool = master_pool if url.partition(":")[0] in SCHEMES else BlockingConnectionPool.from_url
     try:
-        return open_pool(
+        pool = open_pool(
             url,
             protocol=3,
             socket_connect_timeout=connect_timeout,
@@ -120,9 +120,12 @@ def _pool(
             redis_connect_func=greet,
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
-    except ValueError:
+        # An option in the address that there is not shows only when a connection is made.
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError):
         # urllib quotes parts of the address, and so of the password, in its own error.
         raise BadStoreUrl from None
+    return pool
 
 
 async def attempt(command: Callable[[], Awaitable[T]], *, tries: int = 1) -> T:

@@ -121,8 +121,14 @@ async def test_no_error_carries_what_the_server_said() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    [f"redis://:{PASSWORD}@host:6379", f"http://:{PASSWORD}@host", "redis://h:port", "hunter2"],
-    ids=["unquoted", "scheme", "port", "no-url"],
+    [
+        f"redis://:{PASSWORD}@host:6379",
+        f"http://:{PASSWORD}@host",
+        "redis://h:port",
+        "hunter2",
+        "redis://h:6379?hunter2=1",
+    ],
+    ids=["unquoted", "scheme", "port", "no-url", "option"],
 )
 async def test_a_bad_address_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(BadStoreUrl) as raised:

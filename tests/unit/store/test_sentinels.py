@@ -80,7 +80,15 @@ async def test_a_service_that_the_sentinels_do_not_know_is_away(sentinel: Sentin
 
 @pytest.mark.parametrize(
     "rest",
-    ["host:26379", "host:26379/", "host:port/trading", "/trading", "host,/trading", "host/t/x"],
+    [
+        "host:1",
+        "host:1/",
+        "host:port/trading",
+        "/trading",
+        "host,/trading",
+        "host/t/x",
+        "host/t?o=1",
+    ],
 )
 async def test_an_address_without_sentinels_or_service_is_refused_without_showing_it(
     rest: str,
