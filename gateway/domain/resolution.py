@@ -16,7 +16,7 @@ type, exactly its quantity, at its price or better, all within one second, and (
 before its window and guard were over. It never is for a stop order, which rests first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from gateway.domain.orders import Order
 from gateway.domain.placements import Answer, Placement, PlacementState
@@ -25,9 +25,18 @@ from gateway.domain.resolution_doubts import doubts
 from gateway.domain.resolution_fills import fill_names
 from gateway.domain.resolution_finds import found_by_fills, found_by_order
 from gateway.domain.resolution_orders import KnownOrder, Source, known_orders, matches
-from gateway.domain.resolution_reading import Reader, Reading, may_be_of
+from gateway.domain.resolution_reading import Reader, Reading, may_be_of, without_history
 
-__all__ = ["Case", "Picture", "Terms", "Verdict", "fill_names", "unexplained", "verdicts"]
+__all__ = [
+    "Case",
+    "Picture",
+    "Terms",
+    "Verdict",
+    "fill_names",
+    "unexplained",
+    "verdicts",
+    "without_history",
+]
 
 _S = PlacementState
 _TO_RECONCILE = "10041"
@@ -39,14 +48,19 @@ what is EXTERNAL once is nobody's ever after, and the parts of the exchange may 
 """
 
 
-def verdicts(case: Case, terms: Terms) -> tuple[Verdict, ...]:
+def verdicts(
+    case: Case, terms: Terms, judged: Collection[str] | None = None
+) -> tuple[Verdict, ...]:
     """What is found of the placements of a case; those of which nothing is found have none.
+
+    `judged`: the ids of those that are asked about; None: all. Of the others nothing is said.
 
     One that was given up is at most found to be ACCEPTED, late. One that is IN_DOUBT already is
     found to be something else or nothing. No order and no fill is in two verdicts.
     """
     judge = _Judge(case, terms)
-    found = (judge.of(each) for each in (*case.unresolved, *case.given_up))
+    asked = (*case.unresolved, *case.given_up)
+    found = (judge.of(each) for each in asked if judged is None or each.id in judged)
     return tuple(verdict for verdict in found if verdict is not None)
 
 

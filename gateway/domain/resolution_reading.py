@@ -1,7 +1,7 @@
 """A placement without an outcome, held against one picture of its account. Pure."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from gateway.domain.account import Fill
@@ -173,6 +173,20 @@ class Reader:
             and each.command.type == command.type
         ]
         return (None for _ in (*gone, *unseen))
+
+
+def without_history(picture: Picture, judged: Sequence[Placement]) -> Picture:
+    """The picture without orders that had ended before any of the `judged` could matter to them.
+
+    Such an order was over when the first of them was signed and its baseline taken, and was open
+    in none of their baselines: a reading passes over it.
+    """
+    baselines = [each.baseline for each in judged if each.baseline is not None]
+    times = (*(each.signed_at for each in judged), *(each.taken_at for each in baselines))
+    since = min(times) - SLACK_MS
+    before = {order.order_id for each in baselines for order in each.orders}
+    ended = (each for each in picture.ended if each.time >= since or each.order_id in before)
+    return replace(picture, ended=tuple(ended))
 
 
 def may_be_of(known: KnownOrder, placement: Placement, slack: int = SLACK_MS) -> bool:

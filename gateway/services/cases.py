@@ -1,6 +1,6 @@
 """Puts together all that is known of an account's placements without an outcome."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,7 +8,7 @@ from decimal import Decimal
 from gateway.domain.errors import GatewayError
 from gateway.domain.market import Market
 from gateway.domain.placements import Placement, PlacementState
-from gateway.domain.resolution import Case, Picture, fill_names
+from gateway.domain.resolution import Case, Picture, fill_names, without_history
 from gateway.services.market_data import MarketData, MarketView
 from gateway.store.journal import OrderJournal
 
@@ -38,7 +38,13 @@ class Docket:
     @property
     def judged(self) -> tuple[Placement, ...]:
         """Those that evidence may settle."""
-        return (*(each for each in self.unresolved if each.state in _OPEN), *self.given_up)
+        return (*self.unknown, *self.patient)
+
+    @property
+    def patient(self) -> tuple[Placement, ...]:
+        """Those of them that nobody waits for: IN_DOUBT, or found not to be placed."""
+        doubtful = (each for each in self.unresolved if each.state is PlacementState.IN_DOUBT)
+        return (*doubtful, *self.given_up)
 
 
 class Cases:
@@ -63,20 +69,27 @@ class Cases:
         return Docket(unresolved, await self._journal.given_up(account))
 
     async def case(
-        self, account: str, docket: Docket, pictures: tuple[Picture, ...]
+        self,
+        account: str,
+        docket: Docket,
+        pictures: tuple[Picture, ...],
+        judged: Sequence[Placement],
     ) -> Case | None:
         """The case of a docket that was read after the pictures; None without the exchange's time.
+
+        It reaches back as far as the `judged` ones of the docket do, who are one at least.
 
         What was accepted and what is claimed is read last: an order under way in the docket may be
         known by now, and one that is in none of these was placed after the pictures. Raises
         `NotLookedUp`.
         """
-        lanes = {each.command.lane for each in docket.judged}
-        since = min(each.created_at for each in docket.judged) - _BEFORE_MS
+        lanes = {each.command.lane for each in judged}
+        since = min(each.created_at for each in judged) - _BEFORE_MS
+        pictures = tuple(without_history(each, judged) for each in pictures)
         accepted = await self._journal.accepted_since(account, since)
         claimed_orders = await self._journal.claimed_orders(account, _order_ids(pictures))
         claimed_fills = await self._journal.claimed_fills(account, _fill_names(pictures))
-        symbols = {each.command.symbol for each in docket.judged}
+        symbols = {each.command.symbol for each in judged}
         traded = {fill.symbol for picture in pictures for fill in picture.fills}
         markets = await self._markets(symbols | traded)
         steps = await self._quantity_steps(symbols)

@@ -32,15 +32,23 @@ _IDLE_S = 1.0
 _LAPSE_AFTER_S = 1.0
 """An order that is under way for less is nobody's concern but its sender's."""
 
+_PATIENCE = 10
+"""Between two judgements of what can wait lie so many times what the first of them took."""
+
 
 @dataclass(slots=True)
 class _Desk:
-    """What a leader remembers of an account: `sending` since when, and what was judged last."""
+    """What a leader remembers of an account: `sending` since when, and what was judged last.
+
+    Of what can wait, `patient`, nothing is judged before `again_at`.
+    """
 
     leadership: Leadership
     album: Album
     sending: dict[str, float] = field(default_factory=dict)
     judged: object = None
+    patient: object = None
+    again_at: float = 0.0
 
     @property
     def account(self) -> str:
@@ -132,17 +140,35 @@ class Resolver:
                     _log.warning("order.lapsed", **_names(lapsed))
 
     async def _judge(self, desk: _Desk, docket: Docket, terms: Terms, now: int) -> None:
-        """Judge if there is something new to judge by: a case of a busy account takes its time."""
-        pictures = desk.album.pictures
-        question = (_standing(docket, terms, now), pictures[-1:], terms)
-        if question == desk.judged:
-            return
-        case = await self._cases.case(desk.account, docket, pictures)
+        """Judge if there is something new to judge by: a case of a busy account takes its time.
+
+        What nobody waits for may reach far back, into a long history: it must not keep what is
+        unknown waiting, and so takes a small part of the time.
+        """
+        clock = asyncio.get_running_loop().time
+        question = (_standing(docket, terms, now), desk.album.pictures[-1:], terms)
+        unknown, patient = docket.unknown, docket.patient
+        asked = unknown and question != desk.judged
+        if asked and await self._judge_these(desk, docket, unknown, terms):
+            desk.judged = question
+        began = clock()
+        if patient and question != desk.patient and began >= desk.again_at:
+            if await self._judge_these(desk, docket, patient, terms):
+                desk.patient = question
+            desk.again_at = clock() + _PATIENCE * (clock() - began)
+
+    async def _judge_these(
+        self, desk: _Desk, docket: Docket, judged: Sequence[Placement], terms: Terms
+    ) -> bool:
+        """Judge some of a docket; False when nothing can be said for want of the time."""
+        case = await self._cases.case(desk.account, docket, desk.album.pictures, judged)
         if case is None:
-            return
-        for verdict in verdicts(case, terms):
+            return False
+        # In a thread, for the lease must be renewed meanwhile, and everybody else be served.
+        ids = frozenset(each.id for each in judged)
+        for verdict in await asyncio.to_thread(verdicts, case, terms, ids):
             await self._pass(desk, verdict)
-        desk.judged = question
+        return True
 
     async def _pass(self, desk: _Desk, verdict: Verdict) -> None:
         before = verdict.placement

@@ -22,7 +22,7 @@ from gateway.domain.placements import (
     Placement,
     PlacementState,
 )
-from gateway.domain.resolution import Case, Picture, Terms, Verdict, verdicts
+from gateway.domain.resolution import Case, Picture, Terms, Verdict, verdicts, without_history
 from tests.unit.domain.model_exchange import MARKETS, STEP, ModelExchange, Truth
 
 S = PlacementState
@@ -127,7 +127,12 @@ class PlacementModel:
     def judge(self) -> tuple[Verdict, ...]:
         """Take a picture, and record what is found."""
         self._take_picture()
-        found = verdicts(self.case(), self.terms)
+        case = self.case()
+        found = verdicts(case, self.terms)
+        judged = (*case.unresolved, *case.given_up)
+        if judged:  # what ended before any of it mattered may be left out
+            pictures = tuple(without_history(each, judged) for each in case.pictures)
+            assert verdicts(replace(case, pictures=pictures), self.terms) == found
         for verdict in found:
             self._record(verdict)
         return found

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.domain.orders import OrderStatus
 from gateway.domain.placements import Answer, Answered, OpenOrder, PlacementState
-from gateway.domain.resolution import Picture, unexplained
+from gateway.domain.resolution import Picture, unexplained, verdicts, without_history
 from tests.unit.domain.resolution_cases import (
     AFTER,
     FAST,
@@ -246,3 +246,22 @@ def test_an_order_on_record_is_not_external() -> None:
 def test_an_order_that_the_stream_calls_otherwise_is_known_by_its_terms_and_time() -> None:
     accepted = replace(intent(state=S.ACCEPTED), order=order("o1"))
     assert unexplained(case(accepted, pictures=()), (order("other"),)) == ()
+
+
+# Of a case, what is asked about
+
+
+def test_only_who_is_asked_about_is_judged_and_the_others_may_still_be_who_an_order_is_of() -> None:
+    twin = replace(intent(id_="p2"), state=S.IN_DOUBT)
+    seen = (picture(100, orders=(order("o1"),)),)
+    assert [each.placement.id for each in verdicts(case(intent(), pictures=seen), TERMS)] == ["p1"]
+    assert verdicts(case(intent(), pictures=seen), TERMS, judged={"p2"}) == ()
+    assert verdicts(case(intent(), twin, pictures=seen), TERMS, judged={"p1"}) == ()
+
+
+def test_an_order_that_was_over_before_anybody_could_have_placed_it_is_left_out() -> None:
+    long_ago, open_before = order("o0", at=-60_000), order("o1", at=-60_000)
+    lately = order("o2", at=-500)
+    known = replace(intent(), baseline=baseline(orders=(OpenOrder("o1", Decimal(0)),)))
+    seen = picture(100, ended=(long_ago, open_before, lately))
+    assert without_history(seen, (known,)).ended == (open_before, lately)
