@@ -4,13 +4,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prometheus_client import Histogram
+
 from gateway.access.candidate import CandidateFile
 from gateway.access.policy import Policy
 from gateway.access.policy_file import PolicyFile
 from gateway.custody import Keyring, KeySource, OpenVirtual
-from gateway.observability import Metrics, Redactor
+from gateway.metrics import Metrics
+from gateway.observability import Redactor
 from gateway.settings import Settings
 from gateway.stopping import StopDeadline
+from gateway.tracing import Watch
 
 
 def wall_ms() -> int:
@@ -34,6 +38,10 @@ class Given:
     metrics: Metrics
     redact: Redactor
     stop: StopDeadline
+
+    def watch(self, seconds: Histogram) -> Watch:
+        """Take the time of each step, by its name."""
+        return lambda step: seconds.labels(step).time()
 
     def loop_failed(self, loop: str) -> None:
         """Count that something which runs all the time failed, and begins again."""

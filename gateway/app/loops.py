@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from functools import partial
 
 from gateway.access.candidate import CandidateFile
 from gateway.access.policy_file import PolicyFile
@@ -12,6 +13,8 @@ from gateway.app.edges import Edges
 from gateway.app.foundation import Foundation
 from gateway.app.given import Given
 from gateway.domain.errors import JournalUnavailable
+from gateway.domain.market import Trade
+from gateway.domain.streams import FeedEvent, Update
 from gateway.schema.context import Services
 from gateway.services.audit import AuditTrail
 from gateway.services.loops import Loop
@@ -49,7 +52,7 @@ def build_loops(
         "leaders": lambda: duties.leaders.run(lambda: given.keyring.accounts),
         "cache-watch": lambda: stores.cache.watch(_REDIS_WATCH_S),
         "market-data": services.market_data.run,
-        "feed": lambda: upstream.feed.run(services.streams.receive),
+        "feed": lambda: upstream.feed.run(partial(_take, base, services)),
         "accounts": upstream.account_streams.run,
         "keys": lambda: base.keys.run(settings.keys_reload_s),
         "exchange": lambda: services.exchange.follow(settings.clock_sync_s),
@@ -58,6 +61,16 @@ def build_loops(
         "streams": lambda: _recheck(edges.streams, settings.policy_reload_s),
         **_policy_loops(given, governance.audit),
     }
+
+
+def _take(base: Foundation, services: Services, event: FeedEvent) -> None:
+    services.streams.receive(event)
+    match event:
+        case Update(value=Trade(time=traded)) if (now := base.upstream.clock.now()) is not None:
+            # Its clock and our idea of it differ a little, and nothing comes before it happened.
+            base.given.metrics.feed_lag_seconds.observe(max(now - traded, 0) / 1000)
+        case _:
+            pass
 
 
 async def _look_for_quarantines(base: Foundation) -> None:

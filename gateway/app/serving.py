@@ -31,7 +31,8 @@ from gateway.custody import (
 )
 from gateway.custody.process_memory import keep_memory_private
 from gateway.exchange import log_retry
-from gateway.observability import LineCounter, Metrics, Redactor, configure_logging
+from gateway.metrics import Metrics
+from gateway.observability import LineCounter, Redactor, configure_logging
 from gateway.services.audit import AuditTrail
 from gateway.services.cancels import Cancels
 from gateway.services.loops import kept_up

@@ -8,7 +8,6 @@ from functools import partial
 
 from gateway.app.given import Given, wall_ms
 from gateway.domain.durations import DAY_MS
-from gateway.settings import Settings
 from gateway.store.account_events import AccountEventStore
 from gateway.store.audit_stream import AuditStream
 from gateway.store.back_off import BackOffStore
@@ -72,7 +71,7 @@ async def open_stores(stack: AsyncExitStack, given: Given) -> Stores:
         server=server,
         look_at_server=partial(server.look, state),
         watch_server=partial(server.run, state),
-        journal=_journal(server, settings)(state),
+        journal=_journal(server, given)(state),
         budgets=Budgets(state, patience_s=settings.redis_timeout_s),
         leases=AccountLeases(state),
         dead_man=DeadManStore(state),
@@ -90,7 +89,8 @@ async def open_stores(stack: AsyncExitStack, given: Given) -> Stores:
     )
 
 
-def _journal(server: ServerWatch, settings: Settings) -> partial[OrderJournal]:
+def _journal(server: ServerWatch, given: Given) -> partial[OrderJournal]:
+    settings = given.settings
     return partial(
         OrderJournal,
         server=lambda: server.run_id,
@@ -99,4 +99,5 @@ def _journal(server: ServerWatch, settings: Settings) -> partial[OrderJournal]:
         keep_events=settings.account_event_entries,
         late_watch_ms=settings.late_watch_s * 1000,
         spool_limit=settings.journal_spool,
+        watch=given.watch(given.metrics.journal_seconds),
     )

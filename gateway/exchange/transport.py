@@ -23,6 +23,7 @@ from httpx_aiohttp import AiohttpTransport
 from gateway.domain.errors import ExchangeFailure, NotSent, Unclear
 from gateway.domain.signing import KeyId
 from gateway.exchange.retry_after import seconds_to_wait
+from gateway.tracing import Watch, unwatched
 
 TOO_MANY_REQUESTS = 429
 _HEADERS = {
@@ -90,6 +91,7 @@ class Transport:
 
     `address` is the exchange's REST address without a path; `max_reply` in bytes, unpacked.
     `on_too_many` is told of each 429, with the seconds that the exchange asks to wait, if it does.
+    Each request runs in what `watch` gives for its endpoint.
     """
 
     def __init__(
@@ -101,11 +103,13 @@ class Transport:
         max_reply: int,
         tls: ssl.SSLContext | None,
         on_too_many: Callable[[float | None], None],
+        watch: Watch,
     ) -> None:
         self._address = address.rstrip("/")
         self._timeouts = timeouts
         self._max_reply = max_reply
         self._on_too_many = on_too_many
+        self._watch = watch
         tls = httpx.create_ssl_context(trust_env=False) if tls is None else tls
         self._kept = _pool(tls, connections, fresh=False)
         self._fresh = _pool(tls, connections, fresh=True)
@@ -120,7 +124,7 @@ class Transport:
         """
         if self._closing:
             raise NotSent(request.endpoint, "closing")
-        task = asyncio.create_task(self._send(request))
+        task = asyncio.create_task(self._watched(request))
         self._running.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
@@ -140,6 +144,10 @@ class Transport:
         self._running.discard(task)
         if not task.cancelled():
             task.exception()  # asked for, so that asyncio logs nothing when the caller has left
+
+    async def _watched(self, request: Request) -> Reply:
+        with self._watch(request.endpoint):
+            return await self._send(request)
 
     async def _send(self, request: Request) -> Reply:
         failure: ExchangeFailure
@@ -204,11 +212,13 @@ async def open_transport(
     tls: ssl.SSLContext | None = None,
     close_within: float = 1.0,
     on_too_many: Callable[[float | None], None] = lambda _: None,
+    watch: Watch = unwatched,
 ) -> AsyncIterator[Transport]:
     """Open a transport to the exchange at `address`, such as "https://api.narkasa.com".
 
     At the end the requests under way get `close_within` seconds. `on_too_many` is told of each 429,
-    with the seconds that the exchange asks to wait, if it does.
+    with the seconds that the exchange asks to wait, if it does. Each request runs in what `watch`
+    gives for its endpoint.
     """
     transport = Transport(
         address,
@@ -217,6 +227,7 @@ async def open_transport(
         max_reply=max_reply,
         tls=tls,
         on_too_many=on_too_many,
+        watch=watch,
     )
     try:
         yield transport

@@ -75,7 +75,11 @@ def permit(services: Services, caller: Caller, need: Need) -> None:
 
 @dataclass(slots=True)
 class Context:
-    """One operation's context. `slot` names what the next event of a stream takes the place of."""
+    """One operation's context.
+
+    Of the next event of a stream `slot` names what it takes the place of, and `as_of` says when the
+    exchange's frame came (ms); None where that is not known.
+    """
 
     services: Services
     principal: Principal
@@ -84,10 +88,15 @@ class Context:
     placements: DataLoader[tuple[str, str], Placement | None] = field(init=False)
     needs: list[Need] = field(default_factory=list)
     slot: Hashable | None = None
+    as_of: int | None = None
 
     def __post_init__(self) -> None:
         self.markets = MarketView(self.services.market_data, self.services.now)
         self.placements = DataLoader(self._placements, cache=False)
+
+    def latest(self, slot: Hashable, as_of: int) -> None:
+        """The next event is the latest of `slot`, received from the exchange at `as_of` (ms)."""
+        self.slot, self.as_of = slot, as_of
 
     @property
     def caller(self) -> Caller:

@@ -12,7 +12,7 @@ import msgspec
 from graphql import ExecutionResult, GraphQLError
 
 from gateway.domain.errors import GatewayError
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.schema.context import Context
 from gateway.schema.documents import Operation
 from gateway.schema.errors import shown
@@ -47,11 +47,14 @@ class OperationGroup:
         operation: Operation,
         variables: dict[str, Any] | None,
         context: Context,
+        metrics: Metrics,
     ) -> None:
         self._execution = execution
         self._operation = operation
         self._variables = variables
         self._context = context
+        self._begun = context.services.now()
+        self._seconds = metrics.delivery_seconds.labels(operation.field)
         self._members: set[Member] = set()
         self._replay: OrderedDict[Hashable, tuple[str, Hashable | None]] = OrderedDict()
         self._count = count()
@@ -110,6 +113,12 @@ class OperationGroup:
             self._replay.popitem(last=False)
         for member in tuple(self._members):
             member.deliver(payload, slot)
+        self._take_time()
+
+    def _take_time(self) -> None:
+        """What came before the group began was not on its way until now."""
+        if (as_of := self._context.as_of) is not None and as_of >= self._begun:
+            self._seconds.observe((self._context.services.now() - as_of) / 1000)
 
     def _fail(self, errors: list[dict[str, Any]]) -> None:
         for member in tuple(self._members):
@@ -156,7 +165,7 @@ class OperationGroups:
         context: Context,
         key: Hashable,
     ) -> OperationGroup:
-        group = OperationGroup(self._execution, operation, variables, context)
+        group = OperationGroup(self._execution, operation, variables, context, self._metrics)
         self._groups.add(group)
         if operation.public:
             self._shared[key] = group

@@ -181,7 +181,7 @@ class Subscription(AccountEventSubscription):
             raise BadUserInput("symbols", "name at least one market, or leave it out for all")
         chosen = [market.symbol for market in await _chosen(info, symbols)]
         async for snapshot in info.context.services.streams.tickers(chosen):
-            info.context.slot = snapshot.value.symbol
+            info.context.latest(snapshot.value.symbol, snapshot.as_of)
             yield Ticker.of(snapshot)
 
     @strawberry.subscription(
@@ -191,7 +191,7 @@ class Subscription(AccountEventSubscription):
         """Follow the top of a book."""
         market = await info.context.markets.market(symbol)
         async for snapshot in info.context.services.streams.top_of_book(market.symbol):
-            info.context.slot = symbol
+            info.context.latest(symbol, snapshot.as_of)
             yield TopOfBook.of(snapshot)
 
     @strawberry.subscription(
@@ -205,7 +205,7 @@ class Subscription(AccountEventSubscription):
         levels = within("depth", depth, MAX_LEVELS)
         market = await info.context.markets.market(symbol)
         async for snapshot in info.context.services.streams.order_book(market.symbol):
-            info.context.slot = symbol
+            info.context.latest(symbol, snapshot.as_of)
             yield OrderBook.of(snapshot, levels)
 
     @strawberry.subscription(
@@ -217,7 +217,7 @@ class Subscription(AccountEventSubscription):
         """Follow the newest candle."""
         market = await info.context.markets.market(symbol)
         async for snapshot in info.context.services.streams.candles(market.symbol, interval):
-            info.context.slot = symbol
+            info.context.latest(symbol, snapshot.as_of)
             yield CandleUpdate.of(snapshot)
 
     @strawberry.subscription(

@@ -9,7 +9,7 @@ from gateway.access.policy import Action, Decision, OrderTerms, Policy
 from gateway.access.principal import Caller, Principal
 from gateway.domain.audit import AuditEvent, AuditKind
 from gateway.domain.errors import Forbidden, UnknownAccount
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.audit import AuditTrail
 
 _log = structlog.get_logger(__name__)
@@ -54,9 +54,11 @@ class Authority:
         Raises `UnknownAccount` when the caller may not know of the account, else `Forbidden`.
         """
         if account is not None and account not in self.visible(caller.principal):
+            self._metrics.denials.labels(action.value, UnknownAccount.code).inc()
             raise UnknownAccount(account)
         decision = self._policy().decide(caller.id, action, account, terms)
         if not decision.allowed:
+            self._metrics.denials.labels(action.value, Forbidden.code).inc()
             raise Forbidden(action, decision.rule)
         self._try_candidate(caller, action, account, terms)
         return decision

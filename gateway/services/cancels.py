@@ -11,7 +11,7 @@ from gateway.domain.errors import GatewayError, Refused, Unclear
 from gateway.domain.orders import Order
 from gateway.domain.signing import Sign
 from gateway.exchange import ORDER_NOT_OPEN, ExchangeClient, PreparedRequest
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.audit import AuditTrail
 from gateway.services.closed_orders import ClosedOrders

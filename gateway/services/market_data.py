@@ -37,7 +37,7 @@ from gateway.domain.market import (
 )
 from gateway.domain.streams import Broken, FeedEvent, Started, Topic, Update, Withheld
 from gateway.exchange import BACKING_OFF, ExchangeClient
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.market_memory import MarketMemory, fed_key
 from gateway.services.single_flight import SingleFlight
 from gateway.setting_values import Lifetime

@@ -28,7 +28,7 @@ from gateway.domain.market import OrderSide
 from gateway.domain.orders import SIGNED, OrderType, PlaceOrder
 from gateway.domain.placements import Placement, PlacementState
 from gateway.exchange import ExchangeClient, PreparedRequest
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.accounts import Accounts
 from gateway.services.audit import AuditTrail
 from gateway.services.market_data import MarketData

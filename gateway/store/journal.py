@@ -37,6 +37,7 @@ from gateway.store.journal_rules import Claimed, LaneMoved, Look, Moved, obstacl
 from gateway.store.journal_writes import Changing, JournalWrites, budget_key, text_of
 from gateway.store.redis import StoreUnavailable, WaitAof, attempt, reach, would_write
 from gateway.store.spool import Spool
+from gateway.tracing import Watch, unwatched
 
 __all__ = ["Claimed", "LaneMoved", "Look", "Moved", "OrderJournal", "new_placement_id"]
 
@@ -60,7 +61,7 @@ class OrderJournal(AccountJournal):
     `spool_limit` and `retry_s` bound and pace what waits in memory while Redis is away.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its settings are handed in one by one
         self,
         redis: Redis,
         *,
@@ -71,13 +72,18 @@ class OrderJournal(AccountJournal):
         late_watch_ms: int = 600_000,
         spool_limit: int = 10_000,
         retry_s: float = 0.5,
+        watch: Watch = unwatched,
     ) -> None:
         super().__init__(
             redis,
             spool=Spool(spool_limit),
             guard=JournalGuard(redis, server=server, volatile=volatile),
             writes=JournalWrites(
-                redis, wait=self._wait, keep_events=keep_events, late_watch_ms=late_watch_ms
+                redis,
+                wait=self._wait,
+                keep_events=keep_events,
+                late_watch_ms=late_watch_ms,
+                watch=watch,
             ),
         )
         self._durability = durability

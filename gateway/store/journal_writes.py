@@ -40,6 +40,7 @@ from gateway.store.journal_rules import Claimed, entry_text
 from gateway.store.journal_scripts import BEGIN, CHANGE, CLAIM_EXTERNAL, DROP, LOOK
 from gateway.store.leases import leader_key
 from gateway.store.redis import WaitAof, attempt, run_script
+from gateway.tracing import Watch, unwatched
 
 _S = PlacementState
 _ENDED = NOTHING_STANDS | {_S.ACCEPTED}
@@ -80,7 +81,7 @@ class JournalWrites:
     """The scripts. Everything here raises `StoreUnavailable`; then it may be written all the same.
 
     `wait` gives what each write has to wait for, to be durable. For `late_watch_ms`, what was found
-    NOT_PLACED is watched.
+    NOT_PLACED is watched. The scripts look, begin and change run in what `watch` gives for them.
     """
 
     def __init__(
@@ -90,18 +91,21 @@ class JournalWrites:
         wait: Callable[[], WaitAof | None],
         keep_events: int,
         late_watch_ms: int,
+        watch: Watch = unwatched,
     ) -> None:
         self._redis = redis
         self._wait = wait
         self._keep_events = keep_events
         self.late_watch_ms = late_watch_ms
         self._budgets = Budgets(redis)
+        self._watch = watch
 
     async def look(self, record: str, account: str, terms: dict[str, Any]) -> list[Any]:
         """The record, the lane's count, and what hinders."""
         keys = [record, guard_key(account), unresolved_key(account)]
         values = [msgspec.json.encode(terms)]
-        answer = await attempt(lambda: run_script(self._redis, LOOK, keys, values), tries=2)
+        with self._watch("look"):
+            answer = await attempt(lambda: run_script(self._redis, LOOK, keys, values), tries=2)
         return cast("list[Any]", answer)
 
     async def begin(
@@ -182,9 +186,10 @@ class JournalWrites:
             event_of(placement),
             *([] if budget is None else [budget.was, budget.now]),
         ]
-        answer = await attempt(
-            lambda: run_script(self._redis, BEGIN, keys, values, wait=self._wait())
-        )
+        with self._watch("begin"):
+            answer = await attempt(
+                lambda: run_script(self._redis, BEGIN, keys, values, wait=self._wait())
+            )
         return cast("list[Any]", answer)
 
     async def _change(self, changing: Changing, budget: BudgetTexts | None) -> list[Any]:
@@ -212,9 +217,10 @@ class JournalWrites:
             event_of(placement) if changing.tell else b"",
             *([] if budget is None else [budget.was, budget.now]),
         ]
-        answer = await attempt(
-            lambda: run_script(self._redis, CHANGE, keys, values, wait=self._wait()), tries=2
-        )
+        with self._watch("change"):
+            answer = await attempt(
+                lambda: run_script(self._redis, CHANGE, keys, values, wait=self._wait()), tries=2
+            )
         if answer[0] == b"CLAIMED":
             raise Claimed
         if answer[0] == b"FENCED":

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from gateway.access.proving import Cause, NotProven
 from gateway.domain.audit import NOBODY, AuditEvent, AuditKind
 from gateway.domain.errors import Unauthenticated
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.audit import AuditTrail
 
 _LONGEST = 8300

@@ -10,7 +10,7 @@ import structlog
 from gateway.access.policy import Principal
 from gateway.domain.errors import RateLimited
 from gateway.domain.stop_errors import NotBegun
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.schema.documents import Operation
 from gateway.schema.errors import code_of
 
@@ -97,7 +97,8 @@ class UnderWay:
 
     def answered(self, outcome: Outcome, origin: Origin, seconds: float) -> None:
         """Take note of a request that was answered, and of how long that took."""
-        self._metrics.graphql_seconds.labels(outcome.operation).observe(seconds)
+        field = outcome.field or "none"
+        self._metrics.graphql_seconds.labels(outcome.operation, field).observe(seconds)
         self._note(outcome, origin, ms=round(seconds * 1000))
 
     def ended(self, outcome: Outcome, origin: Origin) -> None:
@@ -105,7 +106,8 @@ class UnderWay:
         self._note(outcome, origin)
 
     def _note(self, outcome: Outcome, origin: Origin, **more: int) -> None:
-        self._metrics.graphql_requests.labels(outcome.operation, outcome.code).inc()
+        field = outcome.field or "none"
+        self._metrics.graphql_requests.labels(outcome.operation, field, outcome.code).inc()
         if outcome.code != "OK":
             _log.info(
                 "request.failed",

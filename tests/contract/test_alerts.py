@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from tests.contract.promql import metrics_in
 
 ROOT = Path(__file__).parents[2]

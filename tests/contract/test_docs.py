@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from tests.contract.helm_chart import CHART, manifests, only, rendered
 
 ASKED_FOR = {

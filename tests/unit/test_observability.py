@@ -4,20 +4,16 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import generate_latest
 
-import gateway
 from gateway.observability import (
     REDACTED,
     LineCounter,
-    Metrics,
     Redactor,
     bind_trace,
     configure_logging,
@@ -201,17 +197,3 @@ def test_a_line_is_a_json_object_with_its_trace_id(log: io.StringIO) -> None:
 )
 def test_a_trace_id_is_the_caller_s_or_a_new_one(given_header: str | None, expected: str) -> None:
     assert trace_id(given_header, lambda count: b"\x07" * count) == expected
-
-
-def test_every_metric_has_a_help_text_and_the_gateway_s_prefix() -> None:
-    for family in Metrics().registry.collect():
-        assert family.name.startswith("gateway_")
-        assert family.documentation
-    assert b"gateway_graphql_seconds" in generate_latest(Metrics().registry)
-
-
-def test_every_metric_is_set_or_counted_somewhere() -> None:
-    declared = vars(Metrics()).keys() - {"registry"}
-    code = "".join(path.read_text() for path in Path(gateway.__file__).parent.rglob("*.py"))
-    used = set(re.findall(r"metrics\.(\w+)", code))
-    assert declared - used == set()

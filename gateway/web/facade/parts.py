@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.access.identities import Identities
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.schema.context import Services
 from gateway.services.rates import Rates
 from gateway.services.replay_guard import ReplayGuard

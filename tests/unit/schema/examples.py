@@ -15,7 +15,7 @@ from gateway.domain.account import DepositOptions, WithdrawalOptions
 from gateway.domain.orders import PlaceOrder
 from gateway.domain.placements import Placement, PlacementPage
 from gateway.exchange import ExchangeClock
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.schema import build_schema
 from gateway.schema.context import Context, Services
 from gateway.schema.documents import Documents

@@ -9,6 +9,7 @@ from graphql import GraphQLSchema, build_schema
 
 from gateway.domain.market import CandleInterval, CandleUpdate
 from gateway.domain.streams import Topic, TopicKind
+from gateway.metrics import Metrics
 from gateway.schema.documents import Documents
 from gateway.schema.execution import Execution
 from gateway.schema.operation_groups import Member, OperationGroup
@@ -175,7 +176,7 @@ async def test_an_execution_that_is_ended_between_two_events_leaves_nothing_runn
     schema = counting(ended)
     operation = Documents(schema, LIMITS, capacity=1).operation("subscription { numbers }", None)
     async with desk_of() as desk:
-        group = OperationGroup(Execution(schema), operation, None, desk.context())
+        group = OperationGroup(Execution(schema), operation, None, desk.context(), Metrics())
         member = Member(
             deliver=lambda *_: group.leave(member),
             fail=lambda errors: pytest.fail(str(errors)),

@@ -21,7 +21,7 @@ from gateway.domain.errors import Refused
 from gateway.domain.orders import Order
 from gateway.domain.placements import Placement, PlacementState
 from gateway.domain.resolution import Verdict
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.cancel_all import CancelAll
 from gateway.store.account_events import AccountEventStore
 from gateway.store.journal import OrderJournal, new_placement_id

@@ -12,7 +12,7 @@ from gateway.access.principal import Caller
 from gateway.domain.errors import UnknownAccount
 from gateway.domain.signing import Sign
 from gateway.exchange import ExchangeClient
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.account_events import AccountEvents
 from gateway.services.account_stream import AccountStream
 from gateway.services.account_streams import AccountStreams

@@ -13,7 +13,7 @@ from gateway.domain.market import OrderSide
 from gateway.domain.orders import PlaceOrder
 from gateway.domain.placements import Baseline
 from gateway.domain.switches import Switch
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.audit import AuditTrail
 from gateway.services.authority import Authority
 from gateway.services.baselines import AccountView, Baselines

@@ -3,7 +3,7 @@ import pytest
 from gateway.access.policy import Action, Policy
 from gateway.domain.audit import AuditKind
 from gateway.domain.errors import Forbidden, UnknownAccount
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.authority import Authority
 from tests.unit.services.desks import CALLER, OTHER, OTHER_CALLER
 from tests.unit.services.examples import APP, policy

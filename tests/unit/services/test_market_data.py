@@ -17,7 +17,7 @@ from gateway.domain.errors import (
 from gateway.domain.market import CandleInterval, DataSource, MarketKey, MarketKind, Snapshot
 from gateway.domain.streams import Broken, Started, Topic, TopicKind, Update
 from gateway.exchange import BACKING_OFF
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.loops import kept_up
 from gateway.services.market_data import LISTING, MAX_CANDLES, MarketData, MarketView
 from gateway.services.market_memory import MarketMemory

@@ -13,7 +13,7 @@ from gateway.access.policy import AccountRule, Member, Policy
 from gateway.domain.audit import AuditKind
 from gateway.domain.errors import GatewayError
 from gateway.domain.placements import PlacementState
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.services.audit import AuditTrail
 from gateway.services.loops import kept_up
 from gateway.services.order_limits import OrderLimiter

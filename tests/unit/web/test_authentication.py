@@ -3,7 +3,7 @@ import pytest
 from gateway.access.proving import Cause
 from gateway.domain.audit import AuditKind
 from gateway.domain.errors import Unauthenticated
-from gateway.observability import Metrics
+from gateway.metrics import Metrics
 from gateway.web.authentication import bearer_token, no_token, note_refusal, token_of_init
 from tests.unit.services.governing import StandInAudit
 

@@ -16,7 +16,7 @@ from tests.unit.web.examples import Peer, parts_of, stop_now, with_token
 
 pytestmark = pytest.mark.anyio
 
-SUBSCRIBED = {"operation": "subscription", "code": "OK"}
+SUBSCRIBED = {"operation": "subscription", "field": "tickers", "code": "OK"}
 
 MARKETS = "{ markets { symbol } }"
 PAGE = "https://desk.example.com"
