@@ -250,7 +250,7 @@ def test_introspection_is_answered_within_the_limits(trader: Caller) -> None:
 
 
 def test_an_unknown_address_is_404(service: Service) -> None:
-    for path in ("/", "/docs", "/openapi.json", "/../etc/passwd", "/metrics/x"):
+    for path in ("/", "/graphiql", "/openapi.yaml", "/../etc/passwd", "/metrics/x"):
         assert service.http.get(path).status_code == 404
 
 
