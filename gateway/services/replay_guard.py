@@ -63,6 +63,12 @@ class ReplayGuard:
                 _log.warning("replay.refused", key=key_id, endpoint=endpoint, seen_on=seen_on)
                 raise NotProven(cause=Cause.REPLAYED)
 
+    def remembers(self, key_id: str, signature: str, endpoint: str) -> bool:
+        """Whether this process has seen the signature on the endpoint, and its window is open."""
+        self._forget_passed()
+        seen_on, _ = self._seen.get((key_id, sha256(signature.encode()).digest()), (None, 0))
+        return seen_on == endpoint
+
     def _remembered(self, name: _Name, first: str, until_ms: int) -> str:
         """The endpoint that is remembered for it: from now on `first`, if none was."""
         self._forget_passed()

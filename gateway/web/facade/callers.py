@@ -87,6 +87,13 @@ async def admit_once(
         raise
 
 
+def was_admitted(parts: FacadeParts, access: Access, endpoint: str, asker: Asker) -> bool:
+    """Whether this process knows that the very same request came before, and acts."""
+    if asker.signed is None or not access.mutates:
+        return False
+    return parts.replay_guard.remembers(asker.signed.key.id, asker.signed.signature, endpoint)
+
+
 def order_id_for(parts: FacadeParts, asker: Asker) -> str:
     """The client order id of what is asked for: its signature, or a random one without any."""
     if asker.signed is not None:

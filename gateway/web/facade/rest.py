@@ -16,13 +16,19 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.access.policy import Action
 from gateway.access.principal import Caller, Principal
-from gateway.domain.errors import GatewayError
+from gateway.domain.errors import GatewayError, JournalUnavailable, RateLimited
 from gateway.domain.stop_errors import NotBegun, Stopping
 from gateway.observability import bind_trace, trace_id
 from gateway.schema.context import permit
 from gateway.web.facade.access import Access
 from gateway.web.facade.answers import JSON, SUCCESS, encode
-from gateway.web.facade.callers import Asker, admit_once, find_asker, order_id_for
+from gateway.web.facade.callers import (
+    Asker,
+    admit_once,
+    find_asker,
+    order_id_for,
+    was_admitted,
+)
 from gateway.web.facade.endpoints import ENDPOINTS, Endpoint
 from gateway.web.facade.outcomes import refusal_for, unsure
 from gateway.web.facade.parameters import Parameters, read_parameters
@@ -37,6 +43,8 @@ LONGEST_BODY = 64 * 1024
 
 _INVALID = "90001", "Invalid Request"
 _NOT_FOUND, _TOO_LARGE = 404, 413
+_NOT_LOOKED_UP = (JournalUnavailable, NotBegun, RateLimited)
+"""What keeps a request from being done, and hides what became of it before."""
 
 
 @dataclass(slots=True)
@@ -110,16 +118,28 @@ class FacadeRest:
             raise Refusal(*_INVALID, status=_NOT_FOUND)
         asked.endpoint, asked.name = endpoint, f"{method} {path}"
         parameters = await _parameters(asked.request)
-        self._parts.under_way.may_begin()
         headers, trace = asked.request.headers, asked.trace
         asker = await find_asker(self._parts, endpoint.access, headers, parameters, trace)
         asked.principal = asker.principal
+        known = was_admitted(self._parts, endpoint.access, asked.name, asker)
+        try:
+            return await self._admit(asked, endpoint, asker, parameters)
+        except _NOT_LOOKED_UP:
+            # That this request does nothing says nothing of the order that it made before.
+            if known:
+                raise unsure(endpoint.access) from None
+            raise
+
+    async def _admit(
+        self, asked: _Asked, endpoint: Endpoint, asker: Asker, parameters: Parameters
+    ) -> _Reply:
+        self._parts.under_way.may_begin()
         shares = self._parts.under_way.requests
         shares.take(asker.principal)
         try:
             await self._count(asker.principal, endpoint.access)
-            await admit_once(self._parts, endpoint.access, asked.name, asker, trace)
-            return await self._ask(endpoint, asker, parameters, trace)
+            await admit_once(self._parts, endpoint.access, asked.name, asker, asked.trace)
+            return await self._ask(endpoint, asker, parameters, asked.trace)
         finally:
             shares.give_back(asker.principal)
 
