@@ -30,6 +30,7 @@ pytestmark = pytest.mark.anyio
 WALLET = "/v3/api/balance/wallet"
 CANCEL = "/v3/api/market/cancel-order"
 INVALID = {"code": "90001", "msg": "Invalid Request"}
+UNKNOWN = {"code": "90000", "msg": "outcome unknown, do not resend"}
 NOT_ALLOWED = {"code": "20011", "msg": "API is not allowed to this action"}
 KEY = {"X-APNK-APIKEY": PAIR.api_key}
 
@@ -253,3 +254,21 @@ async def test_a_client_that_goes_away_is_answered_nothing(valkey: ValkeyServer)
 
         await FacadeRest(house.parts)(scope, gone, send)
         assert sent == []
+
+
+async def test_an_order_that_stands_is_not_called_refused_because_its_repeat_is(
+    valkey: ValkeyServer,
+) -> None:
+    async with house_of(valkey.url) as house:
+        placed = await house.ask("POST", LIMIT_BUY, **LIMIT)
+        assert placed["code"] == "00000"
+        house.desk.watch.rates.refusals["request app"] = RateLimited("requests", 1.2)
+        assert await house.ask("POST", LIMIT_BUY, **LIMIT) == UNKNOWN
+        house.clock.now += 1
+        assert await house.ask("POST", LIMIT_BUY, **LIMIT) == NOT_ALLOWED  # another order
+        house.clock.now -= 1
+        house.desk.watch.rates.refusals.clear()
+        assert await house.ask("POST", LIMIT_BUY, **LIMIT) == placed
+        house.stop.begin()
+        assert await house.ask("POST", LIMIT_BUY, **LIMIT) == UNKNOWN
+        assert house.desk.exchange.asked.count("place") == 1
