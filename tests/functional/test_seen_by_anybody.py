@@ -49,6 +49,7 @@ LABELS = {
     "part",
     "purpose",
     "reason",
+    "script",
     "state",
     "topic",
 }
