@@ -27,6 +27,9 @@ class Metrics:
         )
         for level in ("warning", "error", "critical"):
             self.log_lines.labels(level)
+        self.span_batches = self._counter(
+            "span_batches", "Batches of spans, by what became of them", "outcome"
+        )
         self.loop_failures = self._counter(
             "loop_failures", "Failures of what runs all the time; it begins again", "loop"
         )

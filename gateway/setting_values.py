@@ -92,3 +92,16 @@ RedisAddress = Annotated[SecretStr, AfterValidator(_redis_address)]
 Origins = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(_origins)]
 RestAddress = Annotated[str, _address("http", "https")]
 StreamAddress = Annotated[str, _address("ws", "wss")]
+
+
+def text_of(value: object) -> str:
+    """A value as it stands in the environment; nothing for None."""
+    match value:
+        case None:
+            return ""
+        case Lifetime(soft_ms=soft, hard_ms=hard):
+            return f"{soft / 1000:g}/{hard / 1000:g}"
+        case tuple():
+            return ",".join(str(item) for item in value)
+        case _:
+            return str(value)

@@ -30,6 +30,7 @@ from gateway.setting_values import (
     RestAddress,
     Seconds,
     StreamAddress,
+    text_of,
 )
 
 PREFIX = "NGW_"
@@ -63,6 +64,12 @@ class Settings(BaseModel):
     )
     log_format: Literal["json", "console"] = Field(
         "json", description="json: a JSON object a line; console: for people"
+    )
+    otlp_endpoint: RestAddress | None = Field(
+        None, description="Collector of spans (OTLP over HTTP), such as http://collector:4318"
+    )
+    trace_share: float = Field(
+        1, ge=0, le=1, description="Share of requests whose spans are sent, where no caller decides"
     )
     shutdown_grace_s: Seconds = Field(
         10, description="Seconds from SIGTERM to the end, most of them for what is under way"
@@ -381,19 +388,7 @@ def example() -> str:
     """The text of `.env.example`: every setting, what it means, and its default."""
     lines = ["# Every setting of the gateway. Those without a default must be set.", ""]
     for name, field in Settings.model_fields.items():
-        default = "" if field.is_required() else _text(field.default)
+        default = "" if field.is_required() else text_of(field.default)
         commented = "" if field.is_required() else "# "
         lines += [f"# {field.description}", f"{commented}{PREFIX}{name.upper()}={default}", ""]
     return "\n".join(lines)
-
-
-def _text(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case Lifetime(soft_ms=soft, hard_ms=hard):
-            return f"{soft / 1000:g}/{hard / 1000:g}"
-        case tuple():
-            return ",".join(str(item) for item in value)
-        case _:
-            return str(value)

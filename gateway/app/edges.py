@@ -60,7 +60,7 @@ def build_edges(base: Foundation, services: Services) -> Edges:
 def _graphql_parts(given: Given, services: Services, base: Foundation) -> GraphQLParts:
     settings, metrics = given.settings, given.metrics
     schema = build_schema()
-    execution = Execution(schema)
+    execution = Execution(schema, given.spans)
     return GraphQLParts(
         services=services,
         identities=base.governance.identities,
@@ -76,6 +76,7 @@ def _graphql_parts(given: Given, services: Services, base: Foundation) -> GraphQ
         ),
         rates=services.rates,
         random_bytes=os.urandom,
+        spans=given.spans,
     )
 
 
@@ -115,6 +116,7 @@ def _facade_parts(
         rates=services.rates,
         server_ms=server_ms,
         random_bytes=os.urandom,
+        spans=base.given.spans,
     )
 
 

@@ -1,7 +1,8 @@
 """What everything is built from."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from prometheus_client import Histogram
@@ -14,7 +15,7 @@ from gateway.metrics import Metrics
 from gateway.observability import Redactor
 from gateway.settings import Settings
 from gateway.stopping import StopDeadline
-from gateway.tracing import Watch
+from gateway.tracing import Spans, Watch
 
 
 def wall_ms() -> int:
@@ -38,10 +39,17 @@ class Given:
     metrics: Metrics
     redact: Redactor
     stop: StopDeadline
+    spans: Spans
 
-    def watch(self, seconds: Histogram) -> Watch:
-        """Take the time of each step, by its name."""
-        return lambda step: seconds.labels(step).time()
+    def watch(self, layer: str, seconds: Histogram) -> Watch:
+        """Take the time of each step, by its name, and make a span of it."""
+
+        @contextmanager
+        def around(step: str) -> Iterator[None]:
+            with seconds.labels(step).time(), self.spans.call(f"{layer} {step}"):
+                yield
+
+        return around
 
     def loop_failed(self, loop: str) -> None:
         """Count that something which runs all the time failed, and begins again."""

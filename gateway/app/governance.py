@@ -82,6 +82,7 @@ def build_governance(given: Given, stores: Stores) -> Governance:
             accounts=lambda: given.keyring.accounts,
             audit=audit,
             metrics=given.metrics,
+            spans=given.spans,
         ),
     )
 

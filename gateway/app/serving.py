@@ -39,6 +39,7 @@ from gateway.services.loops import kept_up
 from gateway.services.orders import Orders
 from gateway.settings import Settings
 from gateway.stopping import StopDeadline
+from gateway.tracing import Spans, open_spans
 from gateway.web.health import Health
 from gateway.web.http_protocol import HeadLimits
 from gateway.web.routes import web_application
@@ -69,14 +70,20 @@ def serve(settings: Settings) -> None:
     redact = Redactor()
     configure_logging(settings.log_level, settings.log_format, redact)
     set_on_retry_hooks([log_retry])
-    given = _given(settings, redact)
-    counted = given.metrics.log_lines
-    logging.getLogger().addHandler(LineCounter(lambda level: counted.labels(level).inc()))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(given))
+    metrics = Metrics()
+    lines, batches = metrics.log_lines, metrics.span_batches
+    logging.getLogger().addHandler(LineCounter(lambda level: lines.labels(level).inc()))
+    with open_spans(
+        settings.otlp_endpoint,
+        share=settings.trace_share,
+        on_export=lambda outcome: batches.labels(outcome).inc(),
+    ) as spans:
+        given = _given(settings, redact, metrics, spans)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(given))
 
 
-def _given(settings: Settings, redact: Redactor) -> Given:
+def _given(settings: Settings, redact: Redactor, metrics: Metrics, spans: Spans) -> Given:
     places = _key_places(settings)
     sources = configured_sources(places)
     found = read_keys(sources)
@@ -90,9 +97,10 @@ def _given(settings: Settings, redact: Redactor) -> Given:
         open_virtual=virtual_key_opener(places),
         policy_file=PolicyFile(settings.policy_file, wall_ms),
         candidate_file=None if candidate is None else CandidateFile(candidate, wall_ms),
-        metrics=Metrics(),
+        metrics=metrics,
         redact=redact,
         stop=StopDeadline(settings.shutdown_grace_s, time.monotonic),
+        spans=spans,
     )
 
 

@@ -99,5 +99,5 @@ def _journal(server: ServerWatch, given: Given) -> partial[OrderJournal]:
         keep_events=settings.account_event_entries,
         late_watch_ms=settings.late_watch_s * 1000,
         spool_limit=settings.journal_spool,
-        watch=given.watch(given.metrics.journal_seconds),
+        watch=given.watch("journal", given.metrics.journal_seconds),
     )

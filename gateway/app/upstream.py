@@ -50,7 +50,7 @@ async def open_upstream(given: Given, governance: Governance) -> AsyncIterator[U
         connections=settings.exchange_connections,
         close_within=given.stop.for_closing,
         on_too_many=governance.back_off.hit,
-        watch=given.watch(given.metrics.upstream_seconds),
+        watch=given.watch("exchange", given.metrics.upstream_seconds),
     ) as transport:
         clock = ExchangeClock(wall_ms, time.monotonic)
         metrics = given.metrics

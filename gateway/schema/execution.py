@@ -9,6 +9,7 @@ from graphql import ExecutionResult, Executor, GraphQLSchema, execute, subscribe
 from gateway.schema.context import Context
 from gateway.schema.documents import Operation
 from gateway.schema.errors import shown
+from gateway.tracing import Spans
 
 
 class _Subscriber(Executor[Any]):
@@ -28,21 +29,23 @@ class _Subscriber(Executor[Any]):
 class Execution:
     """Runs operations of one schema."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, spans: Spans) -> None:
         self._schema = schema
+        self._spans = spans
 
     async def execute(
         self, operation: Operation, variables: dict[str, Any] | None, context: Context
     ) -> dict[str, Any]:
         """Run a query or a mutation; return its response."""
-        result = execute(
-            self._schema,
-            operation.document,
-            variable_values=variables,
-            operation_name=operation.name,
-            context_value=context,
-        )
-        return response(await result if isawaitable(result) else result, context)
+        with self._spans.step(f"graphql {operation.type.value}", field=operation.field):
+            result = execute(
+                self._schema,
+                operation.document,
+                variable_values=variables,
+                operation_name=operation.name,
+                context_value=context,
+            )
+            return response(await result if isawaitable(result) else result, context)
 
     async def subscribe(
         self, operation: Operation, variables: dict[str, Any] | None, context: Context

@@ -11,6 +11,7 @@ from gateway.domain.audit import AuditEvent, AuditKind
 from gateway.domain.errors import Forbidden, UnknownAccount
 from gateway.metrics import Metrics
 from gateway.services.audit import AuditTrail
+from gateway.tracing import Spans
 
 _log = structlog.get_logger(__name__)
 
@@ -29,12 +30,14 @@ class Authority:
         accounts: Callable[[], Collection[str]],
         audit: AuditTrail,
         metrics: Metrics,
+        spans: Spans,
     ) -> None:
         self._policy = policy
         self._candidate = candidate
         self._accounts = accounts
         self._audit = audit
         self._metrics = metrics
+        self._spans = spans
 
     def visible(self, principal: Principal) -> tuple[str, ...]:
         """The accounts that the principal may know of."""
@@ -53,6 +56,14 @@ class Authority:
 
         Raises `UnknownAccount` when the caller may not know of the account, else `Forbidden`.
         """
+        with self._spans.step("policy decide", action=action.value):
+            decision = self._decide(caller, action, account, terms)
+        self._try_candidate(caller, action, account, terms)
+        return decision
+
+    def _decide(
+        self, caller: Caller, action: Action, account: str | None, terms: OrderTerms | None
+    ) -> Decision:
         if account is not None and account not in self.visible(caller.principal):
             self._metrics.denials.labels(action.value, UnknownAccount.code).inc()
             raise UnknownAccount(account)
@@ -60,7 +71,6 @@ class Authority:
         if not decision.allowed:
             self._metrics.denials.labels(action.value, Forbidden.code).inc()
             raise Forbidden(action, decision.rule)
-        self._try_candidate(caller, action, account, terms)
         return decision
 
     def _try_candidate(

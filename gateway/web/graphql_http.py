@@ -27,6 +27,7 @@ from gateway.schema.context import Context
 from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import body as error_body
 from gateway.schema.errors import failure
+from gateway.tracing import Span
 from gateway.web.authentication import authorization, bearer_token, note_refusal
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.limits import (
@@ -100,6 +101,7 @@ class GraphQLOverHttp:
         self._under_way = parts.under_way
         self._rates = parts.rates
         self._random_bytes = parts.random_bytes
+        self._spans = parts.spans
         self._answers = answers
         self._max_body = max_body
 
@@ -107,22 +109,32 @@ class GraphQLOverHttp:
         """Answer one request."""
         began = time.perf_counter()
         request = Request(scope, receive)
-        trace = trace_id(request.headers.get("traceparent"), self._random_bytes)
+        parent = request.headers.get("traceparent")
+        trace = trace_id(parent, self._random_bytes)
+        with bind_trace(trace), self._spans.request("HTTP /graphql", trace, parent) as span:
+            response = await self._respond(request, trace, began, span)
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _respond(
+        self, request: Request, trace: str, began: float, span: Span
+    ) -> Response | None:
+        """The response; None where nobody is there any more to read it."""
         headers = {"x-trace-id": trace, "cache-control": "no-store", "vary": "accept"}
         media_type, principal = JSON, None
         try:
-            with bind_trace(trace):
-                media_type = _media_type(request.headers.get("accept", "*/*"))
-                _check_verb(request.method)
-                principal = await self._principal(request, trace)
-                answer = await self._answer(request, principal, trace, media_type)
+            media_type = _media_type(request.headers.get("accept", "*/*"))
+            _check_verb(request.method)
+            principal = await self._principal(request, trace)
+            answer = await self._answer(request, principal, trace, media_type)
         except HttpRefusal as refusal:
             headers |= dict(refusal.headers)
             answer = _refuse(refusal.status, refusal.error)
         except ClientDisconnect:
-            return
+            return None
         except asyncio.CancelledError:  # the server stops, and the grace is over
             answer = _refuse(503, Stopping())
+        span.set_attributes({"status": answer.status, "code": answer.outcome.code})
         seconds = time.perf_counter() - began
         self._under_way.answered(answer.outcome, Origin(principal, trace), seconds)
         body = answer.body
@@ -131,8 +143,7 @@ class GraphQLOverHttp:
             limits = self._rates.states(principal.id)
             headers |= limit_headers(limits[0])
             body = with_limits(body, limits)
-        response = Response(body, answer.status, headers, media_type)
-        await response(scope, receive, send)
+        return Response(body, answer.status, headers, media_type)
 
     async def _answer(
         self, request: Request, principal: Principal, trace: str, media_type: str

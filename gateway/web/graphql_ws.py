@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Hashable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -304,7 +304,8 @@ class Connection:
             complete=lambda: self._complete(stream_id),
         )
         key = (asked.query, asked.operationName, msgspec.json.encode(variables, order="sorted"))
-        group = self._parts.groups.find(operation, variables, context, key)
+        with self._span(), self._parts.spans.step("graphql subscription", field=operation.field):
+            group = self._parts.groups.find(operation, variables, context, key)
         self._streams[stream_id] = _Stream(group, member, operation, context.principal)
         self._parts.metrics.subscriptions.labels(operation.field).inc()
         group.join(member)
@@ -317,7 +318,8 @@ class Connection:
         context: Context,
         began: float,
     ) -> None:
-        response = await self._parts.execution.execute(operation, variables, context)
+        with self._span():
+            response = await self._parts.execution.execute(operation, variables, context)
         limits = self._parts.rates.states(context.principal.id)
         payload = with_limits(msgspec.json.encode(response), limits).decode()
         seconds = time.perf_counter() - began
@@ -325,6 +327,10 @@ class Connection:
         self._parts.under_way.answered(outcome, self._origin, seconds)
         self._deliver(call_id, next_prefix(call_id), payload, ("answer", call_id))
         self._put({"id": call_id, "type": "complete"}, ("end", call_id))
+
+    def _span(self) -> AbstractContextManager[object]:
+        parent = self._socket.headers.get("traceparent")
+        return self._parts.spans.request("WebSocket /graphql", self._trace, parent)
 
     def _called(self, call_id: str, principal: Principal) -> None:
         self._calls.pop(call_id, None)

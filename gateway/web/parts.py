@@ -1,7 +1,7 @@
 """What the edges of GraphQL share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.access.identities import Identities
 from gateway.metrics import Metrics
@@ -10,6 +10,7 @@ from gateway.schema.documents import Documents
 from gateway.schema.execution import Execution
 from gateway.schema.operation_groups import OperationGroups
 from gateway.services.rates import Rates
+from gateway.tracing import Spans
 from gateway.web.under_way import UnderWay
 
 
@@ -26,3 +27,4 @@ class GraphQLParts:
     under_way: UnderWay
     rates: Rates
     random_bytes: Callable[[int], bytes]
+    spans: Spans = field(default_factory=Spans)

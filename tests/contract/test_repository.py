@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import files, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -71,14 +71,23 @@ def imported_modules() -> Iterator[str]:
 
 
 def imported_distributions() -> set[str]:
-    tops = {name.partition(".")[0] for name in imported_modules()}
-    providers = packages_distributions()
     names = {
         canonicalize_name(provider)
-        for top in tops - sys.stdlib_module_names - {"gateway"}
-        for provider in providers[top]
+        for module in imported_modules()
+        if module.partition(".")[0] not in sys.stdlib_module_names | {"gateway"}
+        for provider in providers(module)
     }
     return {SAME_DEPENDENCY.get(name, name) for name in names}
+
+
+def providers(module: str) -> set[str]:
+    """Whose module it is; several may share its first name."""
+    sharing = set(packages_distributions()[module.partition(".")[0]])
+    if len(sharing) == 1:
+        return sharing
+    path = module.replace(".", "/")
+    of_module = {f"{path}.py", f"{path}/__init__.py"}
+    return {name for name in sharing if of_module & {str(file) for file in files(name) or ()}}
 
 
 def declared_distributions(*lists: list[str]) -> set[str]:

@@ -1,7 +1,7 @@
 """What the edges of the facade share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.access.identities import Identities
 from gateway.metrics import Metrics
@@ -9,6 +9,7 @@ from gateway.schema.context import Services
 from gateway.services.rates import Rates
 from gateway.services.replay_guard import ReplayGuard
 from gateway.services.virtual_keys import VirtualKeys
+from gateway.tracing import Spans
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.under_way import UnderWay
 
@@ -31,3 +32,4 @@ class FacadeParts:
     rates: Rates
     server_ms: Callable[[], int]
     random_bytes: Callable[[int], bytes]
+    spans: Spans = field(default_factory=Spans)

@@ -84,11 +84,13 @@ class FacadeRest:
         """Answer one request."""
         began = time.perf_counter()
         request = Request(scope, receive)
-        trace = trace_id(request.headers.get("traceparent"), self._parts.random_bytes)
+        parent = request.headers.get("traceparent")
+        trace = trace_id(parent, self._parts.random_bytes)
         asked = _Asked(request, trace)
         try:
-            with bind_trace(trace):
+            with bind_trace(trace), self._parts.spans.request("HTTP /v3", trace, parent) as span:
                 reply = await self._reply(asked)
+                span.set_attributes({"endpoint": asked.name, "code": reply.code})
         except ClientDisconnect:
             return
         self._note(asked, reply, time.perf_counter() - began)

@@ -34,6 +34,7 @@ from gateway.services.streams import StreamHub
 from gateway.store.account_events import AccountEventStore
 from gateway.store.dead_man import DeadManStore
 from gateway.store.journal import Look, OrderJournal
+from gateway.tracing import Spans
 from tests.unit.services.desks import Watch, reads_of, trading_of
 from tests.unit.services.examples import (
     APP,
@@ -186,7 +187,7 @@ async def _desk_on(
         exchange_now=lambda: None,
     )
     account_feed.receive = stream.receive
-    execution = Execution(SCHEMA)
+    execution = Execution(SCHEMA, Spans())
     desk: Desk
     trading = trading_of(
         exchange=client,

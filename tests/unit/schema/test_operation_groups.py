@@ -13,6 +13,7 @@ from gateway.metrics import Metrics
 from gateway.schema.documents import Documents
 from gateway.schema.execution import Execution
 from gateway.schema.operation_groups import Member, OperationGroup
+from gateway.tracing import Spans
 from gateway.web.outbox import Outbox
 from tests.unit.schema.examples import LIMITS, Desk, desk_of
 from tests.unit.services.examples import (
@@ -176,7 +177,9 @@ async def test_an_execution_that_is_ended_between_two_events_leaves_nothing_runn
     schema = counting(ended)
     operation = Documents(schema, LIMITS, capacity=1).operation("subscription { numbers }", None)
     async with desk_of() as desk:
-        group = OperationGroup(Execution(schema), operation, None, desk.context(), Metrics())
+        group = OperationGroup(
+            Execution(schema, Spans()), operation, None, desk.context(), Metrics()
+        )
         member = Member(
             deliver=lambda *_: group.leave(member),
             fail=lambda errors: pytest.fail(str(errors)),

@@ -21,6 +21,7 @@ from gateway.services.order_limits import OrderLimiter
 from gateway.services.rates import Rates
 from gateway.services.risk import RiskRules
 from gateway.services.trading_switch import TradingSwitch
+from gateway.tracing import Spans
 
 
 class StandInAudit:
@@ -199,4 +200,5 @@ def authority_of(
         accounts=lambda: accounts,
         audit=audit.trail,
         metrics=metrics or Metrics(),
+        spans=Spans(),
     )
