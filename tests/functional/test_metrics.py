@@ -7,7 +7,7 @@ import yaml
 from graphql import build_schema
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.functional.callers import Caller
+from tests.functional.callers import Caller, open_socket
 from tests.functional.exchange import Exchange
 from tests.functional.ordering import accepted, place
 from tests.functional.service import Service
@@ -89,3 +89,19 @@ def test_what_alerts_ask_of_a_part_is_a_part_that_readyz_has(service: Service) -
     asked = {part for each in expressions for part in re.findall(r'part="([^"]+)"', each)}
     assert asked
     assert asked <= values_of(service, "part")
+
+
+def test_the_way_from_the_exchange_s_event_to_our_send_is_timed(
+    service: Service, exchange: Exchange, trader: Caller
+) -> None:
+    told = service.metric("gateway_delivery_seconds_count", field="tickers")
+    with open_socket(service.ws_url, trader.token) as opened:
+        opened.subscribe('subscription { tickers(symbols: ["1INCHTRY"]) { last } }', "a")
+        opened.subscribe('subscription { trades(symbol: "1INCHTRY") { __typename } }', "b")
+        opened.next("a")
+        assert eventually(lambda: {"type": "trade", "symbol": "1INCHTRY"} in exchange.topics())
+        exchange.trade("1INCHTRY", "31.9", "100")
+        opened.next("a")
+        opened.next("b")
+    assert service.metric("gateway_delivery_seconds_count", field="tickers") > told
+    assert service.metric("gateway_feed_lag_seconds_count") > 0
