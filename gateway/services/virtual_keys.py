@@ -76,14 +76,17 @@ class VirtualKeys:
         return f"{told}{more}" if faults else None
 
     async def verify(
-        self, api_key: str, text: bytes, signature: str
+        self, api_key: str, text: bytes, signature: str, *, ask: bool = False
     ) -> tuple[VirtualKey, Principal]:
         """Whose `signature` of exactly `text` is, by the pair of `api_key`.
+
+        `ask`: try Redis also while it was away a moment ago, for what must not pass by a key that
+        was revoked since.
 
         Raises `NotProven`: the key is unknown or revoked, it is not its signature, or its principal
         is suspended, or in the policy no more. The cause is KEYS_AWAY where that cannot be known.
         """
-        entry = await self._current(key_digest(api_key))
+        entry = await self._current(key_digest(api_key), ask=ask)
         if entry is None:
             raise NotProven(cause=Cause.UNKNOWN if self._away is None else Cause.KEYS_AWAY)
         if entry.raw is None:
@@ -116,8 +119,9 @@ class VirtualKeys:
                 return principal
         raise NotProven(cause=Cause.SUBJECT)
 
-    async def _current(self, digest: str) -> _Entry | None:
-        if self._away is not None:  # `run` finds out when it is back: nobody waits for it meanwhile
+    async def _current(self, digest: str, *, ask: bool) -> _Entry | None:
+        # `run` finds out when it is back: nobody else waits for it meanwhile.
+        if self._away is not None and not ask:
             return self._entries.get(digest)
         asked = self._next()
         try:

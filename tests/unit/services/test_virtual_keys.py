@@ -292,6 +292,23 @@ async def test_who_asks_first_while_redis_is_silent_finds_out_that_it_is_away(
         assert keys.problem is not None
 
 
+async def test_what_must_not_pass_by_a_revoked_key_asks_though_redis_was_away_a_moment_ago(
+    own_valkey: ValkeyServer,
+) -> None:
+    async with open_quick(own_valkey.url) as redis:
+        house = House(VirtualKeyStore(redis))
+        await house.issue()
+        keys = house.virtual_keys()
+        await keys.verify("desk-key", TEXT, signed(TEXT))
+        own_valkey.pause()
+        assert await keys.verify("desk-key", TEXT, signed(TEXT), ask=True) == (DESK_KEY, DESK)
+        own_valkey.resume()
+        await asyncio.to_thread(own_valkey.command, "DEL", KEY)
+        assert await keys.verify("desk-key", TEXT, signed(TEXT)) == (DESK_KEY, DESK)
+        with pytest.raises(NotProven):
+            await keys.verify("desk-key", TEXT, signed(TEXT), ask=True)
+
+
 async def test_keys_that_redis_has_lost_prove_nothing(house: House, valkey: ValkeyServer) -> None:
     await house.issue()
     async with polled(house.virtual_keys()) as keys:
