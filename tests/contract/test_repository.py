@@ -80,9 +80,14 @@ def imported_distributions() -> set[str]:
     return {SAME_DEPENDENCY.get(name, name) for name in names}
 
 
+distributions = cache(packages_distributions)
+"""It reads the files of everything that is installed."""
+
+
+@cache
 def providers(module: str) -> set[str]:
     """Whose module it is; several may share its first name."""
-    sharing = set(packages_distributions()[module.partition(".")[0]])
+    sharing = set(distributions()[module.partition(".")[0]])
     if len(sharing) == 1:
         return sharing
     path = module.replace(".", "/")
