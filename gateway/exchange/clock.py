@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 _SAMPLES = 8
+_ROUGH_S = 0.1
+"""Behind by so much, an estimate eats a noticeable part of a window of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,15 @@ class ExchangeClock:
         """How far the exchange's time is ahead of the machine's, in ms; None when not known."""
         now = self.now()
         return None if now is None else now - self._wall()
+
+    @property
+    def rough(self) -> bool:
+        """Whether another sample soon may tell the time much better.
+
+        No longer once as many as are kept tell that the way to the exchange is just that long.
+        """
+        shortest = min((sample.round_trip for sample in self._samples), default=0.0)
+        return shortest > _ROUGH_S and len(self._samples) < _SAMPLES
 
     async def synchronise(self, fetch: Callable[[], Awaitable[int]]) -> None:
         """Take a sample: `fetch` asks the exchange for its time, once ('Check Server Time')."""

@@ -79,12 +79,17 @@ class ExchangeStatus:
         )
 
     async def follow(self, every_s: float) -> None:
-        """Read the exchange's clock every `every_s` seconds, and soon after any failure."""
+        """Read the exchange's clock every `every_s` seconds.
+
+        And again soon after any failure, and while what was read tells the time roughly only: what
+        is signed by a time that is too far behind, the exchange refuses.
+        """
         while True:
             self._failed.clear()
             await self._noted(self._exchange.synchronise_clock())
+            wait_s = min(every_s, _AGAIN_S) if self._clock.rough else every_s
             with suppress(TimeoutError):
-                async with asyncio.timeout(every_s):
+                async with asyncio.timeout(wait_s):
                     await self._failed.wait()
                     await asyncio.sleep(_AGAIN_S)
 

@@ -101,3 +101,18 @@ def test_a_sample_that_fails_changes_nothing() -> None:
     with pytest.raises(NotSent):
         asyncio.run(clock.synchronise(fail))
     assert clock.now() == START
+
+
+def test_the_time_is_told_roughly_until_one_round_trip_is_short_or_all_were_long() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    assert not clock.rough
+    machine.sample(clock, START, 1.0, 0.5)
+    assert clock.rough
+    machine.sample(clock, START, 0.02, 0.03)
+    assert not clock.rough
+    far = machine.clock()
+    for _ in range(8):
+        assert far.rough == bool(far.now())
+        machine.sample(far, START, 0.1, 0.1)
+    assert not far.rough

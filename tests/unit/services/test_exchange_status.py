@@ -69,3 +69,13 @@ async def test_the_problem_is_known_though_nobody_asks() -> None:
     exchange.answers["clock"] = None
     await until(lambda: status.problem is None)
     following.cancel()
+
+
+async def test_a_time_that_is_told_roughly_is_asked_for_again_soon() -> None:
+    elapsed, exchange = iter((0.0, 1.5)), StandInExchange({"clock": None})
+    rough = ExchangeClock(Clock(), lambda: next(elapsed, 1.5))
+    await rough.synchronise(lambda: asyncio.sleep(0, 5_000))
+    status = ExchangeStatus(exchange.client, rough, StandInFeed().feed, Clock())
+    following = asyncio.create_task(status.follow(3600))
+    await until(lambda: len(exchange.asked) > 1)
+    following.cancel()
