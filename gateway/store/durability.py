@@ -44,6 +44,9 @@ async def inspect(redis: Redis) -> Durability:
     What it does not let itself be asked counts as not done.
     """
     server: dict[str, Any] = await attempt(redis.info, tries=2)
+    if server.get("loading"):
+        # Until it has read its file, it says that it has none.
+        raise StoreUnavailable("BusyLoadingError")
     settings = await attempt(lambda: _settings(redis), tries=2)
     waits = await attempt(lambda: _takes_waitaof(redis), tries=2)
     replicas = int(server.get("connected_slaves", 0))

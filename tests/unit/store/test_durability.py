@@ -119,6 +119,28 @@ async def test_a_replica_that_cannot_be_waited_for_loses_records_when_it_takes_o
     assert "when a replica takes over" in (found.problem or "")
 
 
+async def test_a_server_that_still_reads_its_file_is_away_not_without_one(
+    own_valkey: ValkeyServer,
+) -> None:
+    # While it reads it looks at its connections once in 1,024 commands.
+    async with open_patient(own_valkey.url) as redis, redis.pipeline(transaction=False) as many:
+        for number in range(8 * 1_024):
+            many.set(str(number), "x")
+        await many.execute()
+    own_valkey.stop()
+    slowly = ("--key-load-delay", "200")
+    starting = asyncio.create_task(asyncio.to_thread(own_valkey.start, *NO_WAITAOF, *slowly))
+    causes = set[str]()
+    while not starting.done():
+        try:
+            assert (await inspected(own_valkey)).problem is None
+        except StoreUnavailable as away:
+            causes.add(away.cause)
+        await asyncio.sleep(0)
+    await starting
+    assert "BusyLoadingError" in causes
+
+
 async def test_every_fault_is_told_at_once(stopped: ValkeyServer) -> None:
     found = await started(stopped, "--appendonly", "no", "--maxmemory-policy", "allkeys-lru")
     assert found.problem is not None
