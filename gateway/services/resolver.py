@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -29,23 +29,19 @@ _log = structlog.get_logger(__name__)
 
 _BUSY_S = 0.2
 _IDLE_S = 1.0
-_LAPSE_AFTER_S = 1.0
-"""An order that is under way for less is nobody's concern but its sender's."""
-
 _PATIENCE = 10
 """Between two judgements of what can wait lie so many times what the first of them took."""
 
 
 @dataclass(slots=True)
 class _Desk:
-    """What a leader remembers of an account: `sending` since when, and what was judged last.
+    """What a leader remembers of an account: what was judged last.
 
     Of what can wait, `patient`, nothing is judged before `again_at`.
     """
 
     leadership: Leadership
     album: Album
-    sending: dict[str, float] = field(default_factory=dict)
     judged: object = None
     patient: object = None
     again_at: float = 0.0
@@ -115,7 +111,7 @@ class Resolver:
         """Do what can be done now; return whether more is to be done soon."""
         docket = await self._cases.docket(desk.account)
         self._on_docket(desk.account, Counter(each.state.value for each in docket.unresolved))
-        await self._lapse(desk, docket.sending)
+        await self._lapse(docket.sending)
         if not docket.judged:
             desk.album.clear()
             return bool(docket.sending)
@@ -129,15 +125,15 @@ class Resolver:
             await self._judge(desk, docket, terms, now)
         return bool(docket.sending or docket.unknown)
 
-    async def _lapse(self, desk: _Desk, sending: Sequence[Placement]) -> None:
-        """Whose sender has lost its lease becomes UNKNOWN; Redis tells whether it has."""
-        now = asyncio.get_running_loop().time()
-        desk.sending = {each.id: desk.sending.get(each.id, now) for each in sending}
+    async def _lapse(self, sending: Sequence[Placement]) -> None:
+        """Whose sender has lost its lease becomes UNKNOWN.
+
+        At the first look: whoever led before may not have led for long enough to look twice.
+        """
         for placement in sending:
-            if now - desk.sending[placement.id] >= _LAPSE_AFTER_S:
-                lapsed = await self._journal.lapse(placement)
-                if lapsed is not None:
-                    _log.warning("order.lapsed", **_names(lapsed))
+            lapsed = await self._journal.lapse(placement)
+            if lapsed is not None:
+                _log.warning("order.lapsed", **_names(lapsed))
 
     async def _judge(self, desk: _Desk, docket: Docket, terms: Terms, now: int) -> None:
         """Judge if there is something new to judge by: a case of a busy account takes its time.

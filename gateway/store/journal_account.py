@@ -120,7 +120,9 @@ class AccountJournal(JournalReader):
         ):
             return None
         with _asking():
-            lost = taken_over(standing, await self._now())
+            if (now := await self._now()) <= standing.lease_until:
+                return None
+            lost = taken_over(standing, now)
             answer = await self._writes.change(Changing(was=was, placement=lost, only_lapsed=True))
         return lost if answer[0] == b"CHANGED" else None
 

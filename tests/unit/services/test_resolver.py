@@ -25,7 +25,7 @@ from tests.unit.services.examples import BTC, command, listing, until
 from tests.unit.services.following import Desk, desk_of
 from tests.unit.services.test_market_data import desk_of as market_desk
 from tests.unit.store.examples import placement
-from tests.unit.store.journals import begin, journal_of, lead, lost
+from tests.unit.store.journals import LAPSED, begin, journal_of, lead, lost
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -302,6 +302,15 @@ async def test_it_is_told_how_many_have_no_outcome_for_as_long_as_the_account_is
         await bench.becomes(placed, S.IN_DOUBT)
         await until(lambda: bench.counted[-1] == ("demo", {"IN_DOUBT": 1}))
     assert bench.counted[-1] == ("demo", {})
+
+
+async def test_what_its_sender_has_lost_is_unknown_from_the_first_look_on(
+    valkey: ValkeyServer,
+) -> None:
+    async with bench_of(valkey) as bench:
+        await begin(bench.journal, bench.intent(), LAPSED)
+        await until(lambda: ("demo", {"UNKNOWN": 1}) in bench.counted)
+        assert bench.counted.count(("demo", {"SENDING": 1})) == 1
 
 
 async def test_the_same_evidence_is_not_judged_again(valkey: ValkeyServer) -> None:
