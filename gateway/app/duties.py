@@ -59,6 +59,7 @@ def build_duties(trade: Trade) -> Duties:
             "dead-man switches": trade.dead_man.fire,
             "retention": retention.run,
         },
+        server=lambda: base.stores.server.run_id,
         on_failed=base.given.loop_failed,
     )
     return Duties(leaders, window, retention, unresolved, trade.dead_man)

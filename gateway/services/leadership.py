@@ -35,12 +35,14 @@ class AccountLeaders:
         owner: str,
         ttl_s: float,
         duties: Mapping[str, Duty],
+        server: Callable[[], str | None],
         on_failed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._leases = leases
         self._owner = owner
         self._ttl_s = ttl_s
         self._duties = duties
+        self._server = server
         self._on_failed = on_failed
         self._until: dict[str, float] = {}
 
@@ -67,14 +69,14 @@ class AccountLeaders:
 
     async def _lead(self, account: str) -> None:
         while True:
-            begun = _now()
+            begun, server = _now(), self._server()
             with suppress(StoreUnavailable):
                 leadership = await self._leases.acquire(account, self._owner, self._ttl_ms)
                 if leadership is not None:
-                    await self._hold(leadership, begun + self._ttl_s)
+                    await self._hold(leadership, server, begun + self._ttl_s)
             await asyncio.sleep(self._ttl_s / 3)
 
-    async def _hold(self, leadership: Leadership, until: float) -> None:
+    async def _hold(self, leadership: Leadership, server: str | None, until: float) -> None:
         account = leadership.account
         of_account = f" of {account}"
         duties = {
@@ -84,14 +86,14 @@ class AccountLeaders:
         _log.info("account.lead_taken", account=account, epoch=leadership.epoch)
         try:
             async with kept_up(duties, lambda name: self._on_failed(name.removesuffix(of_account))):
-                await self._renew_until_lost(leadership)
+                await self._renew_until_lost(leadership, server)
         finally:
             del self._until[account]
             _log.info("account.lead_ended", account=account, epoch=leadership.epoch)
             with suppress(StoreUnavailable):
                 await self._leases.release(leadership)
 
-    async def _renew_until_lost(self, leadership: Leadership) -> None:
+    async def _renew_until_lost(self, leadership: Leadership, server: str | None) -> None:
         account = leadership.account
         with suppress(TimeoutError):
             while True:
@@ -99,7 +101,8 @@ class AccountLeaders:
                     await asyncio.sleep(self._ttl_s / 3)
                     begun = _now()
                     with suppress(StoreUnavailable):
-                        if not await self._leases.renew(leadership, self._ttl_ms):
+                        renewed = await self._leases.renew(leadership, self._ttl_ms)
+                        if not renewed or self._server() != server:
                             return
                         self._until[account] = begun + self._ttl_s
 

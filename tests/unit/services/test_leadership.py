@@ -48,11 +48,13 @@ class Replica:
     def __init__(self, redis: Redis, owner: str, work: Work, ttl_s: float) -> None:
         self.accounts = ["desk"]
         self.failed: list[str] = []
+        self.server = "one"
         self.leaders = AccountLeaders(
             leases=AccountLeases(redis),
             owner=owner,
             ttl_s=ttl_s,
             duties={"work": work},
+            server=lambda: self.server,
             on_failed=self.failed.append,
         )
         self._task: asyncio.Task[None] | None = None
@@ -153,3 +155,14 @@ async def test_a_duty_that_fails_is_logged_and_told_and_begun_again(redis: Redis
     assert [each["loop"] for each in lines if each["event"] == "loop.failed"] == ["work of desk"]
     assert replica.failed == ["work"]
     assert [each.epoch for each in work.begun] == [1, 1]
+
+
+async def test_on_another_server_the_duties_begin_anew_though_the_lease_stands(
+    redis: Redis,
+) -> None:
+    work = Work()
+    async with replica_of(redis, "a", work, ttl_s=0.3) as a:
+        await until(lambda: work.under_way)
+        a.server = "another"
+        await until(lambda: len(work.begun) > 1 and work.under_way)
+        assert work.begun[1].epoch == work.begun[0].epoch + 1
