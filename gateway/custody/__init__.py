@@ -12,7 +12,7 @@ from gateway.custody.keyring import Keyring, SlotStatus
 from gateway.custody.signing import secrets
 from gateway.custody.sources import FaultyCredentials, FoundKeys, KeySource, read_keys
 from gateway.custody.virtual_pair import VirtualPair, key_digest
-from gateway.custody.virtual_sealing import shown_entry
+from gateway.custody.virtual_sealing import shown_entry, shown_place
 from gateway.custody.whitelist import NotSignable
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "read_keys",
     "secrets",
     "shown_entry",
+    "shown_place",
     "virtual_key_opener",
 ]

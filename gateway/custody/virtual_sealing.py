@@ -15,14 +15,14 @@ from gateway.custody.virtual_pair import VirtualPair
 from gateway.domain.virtual_keys import VirtualKey
 
 _FORMAT: Literal["narkasa-gateway virtual key 1"] = "narkasa-gateway virtual key 1"
-_LONGEST_ID = 64
+_LONGEST_PLACE = 64
 _LAST_MS = 253_402_300_799_999
 """The end of the year 9999: there are no dates after it."""
 
 
 class _Row(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     format: Literal["narkasa-gateway virtual key 1"]
-    id: str
+    id: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._-]{1,64}\Z")]
     principal: str
     account: str
     created: Annotated[int, msgspec.Meta(ge=0, le=_LAST_MS)]
@@ -81,11 +81,16 @@ def read_virtual(entry: bytes) -> SealedVirtualKey:
 
 
 def shown_entry(digest: str, entry: bytes) -> str:
-    """Name an entry for a person, by the id that it says it has."""
+    """Name an entry for a person, by the id that it says it has, or by its place."""
     try:
-        return f"virtual key {read_virtual(entry).key.id[:_LONGEST_ID]!r}"
+        return f"virtual key {read_virtual(entry).key.id!r}"
     except NotOpened:
-        return f"the entry {digest[:_LONGEST_ID]!r} among the virtual keys"
+        return f"the entry '{shown_place(digest)}' among the virtual keys"
+
+
+def shown_place(digest: str) -> str:
+    """A place as it is shown and typed: a digest as it is; of anything else what is printable."""
+    return ascii(digest[:_LONGEST_PLACE])[1:-1]
 
 
 def _written(key: VirtualKey, sealed: Envelope) -> bytes:

@@ -12,6 +12,8 @@ from gateway.store.redis import attempt, run_script
 
 KEY = "ngw:1:virtual-keys"
 
+_BYTES = "surrogateescape"
+
 _REPLACE = """-- virtual-keys.replace
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
@@ -38,7 +40,8 @@ class VirtualKeyStore:
         fields = cast(
             "dict[bytes, bytes]", await attempt(lambda: self._redis.hgetall(KEY), tries=2)
         )
-        return {digest.decode(errors="replace"): entry for digest, entry in fields.items()}
+        # Whatever somebody wrote there can be named, and so be removed.
+        return {digest.decode(errors=_BYTES): entry for digest, entry in fields.items()}
 
     async def add(self, digest: str, entry: bytes) -> None:
         """Let an entry stand."""
@@ -51,4 +54,5 @@ class VirtualKeyStore:
 
     async def remove(self, digest: str) -> None:
         """Let no entry stand at `digest`."""
-        await attempt(lambda: self._redis.hdel(KEY, digest), tries=2)
+        field = digest.encode(errors=_BYTES)
+        await attempt(lambda: self._redis.hdel(KEY, field), tries=2)

@@ -153,3 +153,48 @@ def test_an_entry_that_does_not_open_makes_the_gateway_say_so(service: Service) 
     assert pair.wallet(service)["code"] == "00000"
     vkeys(service, "revoke", lost)
     assert eventually(lambda: lost not in service.http.get("/readyz").text)
+
+
+def test_an_entry_that_nobody_can_read_is_revoked_and_the_rest_is_resealed(
+    service: Service,
+) -> None:
+    pair, digest = issue(service), hashlib.sha256(b"of nothing").hexdigest()
+    service.valkey.command("HSET", "ngw:1:virtual-keys", digest, "junk")
+    assert eventually(lambda: digest in service.http.get("/readyz").text)
+    env = {"NGW_STATE_REDIS_URL": service.valkey.url, "NGW_KEY_ENCRYPTION_KEY": KEK}
+    assert digest in run("vkeys", "list", env=env).printed
+    assert run("vkeys", "reseal", env=env).status == 2
+    vkeys(service, "revoke", digest[:8])
+    vkeys(service, "reseal")
+    assert eventually(lambda: digest not in service.http.get("/readyz").text)
+    assert pair.wallet(service)["code"] == "00000"
+
+
+def test_all_keys_of_a_principal_end_with_one_command(service: Service) -> None:
+    first, second, others = issue(service), issue(service), issue(service, "second-trader")
+    told = vkeys(service, "revoke", "--principal", "trader", "--account", "demo").printed
+    assert {first.key_id, second.key_id} <= set(re.findall(r"(vk-\w+) \(trader on demo\)", told))
+    assert [pair.wallet(service)["code"] for pair in (first, second, others)] == [
+        INVALID,
+        INVALID,
+        "00000",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--account", "demo"),
+        ("vk-0123456789ab", "--principal", "trader"),
+        ("vk-0123456789ab", "--account", "demo"),
+    ],
+    ids=["nothing", "account", "both", "id-and-account"],
+)
+def test_revoke_says_in_a_sentence_what_it_must_be_told(
+    service: Service, words: tuple[str, ...]
+) -> None:
+    env = {"NGW_STATE_REDIS_URL": service.valkey.url}
+    done = run("vkeys", "revoke", *words, env=env)
+    assert done.status == 2
+    assert "name one ID, or --principal" in done.printed

@@ -40,7 +40,8 @@ def issue(
 ) -> None:
     """Make a pair and print it, this once. Every running gateway takes it at once.
 
-    Principal and account are looked up in the policy NGW_POLICY_FILE, where that is set.
+    Principal and account are looked up in the policy NGW_POLICY_FILE, where that is set; what is
+    not granted there is said.
     """
     raise typer.Exit(_desk(kek_file).issue(principal, account))
 
@@ -53,10 +54,31 @@ def list_keys(kek_file: KekFile = None) -> None:
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="The id that 'vkeys list' shows.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ID",
+            help="The id that 'vkeys list' shows, or the digest, or at least 8 characters that it "
+            "begins with.",
+            show_default=False,
+        ),
+    ] = None,
+    principal: Annotated[
+        str | None,
+        typer.Option(metavar="PRINCIPAL", help="All keys of this principal, in place of an ID."),
+    ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="ACCOUNT", help="Of a principal's keys those for this account alone."),
+    ] = None,
 ) -> None:
-    """Take a key back, at once on every gateway. It needs no key-encryption key."""
-    raise typer.Exit(_desk(None).revoke(key_id))
+    """Take keys back, at once on every gateway. It needs no key-encryption key."""
+    if name is not None and principal is None and account is None:
+        raise typer.Exit(_desk(None).revoke(name))
+    if name is None and principal is not None:
+        raise typer.Exit(_desk(None).revoke_all(principal, account))
+    problem = "name one ID, or --principal, to which --account may be added"
+    raise typer.BadParameter(problem)
 
 
 @app.command()

@@ -4,7 +4,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import Any
 import typer
 
 from gateway.access.faults import BadPolicy
+from gateway.access.policy import Action
 from gateway.access.policy_file import PolicyFile
 from gateway.access.principal import ANONYMOUS
 from gateway.cli.keys.listing import aligned
 from gateway.cli.vkeys.issuing import Issuer, find_all, open_issuer, open_store
 from gateway.cli.vkeys.settings import VirtualKeySettings, virtual_key_settings
+from gateway.cli.vkeys.standing import Ambiguous, Standing, held_by, named
 from gateway.cli.watch.lines import printable
 from gateway.custody import FaultyCredentials, KeyPlaces, NotOpened
 from gateway.custody.encryption_keys import EncryptionKeys
@@ -31,6 +33,9 @@ DONE, UNKNOWN, MISUSE = 0, 1, 2
 _STATE_REDIS = f"{PREFIX}STATE_REDIS_URL"
 _POLICY_FILE = f"{PREFIX}POLICY_FILE"
 _HEADINGS = ("ID", "PRINCIPAL", "ACCOUNT", "CREATED", "KEK")
+_FOR_CLIENTS = (Action.ACCOUNT_READ, Action.ORDERS_PLACE, Action.ORDERS_CANCEL)
+"""What a client of the exchange's protocol mostly does on its account."""
+_LONGEST_QUOTED = 64
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -68,9 +73,20 @@ class VirtualKeyDesk:
         """List what stands; with the key-encryption keys, say what does not open."""
         return _status(self._show)
 
-    def revoke(self, key_id: str) -> int:
-        """Have a key prove nothing any more."""
-        return _status(lambda: self._revoke(key_id))
+    def revoke(self, name: str) -> int:
+        """Have a key prove nothing any more.
+
+        `name`: its id, or the digest that `show` gives of an entry, or how that begins.
+        """
+        return _status(lambda: self._revoke(lambda entries: _named(entries, name), _quoted(name)))
+
+    def revoke_all(self, principal: str, account: str | None) -> int:
+        """Have all keys of a principal prove nothing any more; with `account`, those on it."""
+        asked = f"of {_quoted(principal)}"
+        asked += "" if account is None else f" on {_quoted(account)}"
+        return _status(
+            lambda: self._revoke(lambda entries: held_by(entries, principal, account), asked)
+        )
 
     def reseal(self) -> int:
         """Seal everything with the newest key-encryption key."""
@@ -103,18 +119,18 @@ class VirtualKeyDesk:
             typer.echo(printable(fault), err=True)
         return MISUSE if found.faults else DONE
 
-    async def _revoke(self, key_id: str) -> int:
+    async def _revoke(
+        self, choose: Callable[[Sequence[Standing]], Sequence[Standing]], asked: str
+    ) -> int:
         async with _open_issuer(virtual_key_settings(self._environ)) as issuer:
-            key = await issuer.revoke(key_id)
-        if key is None:
-            problem = f"there is no virtual key {key_id[:64]!r}; 'vkeys list' shows what there is"
-            raise Misuse(problem)
-        typer.echo(
-            printable(
-                f"{key.id} ({key.principal} on {key.account}) is revoked: no call proves "
-                "itself by it any more, and streams that it opened are closed"
-            )
-        )
+            chosen = choose(await issuer.standing())
+            if not chosen:
+                problem = f"there is no virtual key {asked}; 'vkeys list' shows what there is"
+                raise Misuse(problem)
+            for entry in chosen:
+                await issuer.revoke(entry)
+                typer.echo(printable(f"{entry} is revoked"))
+        typer.echo("no call proves itself by that any more, and streams that it opened are closed")
         return DONE
 
     async def _reseal(self) -> int:
@@ -166,6 +182,18 @@ def _status(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         return MISUSE
 
 
+def _named(entries: Sequence[Standing], name: str) -> Sequence[Standing]:
+    try:
+        return named(entries, name)
+    except Ambiguous:
+        problem = f"several entries begin with {_quoted(name)}: write more of it"
+        raise Misuse(problem) from None
+
+
+def _quoted(word: str) -> str:
+    return repr(word[:_LONGEST_QUOTED])
+
+
 def _check_names(policy_file: Path | None, principal: str, account: str) -> None:
     """Refuse whom the policy does not know, where it can be asked."""
     for what, name in (("--principal", principal), ("--account", account)):
@@ -196,8 +224,12 @@ def _check_against(file: Path, principal: str, account: str) -> None:
         declared = ", ".join(policy.accounts) or "none"
         problem = f"--account: {file} declares no {account!r}, but {declared}"
         raise Misuse(problem)
-    if account not in policy.visible_accounts(principal):
-        typer.echo(f"warning: {file} grants {principal} nothing on {account}", err=True)
+    lacking = [
+        action for action in _FOR_CLIENTS if not policy.decide(principal, action, account).allowed
+    ]
+    if lacking:
+        told = f"warning: {file} allows {principal} no {', no '.join(lacking)} on {account}"
+        typer.echo(told, err=True)
 
 
 def _row(entry: SealedVirtualKey) -> tuple[str, ...]:

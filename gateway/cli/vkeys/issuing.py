@@ -1,10 +1,11 @@
-"""Issuing and revoking virtual keys, each change on record before it is made."""
+"""Issuing, revoking and resealing virtual keys, each change on record before it is made."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway.cli.recording import LONGEST_KEPT_MS, Record, record_in
+from gateway.cli.vkeys.standing import Standing, standing_in
 from gateway.custody import NotOpened, key_digest, shown_entry
 from gateway.custody.encryption_keys import EncryptionKeys
 from gateway.custody.envelope import RandomBytes
@@ -66,19 +67,18 @@ class Issuer:
             await self.store.add(digest, entry)
         return Issued(key, *pair)
 
-    async def revoke(self, key_id: str) -> VirtualKey | None:
-        """Have the key prove nothing from now on; None when none of this id stands."""
-        for digest, entry in (await self.store.all()).items():
-            try:
-                key = read_virtual(entry).key
-            except NotOpened:
-                continue
-            if key.id == key_id:
-                detail = {"key": key.id, "principal": key.principal}
-                async with self.record.change("vkey.revoke", key.account, **detail):
-                    await self.store.remove(digest)
-                return key
-        return None
+    async def standing(self) -> tuple[Standing, ...]:
+        """Every entry that stands now, also what cannot be read."""
+        return standing_in(await self.store.all())
+
+    async def revoke(self, entry: Standing) -> None:
+        """Have an entry prove nothing from now on."""
+        account, detail = None, {"entry": entry.place}
+        if entry.key is not None:
+            account = entry.key.account
+            detail = {"key": entry.key.id, "principal": entry.key.principal}
+        async with self.record.change("vkey.revoke", account, **detail):
+            await self.store.remove(entry.digest)
 
     async def reseal(self, keys: EncryptionKeys) -> int:
         """Seal everything with the newest of `keys`; say how many another had.

@@ -19,7 +19,7 @@ from gateway.custody.encryption_keys import new_encryption_key, read_encryption_
 from gateway.custody.virtual_sealing import open_virtual
 from gateway.domain.audit import SHELL, AuditEvent, AuditKind
 from gateway.store.audit_stream import AuditStream
-from gateway.store.virtual_keys import VirtualKeyStore
+from gateway.store.virtual_keys import KEY, VirtualKeyStore
 from tests.unit.store.examples import open_patient
 from tests.valkey import ValkeyServer
 
@@ -28,7 +28,12 @@ POLICY = """\
 version: 1
 accounts: [demo, vault]
 principals:
-  - {id: desk, kind: app, grants: [{id: read, account: demo, actions: [account:read]}]}
+  - id: desk
+    kind: app
+    grants:
+      - {id: all, account: demo, actions: [account:read, "orders:place", "orders:cancel"]}
+      - {id: read, account: vault, actions: [account:read]}
+  - {id: idle, kind: app}
   - {id: anonymous, kind: app, grants: [{id: market, actions: [market:read]}]}
 """
 PAIR = re.compile(r"VIRTUAL_API_KEY=(\w{64})\nVIRTUAL_API_SECRET=(\w{64})\n", re.ASCII)
@@ -80,6 +85,15 @@ class Office:
 
     def entries(self) -> dict[str, bytes]:
         return self.ask(lambda store, _audit: store.all())
+
+    def put(self, place: str | bytes, entry: bytes) -> None:
+        """Write into Redis, as whoever can."""
+
+        async def put() -> None:
+            async with open_patient(self.valkey.url) as redis:
+                await redis.hset(KEY, place, entry)
+
+        asyncio.run(put())
 
     def on_record(self) -> list[AuditEvent]:
         """What the audit log says of keys, the oldest first."""
@@ -170,6 +184,73 @@ def test_revoke_takes_the_one_of_that_id_and_no_other(office: Office) -> None:
     assert second in office.told()
 
 
+def test_revoke_takes_every_copy_of_a_key_for_who_writes_to_redis_can_make_one(
+    office: Office,
+) -> None:
+    key_id, *_ = office.issue()
+    ((_, entry),) = office.entries().items()
+    office.put("0" * 64, entry)
+    assert office.desk.revoke(key_id) == DONE
+    assert office.entries() == {}
+
+
+def test_all_keys_of_a_principal_are_revoked_in_one_go_and_each_is_told(office: Office) -> None:
+    mine = {office.issue()[0], office.issue()[0]}
+    office.desk.issue("desk", "vault")
+    office.desk.issue("idle", "demo")
+    office.told()
+    assert office.desk.revoke_all("desk", "demo") == DONE
+    assert set(re.findall(r"(vk-\w+) \(desk on demo\) is revoked", office.told())) == mine
+    assert len(office.entries()) == 2
+    assert office.desk.revoke_all("desk", "demo") == MISUSE
+    assert "there is no virtual key of 'desk' on 'demo'" in office.told()
+    assert office.desk.revoke_all("desk", None) == DONE
+    assert "(desk on vault) is revoked" in office.told()
+    (left,) = office.entries().values()
+    assert b'"principal":"idle"' in left
+
+
+UNREADABLE: dict[str, tuple[str | bytes, str]] = {
+    "by its digest": ("ab" * 32, "ab" * 32),
+    "by how its digest begins": ("ab" * 32, "abababab"),
+    "at a place that is no digest": ("junk", "junk"),
+    "at a place that nobody can type": (b"\xff\x1b[2J", r"\udcff\x1b[2J"),
+}
+
+
+@pytest.mark.parametrize(("place", "name"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_cannot_be_read_is_revoked_by_what_list_shows_and_reseal_passes_again(
+    office: Office, place: str | bytes, name: str
+) -> None:
+    key_id, *_ = office.issue()
+    office.put(place, b"junk")
+    assert office.desk.show() == MISUSE
+    assert f"the entry '{name}" in office.told()
+    assert office.desk.reseal() == MISUSE
+    office.told()
+    assert office.desk.revoke(name) == DONE
+    assert f"the entry '{name}" in office.told()
+    assert office.desk.reseal() == DONE
+    office.desk.show()
+    assert key_id in office.told()
+    events = [event for event in office.on_record() if event.action == "vkey.revoke"]
+    assert [event.outcome for event in events] == ["BEGUN", "OK"]
+    assert all(event.detail["entry"].startswith(name) for event in events)
+
+
+def test_a_beginning_that_fits_several_entries_or_is_too_short_revokes_none(
+    office: Office,
+) -> None:
+    office.put("ab" * 32, b"junk")
+    office.put("ab" * 31 + "cd", b"junk")
+    assert office.desk.revoke("abababab") == MISUSE
+    assert "several entries begin with 'abababab': write more of it" in office.told()
+    office.ask(lambda store, _audit: store.remove("ab" * 32))
+    assert office.desk.revoke("abababa") == MISUSE
+    assert "there is no virtual key 'abababa'" in office.told()
+    assert len(office.entries()) == 1
+
+
 def test_reseal_has_every_entry_open_with_the_newest_key_alone(office: Office) -> None:
     office.issue()
     office.seal_with("b", before=office.kek_file.read_text())
@@ -194,7 +275,7 @@ def test_reseal_changes_nothing_when_an_entry_does_not_open(office: Office) -> N
 @pytest.mark.parametrize(
     ("principal", "account", "told"),
     [
-        ("dsek", "demo", "knows no 'dsek', but desk, anonymous"),
+        ("dsek", "demo", "knows no 'dsek', but desk, idle, anonymous"),
         ("desk", "dmeo", "declares no 'dmeo', but demo, vault"),
         ("anonymous", "demo", "anonymous is whoever shows no key, so it is given none"),
         ("a b", "demo", "--principal: expected 1 to 64 of"),
@@ -224,9 +305,26 @@ def test_without_a_policy_it_says_that_nobody_was_looked_up(office: Office) -> N
     assert "not checked whether the policy knows who and where" in office.told()
 
 
-def test_it_warns_of_a_key_to_which_nothing_is_granted(office: Office) -> None:
-    assert office.desk.issue("desk", "vault") == DONE
-    assert "grants desk nothing on vault" in office.told()
+@pytest.mark.parametrize(
+    ("principal", "account", "lacking"),
+    [
+        ("desk", "vault", "desk no orders:place, no orders:cancel on vault"),
+        ("idle", "demo", "idle no account:read, no orders:place, no orders:cancel on demo"),
+    ],
+    ids=["reader", "nobody"],
+)
+def test_it_warns_of_a_key_whose_holder_may_not_trade_or_read(
+    office: Office, principal: str, account: str, lacking: str
+) -> None:
+    assert office.desk.issue(principal, account) == DONE
+    told = office.told()
+    assert f"warning: {office.policy_file} allows {lacking}\n" in told
+    assert PAIR.search(told)
+
+
+def test_it_warns_of_nothing_when_the_holder_may_trade_and_read(office: Office) -> None:
+    assert office.desk.issue("desk", "demo") == DONE
+    assert "warning" not in office.told()
 
 
 def test_each_change_is_on_record_before_it_is_made_and_after(office: Office) -> None:
