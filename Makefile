@@ -18,9 +18,9 @@ dev: ## start the gateway against a simulated exchange, with an embedded Valkey
 test: check ## run every check and every test
 	@$(bin)/pytest --numprocesses 3 --dist loadfile
 
-test-all: test ## and those that take minutes and real servers: a rolling restart, Redis failing over
+test-all: test ## and those that want real servers and a browser: a rolling restart, Redis failing over, /docs
 	@scripts/cluster.sh
-	@$(bin)/pytest --capture=no tests/cluster
+	@$(bin)/pytest --capture=no tests/cluster tests/browser
 
 check: setup ## lint, types, layers, the published schema, Dockerfile and chart
 	$(bin)/ruff check

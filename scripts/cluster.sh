@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests in tests/cluster run, where they are missing.
+# Installs what the tests in tests/cluster and tests/browser run, where it is missing.
 set -euo pipefail
 
 fail() {
@@ -10,7 +10,7 @@ fail() {
 # Debian puts haproxy where only root looks.
 PATH=$PATH:/usr/sbin
 missing=()
-for program in haproxy redis-server redis-sentinel; do # each is a package of the same name
+for program in chromium haproxy redis-server redis-sentinel; do # each is a package of the same name
     command -v "$program" >/dev/null || missing+=("$program")
 done
 

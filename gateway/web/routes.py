@@ -19,7 +19,7 @@ from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.health import Health
 from gateway.web.sockets import Sockets
 
-_THERE_ARE = "there are /graphql, /v3, /docs, /healthz, /readyz and /metrics"
+_THERE_ARE = "there are /graphql, /v3, /docs, /openapi.json, /healthz, /readyz and /metrics"
 
 
 def web_application(

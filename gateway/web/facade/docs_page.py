@@ -30,12 +30,25 @@ _PAGE = b"""\
 </body>
 </html>
 """
-# No validator: it is a service on the internet, which would be told the address.
+# No validator: it is a service on the internet, which would be told the address. Fields of a form
+# begin empty, and then are not sent: Swagger UI would fill them with values that it makes up.
 _START = b"""\
+const EmptyForms = ({ React }) => ({
+  components: { ParameterIncludeEmpty: () => null },
+  wrapComponents: {
+    JsonSchemaForm: (Field) => (props) =>
+      React.createElement(Field, {
+        ...props,
+        ...("dispatchInitialValue" in props && { dispatchInitialValue: false }),
+      }),
+  },
+});
+
 SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
+  plugins: [EmptyForms],
   tryItOutEnabled: true,
   validatorUrl: null,
 });
@@ -60,12 +73,13 @@ Serve: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 def docs_routes() -> list[Route]:
-    """'/docs', what that page loads, and '/openapi.json'; anybody may read them."""
+    """'/docs' (and '/docs/'), what that page loads, and '/openapi.json'; anybody may read them."""
     described = msgspec.json.Encoder(decimal_format="number").encode(document())
     carried = files("fastapi_swagger") / "resources"
     return [
         Route("/openapi.json", _serving(described, "application/json")),
         Route("/docs", _serving(_PAGE, "text/html")),
+        Route("/docs/", _serving(_PAGE, "text/html")),
         Route("/docs/start.js", _serving(_START, "text/javascript")),
         *(
             Route(f"/docs/{name}", _serving((carried / name).read_bytes(), media_type))

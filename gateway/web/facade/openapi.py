@@ -1,11 +1,10 @@
 """The facade described for machines: an OpenAPI 3.1 document, made of what is published."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 from gateway.web.facade.answers import JSON, SUCCESS
-from gateway.web.facade.members import MAY_BE_NULL, MEANINGS, WHOLE
+from gateway.web.facade.members import MAY_BE_MISSING, MAY_BE_NULL, MEANINGS, WHOLE
 from gateway.web.facade.published import ENDPOINTS, Parameter, Published
 from gateway.web.facade.refusals import OUTCOME_UNKNOWN, refusal_of
 
@@ -28,9 +27,12 @@ key pair that the gateway issued. Every reply has a `code`; "00000" is success. 
 status 200, as the exchange's own would, and says why in `code` and `msg`.
 
 A signed request has the header `X-APNK-APIKEY` and the parameters `timestamp` and `signature`, the
-HMAC-SHA256 of all other parameters as they are sent. A POST carries its parameters in the query
-string, in a form, or in a JSON body: all of them in one place. In place of a signature a bearer
-token does, with the account in `X-Gateway-Account`.
+HMAC-SHA256 of all other parameters in the order and the spelling in which they are sent. Of a GET
+they stand in the query string, of a POST in a form, as it is described here; a POST may also carry
+them in the query string or in a JSON body, all in one place. In place of a signature a bearer token
+does, with the account in `X-Gateway-Account`.
+
+The exchange's streams are at `/v3`, by WebSocket; OpenAPI has no words for them.
 """
 _TYPES: Mapping[str, Json] = {
     "STRING": {"type": "string"},
@@ -77,7 +79,7 @@ def document(base_url: str = "/") -> Json:
         "paths": paths,
         "components": {
             "securitySchemes": _schemes(),
-            "parameters": {signing.name: _in_query(signing) for signing in _SIGNING},
+            "parameters": {one.name: _in_query(one, signs=True) for one in _SIGNING},
             "headers": _headers(),
         },
     }
@@ -94,23 +96,23 @@ def codes_of(endpoint: Published) -> list[str]:
 
 
 def _operation(endpoint: Published) -> Json:
-    has_body = endpoint.method == "POST"
-    own = [
-        _in_query(parameter, required=parameter.required and not has_body)
-        for parameter in endpoint.parameters
-    ]
-    signing = [{"$ref": f"#/components/parameters/{signing.name}"} for signing in _SIGNING]
     operation: Json = {
         "operationId": f"{endpoint.method.lower()}-{endpoint.path.rpartition('/')[2]}",
         "tags": [_tag(endpoint)],
         "summary": endpoint.heading,
         "description": endpoint.summary,
         "security": _PROVEN if endpoint.is_signed else _PUBLIC + _PROVEN,
-        "parameters": own + signing,
-        "responses": {"200": _reply(endpoint), "413": _too_large()},
+        "responses": {
+            "200": _reply(endpoint),
+            "404": _invalid("There is no such path, or it takes another method."),
+            "413": _invalid("The body has more than 64 KiB."),
+        },
     }
-    if has_body:
-        operation["requestBody"] = _body(endpoint)
+    # One place for the parameters: who fills in two, or has two filled in, is refused.
+    if endpoint.method == "POST":
+        operation["requestBody"] = _form(endpoint)
+    else:
+        operation["parameters"] = _query(endpoint)
     return operation
 
 
@@ -121,9 +123,15 @@ def _tag(endpoint: Published) -> str:
     return f"Signed {group.title()} Endpoints"
 
 
-def _in_query(parameter: Parameter, *, required: bool = False) -> Json:
-    # A page that shows this sends what an example says, and the rest may stand elsewhere.
-    example = {"example": _example(parameter)} if required else {}
+def _query(endpoint: Published) -> list[Json]:
+    signing = [{"$ref": f"#/components/parameters/{signing.name}"} for signing in _SIGNING]
+    return [_in_query(parameter) for parameter in endpoint.parameters] + signing
+
+
+def _in_query(parameter: Parameter, *, signs: bool = False) -> Json:
+    # A page that shows this sends what an example says.
+    required = parameter.required and not signs
+    example = {"example": parameter.example} if required else {}
     return {
         "name": parameter.name,
         "in": "query",
@@ -142,38 +150,31 @@ def _schema_of_parameter(parameter: Parameter) -> Json:
     return _TYPES[parameter.type]
 
 
-def _example(parameter: Parameter) -> str | Decimal:
-    return parameter.example if parameter.type == "STRING" else Decimal(parameter.example)
-
-
-def _body(endpoint: Published) -> Json:
+def _form(endpoint: Published) -> Json:
+    # No example: a page that shows this would send it, and an order must be somebody's own words.
     properties = {
         parameter.name: {
             **_schema_of_parameter(parameter),
-            "description": parameter.meaning,
-            "examples": [_example(parameter)],
+            "description": f"{parameter.meaning} Such as `{parameter.example}`.",
         }
-        for parameter in endpoint.parameters
+        for parameter in (*endpoint.parameters, *_SIGNING)
     }
-    schema = {
-        "type": "object",
-        "required": [parameter.name for parameter in endpoint.parameters if parameter.required],
-        "properties": properties,
-    }
+    required = [parameter.name for parameter in endpoint.parameters if parameter.required]
+    schema = {"type": "object", "required": required, "properties": properties}
     return {
-        "description": "All parameters, when they are not in the query string; of a signed request "
-        "`timestamp`, `windowSize` and `signature` too.",
-        "required": False,
-        "content": {FORM: {"schema": schema}, JSON: {"schema": schema}},
+        "description": "All parameters, signed in the order in which they stand here.",
+        "required": bool(required),
+        "content": {FORM: {"schema": schema}},
     }
 
 
 def _reply(endpoint: Published) -> Json:
-    examples = {SUCCESS: {"summary": "Success", "value": {"code": SUCCESS, **endpoint.sample}}}
+    # No name is a number: a browser would put those first, the smallest at the head.
+    examples = {"success": {"summary": "Success", "value": {"code": SUCCESS, **endpoint.sample}}}
     for code in codes_of(endpoint):
         refusal = refusal_of(code)
         told = {"code": code, "msg": refusal.msg}
-        examples[code] = {"summary": f"{code} {refusal.msg}", "value": told}
+        examples[f"code-{code}"] = {"summary": f"{code} {refusal.msg}", "value": told}
     if endpoint.access.mutates:
         told = {"code": "90000", "msg": OUTCOME_UNKNOWN}
         examples["outcome-unknown"] = {"summary": OUTCOME_UNKNOWN, "value": told}
@@ -186,10 +187,10 @@ def _reply(endpoint: Published) -> Json:
     }
 
 
-def _too_large() -> Json:
+def _invalid(why: str) -> Json:
     told = refusal_of("90001")
     return {
-        "description": "The body has more than 64 KiB.",
+        "description": why,
         "content": {
             JSON: {"schema": _refusal(), "example": {"code": told.code, "msg": told.msg}},
         },
@@ -199,8 +200,7 @@ def _too_large() -> Json:
 def _success(endpoint: Published) -> Json:
     schema = _schema_of("reply", endpoint.sample)
     schema["properties"] = {"code": {"const": SUCCESS}, **schema["properties"]}
-    # What has become of an order may be known without the order itself.
-    schema["required"] = ["code"] if endpoint.access.mutates else ["code", *endpoint.sample]
+    schema["required"] = ["code", *schema["required"]]
     return schema
 
 
@@ -214,19 +214,26 @@ def _refusal() -> Json:
     }
 
 
-def _schema_of(name: str, sample: object) -> Json:
-    """What a member is, told by its sample."""
-    meaning = {"description": MEANINGS[name]} if name in MEANINGS else {}
+def _schema_of(name: str, sample: object, within: str = "") -> Json:
+    """What a member is, told by its sample and by the object that it is `within`."""
+    said = MEANINGS.get(f"{within}.{name}", MEANINGS.get(name))
+    meaning = {} if said is None else {"description": said}
     match sample:
         case dict():
-            properties = {member: _schema_of(member, sample[member]) for member in sample}
-            return {"type": "object", "properties": properties, **meaning}
+            return {"type": "object", **_members_of(name, sample), **meaning}
         case list():
-            return {"type": "array", "items": _schema_of(name, sample[0]), **meaning}
+            return {"type": "array", "items": _schema_of(name, sample[0], within), **meaning}
         case bool() | str():
             return {"type": "boolean" if isinstance(sample, bool) else "string", **meaning}
     number = "integer" if name in WHOLE else "number"
     return {"type": [number, "null"] if name in MAY_BE_NULL else number, **meaning}
+
+
+def _members_of(name: str, sample: Mapping[str, object]) -> Json:
+    return {
+        "properties": {member: _schema_of(member, sample[member], name) for member in sample},
+        "required": [member for member in sample if f"{name}.{member}" not in MAY_BE_MISSING],
+    }
 
 
 def _schemes() -> Json:

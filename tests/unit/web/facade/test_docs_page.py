@@ -67,6 +67,11 @@ async def test_its_policy_lets_it_load_from_the_gateway_alone_and_run_nothing_in
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
 
 
+async def test_it_is_there_with_a_slash_at_its_end_too(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs/")
+    assert (page.status_code, page.text) == (httpx.codes.OK, (await client.get("/docs")).text)
+
+
 async def test_the_page_shows_the_gateways_own_document(client: httpx.AsyncClient) -> None:
     start = await client.get("/docs/start.js")
     assert 'url: "/openapi.json"' in start.text
