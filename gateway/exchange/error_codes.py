@@ -12,11 +12,11 @@ UNCLEAR_CODES = frozenset({"90000", "90001"})
 CODES_TO_RECONCILE = frozenset({"10041"})
 """'Wash trading cancelled' refuses an order, of which part may have traded before."""
 
-CODES_FOR_THE_OPERATOR = frozenset({"10010", "20000", "20001", "20002", "20011"})
-"""What no caller can mend: the account's API key, its rights, and where requests come from."""
-
 KEY_REFUSED_CODES = frozenset({"20000", "20001", "20002", "20011"})
 """What the exchange says of a key that it does not take, or not for this."""
+
+CODES_FOR_THE_OPERATOR = KEY_REFUSED_CODES | {"10010"}
+"""What no caller can mend: the account's API key, its rights, and where requests come from."""
 
 WINDOW_PASSED = "20004"
 """'Timestamp difference limit exceeded': the exchange got the request after its window."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from gateway.web.facade import codes
 from gateway.web.facade.requests import Body
 
-SUCCESS = "00000"
 JSON = "application/json"
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -31,4 +31,4 @@ def encode(code: str, members: Body) -> bytes:
 
 def success(members: Body, headers: Mapping[str, str] | None = None) -> Answer:
     """The answer 00000 with `members` beside the code."""
-    return Answer(encode(SUCCESS, members), headers or {})
+    return Answer(encode(codes.SUCCESS, members), headers or {})

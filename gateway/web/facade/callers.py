@@ -9,6 +9,7 @@ from gateway.access.proving import Cause, NotProven
 from gateway.domain.orders import SIGNED
 from gateway.domain.virtual_keys import VirtualKey
 from gateway.web.authentication import authorization, bearer_token, note_refusal
+from gateway.web.facade import codes
 from gateway.web.facade.access import Access
 from gateway.web.facade.parameters import Parameters
 from gateway.web.facade.parts import FacadeParts
@@ -21,7 +22,6 @@ ANONYMOUS_PRINCIPAL = Principal(ANONYMOUS, PrincipalKind.APP)
 ACCOUNT = "x-gateway-account"
 """The header by which the bearer of a token names the account."""
 
-_NO_KEY, _MISSING = "20000", "20005"
 _RANDOM_BYTES = 32
 
 
@@ -119,13 +119,13 @@ async def _by_token(parts: FacadeParts, headers: Headers, *, public: bool) -> As
         return Asker(proof.principal)
     accounts = headers.getlist(ACCOUNT)
     if len(accounts) != 1 or not accounts[0]:
-        raise refusal_of(_MISSING)
+        raise refusal_of(codes.MISSING)
     return Asker(proof.principal, accounts[0])
 
 
 def _unsigned(parts: FacadeParts, *, public: bool) -> Asker:
     if not public:
-        raise refusal_of(_NO_KEY)
+        raise refusal_of(codes.NO_KEY)
     if parts.services.trading_switch.suspended(ANONYMOUS_PRINCIPAL.id):
         raise NotProven(cause=Cause.SUSPENDED)
     return Asker(ANONYMOUS_PRINCIPAL)

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from gateway.domain.market import OrderSide
 from gateway.web.facade import account_answers, market_answers, order_answers
@@ -10,13 +9,10 @@ from gateway.web.facade.access import Access
 from gateway.web.facade.answers import Answer
 from gateway.web.facade.order_answers import placing
 from gateway.web.facade.parts import FacadeParts
-from gateway.web.facade.requests import FacadeCall
+from gateway.web.facade.requests import FacadeCall, Route
 
 _BUY, _SELL = OrderSide.BUY, OrderSide.SELL
 _PUBLIC, _READ, _ORDER = Access.PUBLIC, Access.READ, Access.ORDER
-
-Route: TypeAlias = tuple[str, str]
-"""A method, and a path with its leading slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +60,3 @@ ENDPOINTS: Mapping[Route, Endpoint] = {
     ),
 }
 """Every endpoint by its method and path."""
-
-
-__all__ = ["ENDPOINTS", "Access", "Endpoint", "Route"]

@@ -1,23 +1,25 @@
 """The facade described for machines: an OpenAPI 3.1 document, made of what is published."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from gateway.web.facade.answers import JSON, SUCCESS
+from gateway.web.facade import codes
+from gateway.web.facade.access import Access
+from gateway.web.facade.answers import JSON
+from gateway.web.facade.endpoints import ENDPOINTS
 from gateway.web.facade.members import MAY_BE_MISSING, MAY_BE_NULL, MEANINGS, WHOLE
-from gateway.web.facade.published import ENDPOINTS, Parameter, Published
+from gateway.web.facade.published import PUBLISHED, Parameter
 from gateway.web.facade.refusals import OUTCOME_UNKNOWN, refusal_of
+from gateway.web.facade.requests import Body, Route
 
 Json: TypeAlias = dict[str, Any]
 
 FORM = "application/x-www-form-urlencoded"
 
-_OF_EVERY_REQUEST = frozenset({"20011", "90000", "90001"})
-_OF_SIGNATURES = frozenset({"20001", "20003", "20004", "20005"})
-_NEEDS_A_SIGNATURE = "20000"
-_NOT_A_SYMBOL = "20006"
-_OF_THE_REAL_KEY = frozenset({"10010", "20002"})
-"""What the exchange says of the gateway's own key, and no caller is told."""
+_OF_EVERY_REQUEST = frozenset({codes.NOT_ALLOWED, codes.UNEXPECTED, codes.INVALID})
+_OF_SIGNATURES = frozenset(
+    {codes.NOT_PROVEN, codes.NO_TIMESTAMP, codes.WINDOW_PASSED, codes.MISSING}
+)
 
 _PUBLIC: list[Json] = [{}]
 _PROVEN: list[Json] = [{"apiKey": []}, {"token": [], "account": []}]
@@ -65,8 +67,9 @@ def document(base_url: str = "/") -> Json:
     Numbers are Decimal or int: write it as JSON with `answers.encode`'s kind of encoder.
     """
     paths: dict[str, Json] = {}
-    for endpoint in ENDPOINTS:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    for route in ENDPOINTS:
+        method, path = route
+        paths.setdefault(path, {})[method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -85,47 +88,54 @@ def document(base_url: str = "/") -> Json:
     }
 
 
-def codes_of(endpoint: Published) -> list[str]:
+def codes_of(route: Route) -> list[str]:
     """The codes that an endpoint refuses with, of those that are known, in their order."""
-    codes = {*endpoint.codes, *_OF_EVERY_REQUEST, *_OF_SIGNATURES}
-    if endpoint.is_signed:
-        codes.add(_NEEDS_A_SIGNATURE)
-    if any(parameter.name == "symbol" for parameter in endpoint.parameters):
-        codes.add(_NOT_A_SYMBOL)
-    return sorted(codes - _OF_THE_REAL_KEY)
+    published = PUBLISHED[route]
+    told = {*published.codes} - codes.OF_THE_REAL_KEY | _OF_EVERY_REQUEST | _OF_SIGNATURES
+    if _is_signed(route):
+        told.add(codes.NO_KEY)
+    if any(parameter.name == "symbol" for parameter in published.parameters):
+        told.add(codes.NOT_A_SYMBOL)
+    return sorted(told)
 
 
-def _operation(endpoint: Published) -> Json:
+def _is_signed(route: Route) -> bool:
+    return ENDPOINTS[route].access is not Access.PUBLIC
+
+
+def _operation(route: Route) -> Json:
+    method, path = route
+    published = PUBLISHED[route]
     operation: Json = {
-        "operationId": f"{endpoint.method.lower()}-{endpoint.path.rpartition('/')[2]}",
-        "tags": [_tag(endpoint)],
-        "summary": endpoint.heading,
-        "description": endpoint.summary,
-        "security": _PROVEN if endpoint.is_signed else _PUBLIC + _PROVEN,
+        "operationId": f"{method.lower()}-{path.rpartition('/')[2]}",
+        "tags": [_tag(route)],
+        "summary": published.heading,
+        "description": published.summary,
+        "security": _PROVEN if _is_signed(route) else _PUBLIC + _PROVEN,
         "responses": {
-            "200": _reply(endpoint),
+            "200": _reply(route),
             "404": _invalid("There is no such path, or it takes another method."),
             "413": _invalid("The body has more than 64 KiB."),
         },
     }
     # One place for the parameters: who fills in two, or has two filled in, is refused.
-    if endpoint.method == "POST":
-        operation["requestBody"] = _form(endpoint)
+    if method == "POST":
+        operation["requestBody"] = _form(published.parameters)
     else:
-        operation["parameters"] = _query(endpoint)
+        operation["parameters"] = _query(published.parameters)
     return operation
 
 
-def _tag(endpoint: Published) -> str:
-    group = endpoint.path.split("/")[3]
-    if not endpoint.is_signed:
+def _tag(route: Route) -> str:
+    group = route[1].split("/")[3]
+    if not _is_signed(route):
         return "Market Endpoints" if group == "market" else "General Endpoints"
     return f"Signed {group.title()} Endpoints"
 
 
-def _query(endpoint: Published) -> list[Json]:
+def _query(parameters: Iterable[Parameter]) -> list[Json]:
     signing = [{"$ref": f"#/components/parameters/{signing.name}"} for signing in _SIGNING]
-    return [_in_query(parameter) for parameter in endpoint.parameters] + signing
+    return [_in_query(parameter) for parameter in parameters] + signing
 
 
 def _in_query(parameter: Parameter, *, signs: bool = False) -> Json:
@@ -150,16 +160,16 @@ def _schema_of_parameter(parameter: Parameter) -> Json:
     return _TYPES[parameter.type]
 
 
-def _form(endpoint: Published) -> Json:
+def _form(parameters: Collection[Parameter]) -> Json:
     # No example: a page that shows this would send it, and an order must be somebody's own words.
     properties = {
         parameter.name: {
             **_schema_of_parameter(parameter),
             "description": f"{parameter.meaning} Such as `{parameter.example}`.",
         }
-        for parameter in (*endpoint.parameters, *_SIGNING)
+        for parameter in (*parameters, *_SIGNING)
     }
-    required = [parameter.name for parameter in endpoint.parameters if parameter.required]
+    required = [parameter.name for parameter in parameters if parameter.required]
     schema = {"type": "object", "required": required, "properties": properties}
     return {
         "description": "All parameters, signed in the order in which they stand here.",
@@ -168,27 +178,28 @@ def _form(endpoint: Published) -> Json:
     }
 
 
-def _reply(endpoint: Published) -> Json:
+def _reply(route: Route) -> Json:
+    sample = PUBLISHED[route].sample
     # No name is a number: a browser would put those first, the smallest at the head.
-    examples = {"success": {"summary": "Success", "value": {"code": SUCCESS, **endpoint.sample}}}
-    for code in codes_of(endpoint):
+    examples = {"success": {"summary": "Success", "value": {"code": codes.SUCCESS, **sample}}}
+    for code in codes_of(route):
         refusal = refusal_of(code)
         told = {"code": code, "msg": refusal.msg}
         examples[f"code-{code}"] = {"summary": f"{code} {refusal.msg}", "value": told}
-    if endpoint.access.mutates:
-        told = {"code": "90000", "msg": OUTCOME_UNKNOWN}
+    if ENDPOINTS[route].access.mutates:
+        told = {"code": codes.UNEXPECTED, "msg": OUTCOME_UNKNOWN}
         examples["outcome-unknown"] = {"summary": OUTCOME_UNKNOWN, "value": told}
     return {
         "description": "The reply, or a refusal: read `code`.",
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _headers()},
         "content": {
-            JSON: {"schema": {"oneOf": [_success(endpoint), _refusal()]}, "examples": examples}
+            JSON: {"schema": {"oneOf": [_success(sample), _refusal()]}, "examples": examples}
         },
     }
 
 
 def _invalid(why: str) -> Json:
-    told = refusal_of("90001")
+    told = refusal_of(codes.INVALID)
     return {
         "description": why,
         "content": {
@@ -197,9 +208,9 @@ def _invalid(why: str) -> Json:
     }
 
 
-def _success(endpoint: Published) -> Json:
-    schema = _schema_of("reply", endpoint.sample)
-    schema["properties"] = {"code": {"const": SUCCESS}, **schema["properties"]}
+def _success(sample: Body) -> Json:
+    schema = _schema_of("reply", sample)
+    schema["properties"] = {"code": {"const": codes.SUCCESS}, **schema["properties"]}
     schema["required"] = ["code", *schema["required"]]
     return schema
 

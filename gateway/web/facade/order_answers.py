@@ -14,7 +14,7 @@ from gateway.exchange import ORDER_NOT_OPEN
 from gateway.schema.context import permit
 from gateway.services.cancels import CancelUnknown
 from gateway.services.market_data import MarketView
-from gateway.web.facade import replies
+from gateway.web.facade import codes, replies
 from gateway.web.facade.access import Access
 from gateway.web.facade.answers import Answer, success
 from gateway.web.facade.outcomes import order_of, unsure
@@ -22,8 +22,6 @@ from gateway.web.facade.parameters import Parameters
 from gateway.web.facade.parts import FacadeParts
 from gateway.web.facade.refusals import Refusal, refusal_of
 from gateway.web.facade.requests import FacadeCall
-
-_PRICE, _TARGET, _AMOUNT, _TOTAL = "20007", "20008", "20009", "20012"
 
 Answering: TypeAlias = Callable[[FacadeParts, FacadeCall], Awaitable[Answer]]
 
@@ -42,21 +40,21 @@ def placing(side: OrderSide, terms: Callable[[Parameters], OrderSpec]) -> Answer
 
 def limit(parameters: Parameters) -> OrderSpec:
     """The terms of 'New Limit Buy Order' and 'New Limit Sell Order'."""
-    price = parameters.money("price", _PRICE)
-    quantity = parameters.money("amount", _AMOUNT)
+    price = parameters.money("price", codes.BAD_PRICE)
+    quantity = parameters.money("amount", codes.BAD_AMOUNT)
     return OrderSpec(type=OrderType.LIMIT, price=price, quantity=quantity)
 
 
 def market(parameters: Parameters) -> OrderSpec:
     """The terms of 'New Market Buy Order' and 'New Market Sell Order'."""
-    return OrderSpec(type=OrderType.MARKET, quantity=parameters.money("amount", _AMOUNT))
+    return OrderSpec(type=OrderType.MARKET, quantity=parameters.money("amount", codes.BAD_AMOUNT))
 
 
 def stop_limit(parameters: Parameters) -> OrderSpec:
     """The terms of 'New Stop Limit Buy Order' and 'New Stop Limit Sell Order'."""
-    price = parameters.money("price", _PRICE)
-    stop_price = parameters.money("target", _TARGET)
-    quantity = parameters.money("amount", _AMOUNT)
+    price = parameters.money("price", codes.BAD_PRICE)
+    stop_price = parameters.money("target", codes.BAD_TARGET)
+    quantity = parameters.money("amount", codes.BAD_AMOUNT)
     return OrderSpec(
         type=OrderType.STOP_LIMIT, price=price, stop_price=stop_price, quantity=quantity
     )
@@ -64,12 +62,12 @@ def stop_limit(parameters: Parameters) -> OrderSpec:
 
 def fast_buy(parameters: Parameters) -> OrderSpec:
     """The terms of 'New Fast Buy Order'."""
-    return OrderSpec(type=OrderType.FAST, quote_total=parameters.money("total", _TOTAL))
+    return OrderSpec(type=OrderType.FAST, quote_total=parameters.money("total", codes.BAD_TOTAL))
 
 
 def fast_sell(parameters: Parameters) -> OrderSpec:
     """The terms of 'New Fast Sell Order'."""
-    return OrderSpec(type=OrderType.FAST, quantity=parameters.money("amount", _AMOUNT))
+    return OrderSpec(type=OrderType.FAST, quantity=parameters.money("amount", codes.BAD_AMOUNT))
 
 
 async def cancel(parts: FacadeParts, call: FacadeCall) -> Answer:

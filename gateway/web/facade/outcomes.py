@@ -30,27 +30,24 @@ from gateway.domain.orders import Order
 from gateway.domain.placements import Placement, PlacementState
 from gateway.domain.stop_errors import NotBegun
 from gateway.exchange import ERROR_CODES, ORDER_NOT_OPEN
+from gateway.web.facade import codes
 from gateway.web.facade.access import Access
 from gateway.web.facade.refusals import OUTCOME_UNKNOWN, Refusal, refusal_of
 
-NOT_ALLOWED = "20011"
-MARKET_DISABLED = "10038"
-UNEXPECTED = "90000"
-_NOT_PROVEN, _UNKNOWN_SYMBOL, _INVALID = "20001", "10037", "90001"
-
-_OF_OUR_KEY = frozenset({"10010", "20000", "20001", "20002", "20003", "20004", "20011"})
-"""What the exchange says of the real key and its signature: no caller of ours can mend that."""
-
 _NUMBERS = {row.name: row.code for row in ERROR_CODES.values()}
-_OF_FIELDS = {"asset": _UNKNOWN_SYMBOL, "orderId": ORDER_NOT_OPEN, "clientOrderId": _NOT_PROVEN}
+_OF_FIELDS = {
+    "asset": codes.UNKNOWN_SYMBOL,
+    "orderId": ORDER_NOT_OPEN,
+    "clientOrderId": codes.NOT_PROVEN,
+}
 """A signature that was used for another order is a replayed one."""
 
 _OF_TROUBLE = {
-    Access.PUBLIC: UNEXPECTED,
-    Access.READ: UNEXPECTED,
-    Access.ORDER: MARKET_DISABLED,
-    Access.CANCEL: NOT_ALLOWED,
-    Access.WITHDRAW: NOT_ALLOWED,
+    Access.PUBLIC: codes.UNEXPECTED,
+    Access.READ: codes.UNEXPECTED,
+    Access.ORDER: codes.MARKET_DISABLED,
+    Access.CANCEL: codes.NOT_ALLOWED,
+    Access.WITHDRAW: codes.NOT_ALLOWED,
 }
 
 
@@ -65,30 +62,30 @@ def refusal_for(error: GatewayError, access: Access) -> Refusal:
 def _code_for(error: GatewayError, access: Access) -> str:
     code = _OF_TROUBLE[access]
     match error:
-        case Refused(exchange_code=given) if given not in _OF_OUR_KEY:
+        case Refused(exchange_code=given) if given not in codes.OF_THE_REAL_KEY:
             code = given
         case AgainstRules(code=name):
             code = _NUMBERS[name]
         case UnknownSymbol():
-            code = _UNKNOWN_SYMBOL
+            code = codes.UNKNOWN_SYMBOL
         case BadUserInput(field=field):
-            code = _OF_FIELDS.get(field, _INVALID)
+            code = _OF_FIELDS.get(field, codes.INVALID)
         case NotProven(cause=cause) if cause is not Cause.KEYS_AWAY:
-            code = _NOT_PROVEN
+            code = codes.NOT_PROVEN
         case OrderNotFound() | OrderFilled() | OrderClosedUnknown():
             code = ORDER_NOT_OPEN
         case Forbidden() | UnknownAccount() | NotYours():
-            code = NOT_ALLOWED
+            code = codes.NOT_ALLOWED
         case OverLimit() | RateLimited() | DuplicateOrder() | LaneUnresolved():
-            code = NOT_ALLOWED
+            code = codes.NOT_ALLOWED
     return code
 
 
 def unsure(access: Access) -> Refusal:
     """What a caller is told when nobody knows whether this request did anything."""
     if access.mutates:
-        return Refusal(UNEXPECTED, OUTCOME_UNKNOWN)
-    return refusal_of(UNEXPECTED)
+        return Refusal(codes.UNEXPECTED, OUTCOME_UNKNOWN)
+    return refusal_of(codes.UNEXPECTED)
 
 
 def order_of(placement: Placement) -> Order | None:
@@ -98,7 +95,7 @@ def order_of(placement: Placement) -> Order | None:
     if placement.unresolved:
         raise unsure(Access.ORDER)
     rejection = placement.rejection
-    code = MARKET_DISABLED if rejection is None else rejection.exchange_code
-    if placement.state is not PlacementState.REJECTED or code is None or code in _OF_OUR_KEY:
-        code = MARKET_DISABLED
-    raise refusal_of(code)
+    code = None if rejection is None else rejection.exchange_code
+    if placement.state is not PlacementState.REJECTED or code is None:
+        raise refusal_of(codes.MARKET_DISABLED)
+    raise refusal_of(codes.MARKET_DISABLED if code in codes.OF_THE_REAL_KEY else code)

@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes, urlencode
 
 from gateway.domain.market import CandleInterval
-from gateway.exchange import is_order_id
+from gateway.exchange import ORDER_NOT_OPEN, is_order_id
+from gateway.web.facade import codes
 from gateway.web.facade.refusals import refusal_of
 
 SIGNATURE = "signature"
@@ -23,15 +24,13 @@ MOST_PARAMETERS = 50
 LONGEST_PAIR = 8 * 1024
 """Bytes of a name and its value, encoded."""
 
-_MISSING, _NO_SYMBOL, _NO_ORDER, _INVALID = "20005", "20006", "10075", "90001"
-
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 _SYMBOL = re.compile(r"[A-Z0-9]{2,20}", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?(?:[eE][+-]?[0-9])?", re.ASCII)
 _TOO_LARGE = Decimal(10) ** 12
-_INTERVALS = {interval.value.lower(): interval for interval in CandleInterval}
+INTERVALS = {interval.value.lower(): interval for interval in CandleInterval}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +48,21 @@ class Parameters:
         """A parameter that must be there and not empty. Raises Refusal 20005."""
         value = self.values.get(name)
         if not value:
-            raise refusal_of(_MISSING)
+            raise refusal_of(codes.MISSING)
         return value
 
     def symbol(self) -> str:
         """What may be the symbol of a market or of an asset. Raises Refusal 20005, 20006."""
         text = self.text("symbol")
         if not _SYMBOL.fullmatch(text):
-            raise refusal_of(_NO_SYMBOL)
+            raise refusal_of(codes.NOT_A_SYMBOL)
         return text
 
     def order_id(self) -> str:
         """What may be the id of an order. Raises Refusal 20005, or 10075: no order has it."""
         text = self.text("orderId")
         if not is_order_id(text):
-            raise refusal_of(_NO_ORDER)
+            raise refusal_of(ORDER_NOT_OPEN)
         return text
 
     def money(self, name: str, code: str) -> Decimal:
@@ -85,15 +84,15 @@ class Parameters:
         if text is None:
             return None
         if not _WHOLE.fullmatch(text):
-            raise refusal_of(_INVALID)
+            raise refusal_of(codes.INVALID)
         return int(text)
 
     def interval(self) -> CandleInterval:
         """The interval of candles, "m1" to "d1"; one minute by default. Raises Refusal 90001."""
         name = self.values.get("interval", "m1")
-        if name not in _INTERVALS:
-            raise refusal_of(_INVALID)
-        return _INTERVALS[name]
+        if name not in INTERVALS:
+            raise refusal_of(codes.INVALID)
+        return INTERVALS[name]
 
 
 def read_parameters(query: bytes, content_type: str, body: bytes) -> Parameters:
@@ -107,7 +106,7 @@ def read_parameters(query: bytes, content_type: str, body: bytes) -> Parameters:
     if _is_empty(in_query):
         return in_body
     if not _is_empty(in_body):
-        raise refusal_of(_MISSING)
+        raise refusal_of(codes.MISSING)
     return in_query
 
 
@@ -131,10 +130,10 @@ def _from_pairs(text: bytes) -> Parameters:
     pairs = text.split(b"&")
     sent = [pair for pair in pairs if pair]
     if len(sent) > MOST_PARAMETERS or any(len(pair) > LONGEST_PAIR for pair in sent):
-        raise refusal_of(_INVALID)
+        raise refusal_of(codes.INVALID)
     values = {_name(pair): _decoded(pair.partition(b"=")[2]) for pair in sent}
     if len(values) < len(sent):
-        raise refusal_of(_MISSING)
+        raise refusal_of(codes.MISSING)
     signature = values.pop(SIGNATURE, None)
     signed_text = b"&".join(pair for pair in pairs if not pair or _name(pair) != SIGNATURE)
     return Parameters(values, signed_text, signature)
@@ -146,11 +145,11 @@ def _name(pair: bytes) -> str:
 
 def _decoded(part: bytes) -> str:
     if _BAD_ESCAPE.search(part):
-        raise refusal_of(_INVALID)
+        raise refusal_of(codes.INVALID)
     try:
         return unquote_to_bytes(part.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:
-        raise refusal_of(_INVALID) from None
+        raise refusal_of(codes.INVALID) from None
 
 
 class _Members(list[tuple[str, Any]]):
@@ -171,10 +170,10 @@ def _urlencoded(body: bytes) -> bytes:
     try:
         members = _JSON.decode(body.decode())
         if not isinstance(members, _Members):
-            raise refusal_of(_INVALID)
+            raise refusal_of(codes.INVALID)
         return urlencode([(name, _scalar(value)) for name, value in members]).encode()
     except (ValueError, RecursionError):
-        raise refusal_of(_INVALID) from None
+        raise refusal_of(codes.INVALID) from None
 
 
 def _scalar(value: object) -> str:
@@ -184,4 +183,4 @@ def _scalar(value: object) -> str:
         case bool() | None:
             return json.dumps(value)
         case _:
-            raise refusal_of(_INVALID)
+            raise refusal_of(codes.INVALID)

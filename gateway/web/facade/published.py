@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
 
-from gateway.web.facade.access import Access
-from gateway.web.facade.requests import Body
+from gateway.web.facade.requests import Body, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +33,11 @@ class Published:
     '00000' (Success) is among no codes.
     """
 
-    method: str
-    path: str
     heading: str
     summary: str
-    access: Access
     parameters: tuple[Parameter, ...]
     codes: tuple[str, ...]
     sample: Body
-
-    @property
-    def is_signed(self) -> bool:
-        """True where somebody must prove who asks."""
-        return self.access is not Access.PUBLIC
 
 
 _MARKET = Parameter("symbol", "STRING", "The market.", "BTCTRY")
@@ -94,34 +85,31 @@ _SAMPLES: Mapping[str, Body] = json.loads(
 
 
 def _endpoint(
-    route: str,
-    heading: str,
-    summary: str,
-    codes: str,
-    *parameters: Parameter,
-    access: Access = Access.READ,
-) -> Published:
+    route: str, heading: str, summary: str, codes: str, *parameters: Parameter
+) -> tuple[Route, Published]:
     method, path = route.split(" ")
     sample = {name: value for name, value in _SAMPLES[route].items() if name != "code"}
-    numbers = tuple(codes.split())
-    return Published(method, path, heading, summary, access, parameters, numbers, sample)
+    published = Published(heading, summary, parameters, tuple(codes.split()), sample)
+    return (method, path), published
 
 
-def _public(path: str, heading: str, summary: str, codes: str, *parameters: Parameter) -> Published:
-    route = f"GET /v3/api/{path}"
-    return _endpoint(route, heading, summary, codes, *parameters, access=Access.PUBLIC)
+def _public(
+    path: str, heading: str, summary: str, codes: str, *parameters: Parameter
+) -> tuple[Route, Published]:
+    return _endpoint(f"GET /v3/api/{path}", heading, summary, codes, *parameters)
 
 
-def _order(name: str, heading: str, summary: str, codes: str, *terms: Parameter) -> Published:
-    route = f"POST /v3/api/market/{name}"
+def _order(
+    name: str, heading: str, summary: str, codes: str, *terms: Parameter
+) -> tuple[Route, Published]:
     every = f"10010 10031 10037 10038 10039 10040 10041 {codes} 90000"
-    return _endpoint(route, heading, summary, every, _MARKET, *terms, access=Access.ORDER)
+    return _endpoint(f"POST /v3/api/market/{name}", heading, summary, every, _MARKET, *terms)
 
 
 _OF_MARKETS, _OF_ACCOUNTS = "10037 90000", "10010 20000 90000"
 _OF_ORDERS = "10010 10038 20000 90000"
 
-ENDPOINTS: tuple[Published, ...] = (
+_PUBLISHED = (
     _public("ping", "Connectivity Test", "Tell that the gateway can be reached.", ""),
     _public("time", "Check Server Time", "Tell the exchange's time, in ms.", ""),
     _public(
@@ -228,7 +216,6 @@ ENDPOINTS: tuple[Published, ...] = (
         "Cancel an open order.",
         "10010 10075 20000 90000",
         _ORDER_ID,
-        access=Access.CANCEL,
     ),
     _endpoint(
         "GET /v3/api/market/user-trades",
@@ -268,7 +255,6 @@ ENDPOINTS: tuple[Published, ...] = (
         "10010 10026 10028 10029 10030 10031 10035 10037 10051 10054 10055 10063 10064 20000 "
         "90000 90001",
         *_WITHDRAWAL,
-        access=Access.WITHDRAW,
     ),
     _endpoint(
         "GET /v3/api/balance/withdraw-history",
@@ -290,4 +276,6 @@ ENDPOINTS: tuple[Published, ...] = (
         _OF_ACCOUNTS,
     ),
 )
-"""Every endpoint: those that need no signature, those of orders, those of balances."""
+
+PUBLISHED: Mapping[Route, Published] = dict(_PUBLISHED)
+"""Every endpoint of `endpoints`, which say what each does, by its method and path."""

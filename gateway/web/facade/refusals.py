@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from gateway.exchange import ERROR_CODES
+from gateway.web.facade import codes
 
 OUTCOME_UNKNOWN = "outcome unknown, do not resend"
 """The `msg` beside 90000 for an order of which nobody knows yet whether it stands."""
 
-_AS_REPLIED = {"20001": "Invalid API key or secret."}
+_AS_REPLIED = {codes.NOT_PROVEN: "Invalid API key or secret."}
 """Where the document's sample of a reply ("Information") words it otherwise than its table."""
 
 
@@ -29,6 +30,6 @@ class Refusal(Exception):
         return f"{self.code} {self.msg}"
 
 
-def refusal_of(code: str) -> Refusal:
+def refusal_of(code: str, status: int = 200) -> Refusal:
     """Refuse with one of the exchange's codes, and its own text for it ("Error Codes")."""
-    return Refusal(code, _AS_REPLIED.get(code, ERROR_CODES[code].meaning))
+    return Refusal(code, _AS_REPLIED.get(code, ERROR_CODES[code].meaning), status)

@@ -6,6 +6,9 @@ from typing import Any, TypeAlias
 from gateway.access.principal import Caller
 from gateway.web.facade.parameters import Parameters
 
+Route: TypeAlias = tuple[str, str]
+"""A method, and a path with its leading slash."""
+
 Body: TypeAlias = dict[str, Any]
 """A reply's members beside `code`; money as numbers that lose no digit (`numbers`)."""
 

@@ -20,8 +20,9 @@ from gateway.domain.errors import GatewayError, JournalUnavailable, RateLimited
 from gateway.domain.stop_errors import NotBegun, Stopping
 from gateway.observability import bind_trace, trace_id
 from gateway.schema.context import permit
+from gateway.web.facade import codes
 from gateway.web.facade.access import Access
-from gateway.web.facade.answers import JSON, SUCCESS, encode
+from gateway.web.facade.answers import JSON, encode
 from gateway.web.facade.callers import (
     Asker,
     admit_once,
@@ -33,7 +34,7 @@ from gateway.web.facade.endpoints import ENDPOINTS, Endpoint
 from gateway.web.facade.outcomes import refusal_for, unsure
 from gateway.web.facade.parameters import Parameters, read_parameters
 from gateway.web.facade.parts import FacadeParts
-from gateway.web.facade.refusals import Refusal
+from gateway.web.facade.refusals import Refusal, refusal_of
 from gateway.web.facade.requests import FacadeCall
 from gateway.web.limits import count_request
 
@@ -41,7 +42,6 @@ _log = structlog.get_logger(__name__)
 
 LONGEST_BODY = 64 * 1024
 
-_INVALID = "90001", "Invalid Request"
 _NOT_FOUND, _TOO_LARGE = 404, 413
 _NOT_LOOKED_UP = (JournalUnavailable, NotBegun, RateLimited)
 """What keeps a request from being done, and hides what became of it before."""
@@ -117,7 +117,7 @@ class FacadeRest:
         method, path = asked.request.method, asked.request.scope["path"]
         endpoint = ENDPOINTS.get((method, path))
         if endpoint is None:
-            raise Refusal(*_INVALID, status=_NOT_FOUND)
+            raise refusal_of(codes.INVALID, _NOT_FOUND)
         asked.endpoint, asked.name = endpoint, f"{method} {path}"
         parameters = await _parameters(asked.request)
         headers, trace = asked.request.headers, asked.trace
@@ -157,7 +157,7 @@ class FacadeRest:
         if endpoint.access is Access.PUBLIC:
             permit(self._parts.services, call.caller, (Action.MARKET_READ, None))
         answer = await endpoint.answer(self._parts, call)
-        return _Reply(SUCCESS, answer.body, headers=dict(answer.headers))
+        return _Reply(codes.SUCCESS, answer.body, headers=dict(answer.headers))
 
     async def _count(self, principal: Principal, access: Access) -> None:
         await count_request(self._parts.rates, principal, lambda: access is Access.CANCEL)
@@ -166,7 +166,7 @@ class FacadeRest:
         metrics = self._parts.metrics
         metrics.facade_requests.labels(asked.name, reply.code).inc()
         metrics.facade_seconds.labels(asked.name).observe(seconds)
-        if reply.code != SUCCESS:
+        if reply.code != codes.SUCCESS:
             _log.info(
                 "facade.refused",
                 trace_id=asked.trace,
@@ -189,7 +189,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > LONGEST_BODY:
-            raise Refusal(*_INVALID, status=_TOO_LARGE)
+            raise refusal_of(codes.INVALID, _TOO_LARGE)
     return bytes(body)
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gateway.web.facade import codes
 from gateway.web.facade.parameters import Parameters
 from gateway.web.facade.refusals import refusal_of
 
@@ -19,8 +20,6 @@ FURTHEST_AHEAD_MS = 1_000
 """A timestamp ahead of the clock would make a signature good for longer than its window."""
 
 _SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_NO_KEY, _NOT_PROVEN, _NO_TIME, _PASSED = "20000", "20001", "20003", "20004"
-_MISSING, _INVALID = "20005", "90001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +38,20 @@ def api_key_in(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """The API key among an ASGI request's headers. Raises Refusal 20005 where there are two."""
     keys = [value.decode("latin-1") for name, value in headers if name.lower() == API_KEY]
     if len(keys) > 1:
-        raise refusal_of(_MISSING)
+        raise refusal_of(codes.MISSING)
     return keys[0] if keys else None
 
 
 def claim_in(api_key: str | None, parameters: Parameters) -> Claim:
     """What a request claims. Raises Refusal 20000, 20003, 20005, and 20001 for no such thing."""
     if not api_key:
-        raise refusal_of(_NO_KEY)
+        raise refusal_of(codes.NO_KEY)
     if not parameters.values.get("timestamp"):
-        raise refusal_of(_NO_TIME)
+        raise refusal_of(codes.NO_TIMESTAMP)
     if parameters.signature is None:
-        raise refusal_of(_MISSING)
+        raise refusal_of(codes.MISSING)
     if not _SIGNATURE.fullmatch(parameters.signature):
-        raise refusal_of(_NOT_PROVEN)
+        raise refusal_of(codes.NOT_PROVEN)
     return Claim(api_key, parameters.signed_text, parameters.signature)
 
 
@@ -64,12 +63,12 @@ def good_until(parameters: Parameters, now: int) -> int:
     """
     timestamp, window = parameters.integer("timestamp"), parameters.integer("windowSize")
     if timestamp is None or window == 0:
-        raise refusal_of(_INVALID)
+        raise refusal_of(codes.INVALID)
     until = timestamp + (window or DEFAULT_WINDOW_MS)
     if (
         until - timestamp > LONGEST_WINDOW_MS
         or not now <= until
         or timestamp > now + FURTHEST_AHEAD_MS
     ):
-        raise refusal_of(_PASSED)
+        raise refusal_of(codes.WINDOW_PASSED)
     return until

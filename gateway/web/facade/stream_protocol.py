@@ -11,15 +11,16 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from gateway.domain.market import CandleInterval
 from gateway.domain.streams import Topic, TopicKind
 from gateway.exchange import ERROR_CODES
+from gateway.web.facade import codes
+from gateway.web.facade.parameters import INTERVALS
 from gateway.web.facade.requests import Body
 
-INVALID_REQUEST = ERROR_CODES["90001"].meaning
-INVALID_SYMBOL = ERROR_CODES["10037"].meaning
-NOT_ALLOWED = ERROR_CODES["20011"].meaning
-UNEXPECTED = ERROR_CODES["90000"].meaning
+INVALID_REQUEST = ERROR_CODES[codes.INVALID].meaning
+INVALID_SYMBOL = ERROR_CODES[codes.UNKNOWN_SYMBOL].meaning
+NOT_ALLOWED = ERROR_CODES[codes.NOT_ALLOWED].meaning
+UNEXPECTED = ERROR_CODES[codes.UNEXPECTED].meaning
 UNAUTHORIZED = "Unauthorized Access"
 TOO_MANY = "Too many messages"
 
@@ -32,7 +33,6 @@ _KINDS = {
     "depth": TopicKind.ORDER_BOOK,
     "trade": TopicKind.TRADES,
 }
-_INTERVALS = {interval.value.lower(): interval for interval in CandleInterval}
 
 
 class Method(StrEnum):
@@ -64,7 +64,7 @@ class StreamName(msgspec.Struct, frozen=True):
             return INVALID_REQUEST
         if self.symbol not in symbols:
             return INVALID_SYMBOL
-        intervals: Collection[str | None] = _INTERVALS if self.type == "candles" else (None,)
+        intervals: Collection[str | None] = INTERVALS if self.type == "candles" else (None,)
         return None if self.interval in intervals else INVALID_REQUEST
 
     @property
@@ -73,7 +73,7 @@ class StreamName(msgspec.Struct, frozen=True):
         kind = _KINDS.get(self.type, TopicKind.ALL_TICKERS)
         if kind is TopicKind.ALL_TICKERS:
             return Topic(kind)
-        return Topic(kind, self.symbol, _INTERVALS.get(self.interval or ""))
+        return Topic(kind, self.symbol, INTERVALS.get(self.interval or ""))
 
 
 @dataclass(frozen=True, slots=True)

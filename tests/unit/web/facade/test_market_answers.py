@@ -11,7 +11,8 @@ from gateway.access.policy import Action
 from gateway.domain.errors import NotSent
 from gateway.domain.market import MarketRules
 from gateway.domain.streams import Started, Topic, TopicKind, Update
-from gateway.web.facade.endpoints import ENDPOINTS, Access
+from gateway.web.facade.access import Access
+from gateway.web.facade.endpoints import ENDPOINTS
 from tests.unit.services.examples import (
     BTC,
     HARD_MS,

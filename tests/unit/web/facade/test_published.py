@@ -8,7 +8,8 @@ import pytest
 
 from gateway.exchange import ERROR_CODES
 from gateway.web.facade.members import MAY_BE_MISSING, MAY_BE_NULL, MEANINGS, WHOLE
-from gateway.web.facade.published import ENDPOINTS, Published
+from gateway.web.facade.published import PUBLISHED
+from gateway.web.facade.requests import Route
 
 REPLIES = Path(__file__).parents[3] / "payloads" / "rest"
 ORDER = {
@@ -26,14 +27,12 @@ MENDED: dict[tuple[str, str], dict[str, Any]] = {
 """The members that differ from the document's sample, of the reply or of its one row."""
 
 
-def name_of(endpoint: Published) -> str:
-    return endpoint.path.rpartition("/")[2]
-
-
-def sample_of(endpoint: Published) -> dict[str, Any]:
+def sample_of(route: Route) -> dict[str, Any]:
     """The document's own sample of a reply, without its code."""
-    asked = endpoint.method, name_of(endpoint)
-    file = "wallet-authentication" if asked == ("POST", "wallet") else name_of(endpoint)
+    method, path = route
+    name = path.rpartition("/")[2]
+    asked = method, name
+    file = "wallet-authentication" if asked == ("POST", "wallet") else name
     text = (REPLIES / f"{file}.json").read_text(encoding="utf-8")
     reply: dict[str, Any] = json.loads(text, parse_float=Decimal)
     del reply["code"]
@@ -42,11 +41,9 @@ def sample_of(endpoint: Published) -> dict[str, Any]:
     return reply
 
 
-@pytest.mark.parametrize(
-    "endpoint", ENDPOINTS, ids=[f"{one.method} {one.path}" for one in ENDPOINTS]
-)
-def test_a_reply_is_the_documents_sample_mended(endpoint: Published) -> None:
-    assert endpoint.sample == sample_of(endpoint)
+@pytest.mark.parametrize("route", PUBLISHED, ids=" ".join)
+def test_a_reply_is_the_documents_sample_mended(route: Route) -> None:
+    assert PUBLISHED[route].sample == sample_of(route)
 
 
 def members(value: object) -> Iterator[tuple[str, object]]:
@@ -73,7 +70,9 @@ def with_their_objects(value: object, name: str = "reply") -> Iterator[str]:
 
 
 def test_what_is_said_of_members_is_said_of_members_that_there_are() -> None:
-    named = {name for endpoint in ENDPOINTS for name in with_their_objects(endpoint.sample)}
+    named = {
+        name for endpoint in PUBLISHED.values() for name in with_their_objects(endpoint.sample)
+    }
     there = named | {name.rpartition(".")[2] for name in named}
     assert WHOLE | MAY_BE_NULL | MEANINGS.keys() | MAY_BE_MISSING <= there
 
@@ -81,7 +80,7 @@ def test_what_is_said_of_members_is_said_of_members_that_there_are() -> None:
 def test_what_is_no_whole_number_in_a_sample_is_not_called_one() -> None:
     decimals = {
         name
-        for endpoint in ENDPOINTS
+        for endpoint in PUBLISHED.values()
         for name, value in members(endpoint.sample)
         if isinstance(value, Decimal)
     }
@@ -89,5 +88,5 @@ def test_what_is_no_whole_number_in_a_sample_is_not_called_one() -> None:
 
 
 def test_every_published_code_is_one_of_the_exchange() -> None:
-    for endpoint in ENDPOINTS:
+    for endpoint in PUBLISHED.values():
         assert set(endpoint.codes) <= ERROR_CODES.keys()
