@@ -97,6 +97,7 @@ class Metrics:
             "subscription_groups", "Executions that the open subscriptions share"
         )
         self.sockets = self._gauge("sockets", "Open GraphQL WebSockets")
+        self.event_streams = self._gauge("event_streams", "Open GraphQL event streams (SSE)")
         self.facade_sockets = self._gauge(
             "facade_sockets", "Open WebSockets in the exchange's own protocol"
         )

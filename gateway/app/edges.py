@@ -12,10 +12,12 @@ from gateway.schema.execution import Execution
 from gateway.schema.limits import DocumentLimits
 from gateway.schema.operation_groups import OperationGroups
 from gateway.services.replay_guard import ReplayGuard
+from gateway.web.event_streams import EventStreams
 from gateway.web.facade.parts import FacadeParts
 from gateway.web.facade.rest import FacadeRest
 from gateway.web.facade.sockets import FacadeSocketLimits, FacadeSockets
 from gateway.web.graphql_http import GraphQLOverHttp
+from gateway.web.graphql_sse import EventStreamLimits
 from gateway.web.graphql_ws import SocketLimits
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.parts import GraphQLParts
@@ -25,12 +27,13 @@ from gateway.web.under_way import UnderWay
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """GraphQL over HTTP and over WebSockets, with the subscriptions that sockets share.
+    """GraphQL over HTTP, WebSockets and event streams, with the subscriptions that these share.
 
     `rest` and `streams` speak the exchange's own protocol.
     """
 
     graphql: GraphQLOverHttp
+    event_streams: EventStreams
     sockets: Sockets
     groups: OperationGroups
     rest: FacadeRest
@@ -44,12 +47,15 @@ def build_edges(base: Foundation, services: Services) -> Edges:
     settings = given.settings
     kept = KeptAnswers(services.market_data, settings.answer_bytes)
     facade = _facade_parts(base, services, parts.under_way, kept)
+    event_streams = _event_streams(parts, given)
     return Edges(
         graphql=GraphQLOverHttp(
             parts,
             kept,
+            event_streams,
             max_body=settings.max_body_bytes,
         ),
+        event_streams=event_streams,
         sockets=_sockets(parts, given),
         groups=parts.groups,
         rest=FacadeRest(facade),
@@ -77,6 +83,16 @@ def _graphql_parts(given: Given, services: Services, base: Foundation) -> GraphQ
         rates=services.rates,
         random_bytes=os.urandom,
         spans=given.spans,
+    )
+
+
+def _event_streams(parts: GraphQLParts, given: Given) -> EventStreams:
+    settings = given.settings
+    return EventStreams(
+        parts,
+        EventStreamLimits(outbox=settings.stream_queue),
+        most=settings.max_connections,
+        most_of_principal=settings.max_connections_per_principal,
     )
 
 

@@ -19,6 +19,7 @@ from gateway.schema.context import Services
 from gateway.services.audit import AuditTrail
 from gateway.services.loops import Loop
 from gateway.services.policy_audit import policy_refused, policy_taken_over
+from gateway.web.event_streams import EventStreams
 from gateway.web.facade.sockets import FacadeSockets
 from gateway.web.sockets import Sockets
 
@@ -58,6 +59,7 @@ def build_loops(
         "exchange": lambda: services.exchange.follow(settings.clock_sync_s),
         "gauges": lambda: _follow_gauges(base),
         "sockets": lambda: _recheck(edges.sockets, settings.policy_reload_s),
+        "event-streams": lambda: _recheck(edges.event_streams, settings.policy_reload_s),
         "streams": lambda: _recheck(edges.streams, settings.policy_reload_s),
         **_policy_loops(given, governance.audit),
     }
@@ -87,10 +89,10 @@ async def _follow_gauges(base: Foundation) -> None:
         await asyncio.sleep(base.given.settings.keys_reload_s)
 
 
-async def _recheck(sockets: Sockets | FacadeSockets, every_s: float) -> None:
+async def _recheck(opened: Sockets | FacadeSockets | EventStreams, every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
-        await sockets.recheck()
+        await opened.recheck()
 
 
 def _policy_loops(given: Given, audit: AuditTrail) -> dict[str, Loop]:

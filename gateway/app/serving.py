@@ -138,7 +138,7 @@ async def _serve(given: Given) -> None:
             port=settings.port,
             stop=given.stop,
             head=HeadLimits(settings.max_head_bytes, settings.head_timeout_s),
-            sockets=(edges.sockets, edges.streams),
+            opened=(edges.sockets, edges.event_streams, edges.streams),
             health=gateway.health,
         )
         await server.serve()

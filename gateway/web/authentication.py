@@ -1,10 +1,11 @@
 """Who calls: the bearer token of a request or of a connection_init."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.datastructures import Headers
 
+from gateway.access.principal import Principal, Proof
 from gateway.access.proving import Cause, NotProven
 from gateway.domain.audit import NOBODY, AuditEvent, AuditKind
 from gateway.domain.errors import Unauthenticated
@@ -13,6 +14,23 @@ from gateway.services.audit import AuditTrail
 
 _LONGEST = 8300
 """A JWT of 8 KiB, and the scheme before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A token, and what it proved."""
+
+    token: str = field(repr=False)
+    proof: Proof
+
+    @property
+    def principal(self) -> Principal:
+        """Whose it is."""
+        return self.proof.principal
+
+    def seconds_left(self, now: int) -> float | None:
+        """Until it expires, from `now` (ms) on; None: it never does."""
+        return None if self.proof.expires is None else (self.proof.expires - now) / 1000
 
 
 def bearer_token(value: object) -> str:

@@ -1,10 +1,12 @@
-"""GraphQL over HTTP (the GraphQL-over-HTTP specification): POST, and GET for queries."""
+"""GraphQL over HTTP (the GraphQL-over-HTTP specification): POST, and GET but for mutations."""
 
 import asyncio
 import math
 import re
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -28,7 +30,9 @@ from gateway.schema.documents import DocumentFault, Operation
 from gateway.schema.errors import body as error_body
 from gateway.schema.errors import failure
 from gateway.tracing import Span
-from gateway.web.authentication import authorization, bearer_token, note_refusal
+from gateway.web.authentication import Proven, authorization, bearer_token, note_refusal
+from gateway.web.event_streams import EventStreams
+from gateway.web.graphql_sse import COMPLETE, EVENT_STREAM, EventStream, next_event
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.limits import (
     CANCEL,
@@ -38,6 +42,7 @@ from gateway.web.limits import (
     with_limits,
 )
 from gateway.web.parts import GraphQLParts
+from gateway.web.subscription import Wanted
 from gateway.web.under_way import Origin, Outcome
 
 JSON = "application/json"
@@ -65,10 +70,33 @@ class HttpRefusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _Accepted:
+    """What a caller takes: the media type of an answer, and whether `events` are named too."""
+
+    answer: str = JSON
+    events: bool = False
+
+    @property
+    def refusal(self) -> str:
+        """The media type in which a request is refused."""
+        return JSON if self.answer == EVENT_STREAM else self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request, by what it is answered, and its trace id."""
+
+    request: Request
+    send: Send
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
     body: bytes
     outcome: Outcome
+    media_type: str
 
 
 _REQUESTS = msgspec.json.Decoder(GraphQLRequest)
@@ -92,7 +120,9 @@ _KEPT = Outcome("query", None, "OK", None)
 class GraphQLOverHttp:
     """The ASGI application at /graphql; `max_body` bounds a body's bytes."""
 
-    def __init__(self, parts: GraphQLParts, answers: KeptAnswers, *, max_body: int) -> None:
+    def __init__(
+        self, parts: GraphQLParts, answers: KeptAnswers, streams: EventStreams, *, max_body: int
+    ) -> None:
         self._services = parts.services
         self._identities = parts.identities
         self._documents = parts.documents
@@ -103,6 +133,7 @@ class GraphQLOverHttp:
         self._random_bytes = parts.random_bytes
         self._spans = parts.spans
         self._answers = answers
+        self._streams = streams
         self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,57 +143,72 @@ class GraphQLOverHttp:
         parent = request.headers.get("traceparent")
         trace = trace_id(parent, self._random_bytes)
         with bind_trace(trace), self._spans.request("HTTP /graphql", trace, parent) as span:
-            response = await self._respond(request, trace, began, span)
-        if response is not None:
-            await response(scope, receive, send)
+            respond = await self._respond(_Call(request, send, trace), began, span)
+        if respond is not None:
+            await respond()
 
     async def _respond(
-        self, request: Request, trace: str, began: float, span: Span
-    ) -> Response | None:
-        """The response; None where nobody is there any more to read it."""
-        headers = {"x-trace-id": trace, "cache-control": "no-store", "vary": "accept"}
-        media_type, principal = JSON, None
+        self, call: _Call, began: float, span: Span
+    ) -> Callable[[], Awaitable[None]] | None:
+        """What sends the response; None where nobody is there any more to read it."""
+        request = call.request
+        headers = {"x-trace-id": call.trace, "cache-control": "no-store", "vary": "accept"}
+        accepted, proven = _Accepted(), None
         try:
-            media_type = _media_type(request.headers.get("accept", "*/*"))
+            accepted = _accepted(request.headers.get("accept", "*/*"))
             _check_verb(request.method)
-            principal = await self._principal(request, trace)
-            answer = await self._answer(request, principal, trace, media_type)
+            proven = await self._prove(call)
+            answer = await self._answer(call, proven, accepted)
         except HttpRefusal as refusal:
             headers |= dict(refusal.headers)
-            answer = _refuse(refusal.status, refusal.error)
+            answer = _refuse(refusal.status, refusal.error, accepted)
         except ClientDisconnect:
             return None
         except asyncio.CancelledError:  # the server stops, and the grace is over
-            answer = _refuse(503, Stopping())
+            answer = _refuse(503, Stopping(), accepted)
+        if isinstance(answer, EventStream):
+            span.set_attributes({"status": 200, "code": "OK"})
+            headers |= limit_headers(self._rates.states(answer.principal.id)[0])
+            return partial(self._streams.serve, answer, headers)
         span.set_attributes({"status": answer.status, "code": answer.outcome.code})
-        seconds = time.perf_counter() - began
-        self._under_way.answered(answer.outcome, Origin(principal, trace), seconds)
+        principal = None if proven is None else proven.principal
+        origin = Origin(principal, call.trace)
+        self._under_way.answered(answer.outcome, origin, time.perf_counter() - began)
+        response = self._whole(answer, principal, headers)
+        return partial(response, request.scope, request.receive, call.send)
+
+    def _whole(
+        self, answer: _Answer, principal: Principal | None, headers: dict[str, str]
+    ) -> Response:
         body = answer.body
         # Who is refused now was the principal when the request came.
         if principal is not None and answer.status != HTTPStatus.UNAUTHORIZED:
             limits = self._rates.states(principal.id)
-            headers |= limit_headers(limits[0])
+            headers = headers | limit_headers(limits[0])
             body = with_limits(body, limits)
-        return Response(body, answer.status, headers, media_type)
+        if answer.media_type == EVENT_STREAM:
+            body = (next_event(body.decode()) + COMPLETE).encode()
+        return Response(body, answer.status, headers, answer.media_type)
 
     async def _answer(
-        self, request: Request, principal: Principal, trace: str, media_type: str
-    ) -> _Answer:
+        self, call: _Call, proven: Proven, accepted: _Accepted
+    ) -> _Answer | EventStream:
+        principal = proven.principal
         try:
             self._under_way.requests.take(principal)
         except RateLimited as limited:
             raise _too_many(limited) from None
         try:
-            text = await self._text(request)
-            await self._prove_again(request, principal, trace)
+            text = await self._text(call.request)
+            await self._prove_again(call, proven)
             self._see_that_it_may_begin()
-            await self._count(request, text, principal)
+            await self._count(call.request, text, proven)
             if self._services.policy().decide(principal.id, Action.MARKET_READ).allowed:
                 kept = self._answers.find(text)
                 self._metrics.answers.labels("no" if kept is None else "yes").inc()
                 if kept is not None:
-                    return _Answer(200, kept, _KEPT)
-            return await self._execute(request, text, principal, trace, media_type)
+                    return _Answer(200, kept, _KEPT, accepted.answer)
+            return await self._execute(call, text, proven, accepted)
         finally:
             self._under_way.requests.give_back(principal)
 
@@ -174,12 +220,14 @@ class GraphQLOverHttp:
             headers = (_come_back(stopping.retry_after), ("connection", "close"))
             raise HttpRefusal(503, stopping, headers) from None
 
-    async def _prove_again(self, request: Request, principal: Principal, trace: str) -> None:
+    async def _prove_again(self, call: _Call, proven: Proven) -> None:
         # A body comes when its sender likes: after a suspension, or after the token was withdrawn.
-        if request.method == "POST" and await self._principal(request, trace) != principal:
+        if call.request.method != "POST":
+            return
+        if (await self._prove(call)).principal != proven.principal:
             raise HttpRefusal(401, NotProven(cause=Cause.UNKNOWN), _BEARER)
 
-    async def _count(self, request: Request, text: bytes, principal: Principal) -> None:
+    async def _count(self, request: Request, text: bytes, proven: Proven) -> None:
         def cancels() -> bool:
             if request.method != "POST" or CANCEL.encode() not in text:
                 return False
@@ -187,18 +235,17 @@ class GraphQLOverHttp:
             return only_cancels(self._documents, asked.query, asked.operationName)
 
         try:
-            await count_request(self._rates, principal, cancels)
+            await count_request(self._rates, proven.principal, cancels)
         except RateLimited as limited:
             raise _too_many(limited) from None
 
-    async def _principal(self, request: Request, trace: str) -> Principal:
+    async def _prove(self, call: _Call) -> Proven:
         try:
-            token = bearer_token(authorization(request.headers))
-            proof = await self._identities.authenticate(token)
+            token = bearer_token(authorization(call.request.headers))
+            return Proven(token, await self._identities.authenticate(token))
         except NotProven as refused:
-            note_refusal(refused, self._services.audit, self._metrics, trace)
+            note_refusal(refused, self._services.audit, self._metrics, call.trace)
             raise HttpRefusal(401, refused, _BEARER) from None
-        return proof.principal
 
     async def _text(self, request: Request) -> bytes:
         """The bytes that make the request: the body, or the query string of a GET."""
@@ -218,32 +265,50 @@ class GraphQLOverHttp:
         return bytes(body)
 
     async def _execute(
-        self, request: Request, text: bytes, principal: Principal, trace: str, media_type: str
-    ) -> _Answer:
+        self, call: _Call, text: bytes, proven: Proven, accepted: _Accepted
+    ) -> _Answer | EventStream:
+        request, trace = call.request, call.trace
         asked = _read_get(request) if request.method == "GET" else _read_post(text)
-        refused = 400 if media_type == GRAPHQL_RESPONSE else 200
+        refused = 400 if accepted.answer == GRAPHQL_RESPONSE else 200
         try:
             operation = self._documents.operation(asked.query, asked.operationName)
         except DocumentFault as fault:
             response = error_body(fault.errors, trace)
-            return _Answer(refused, msgspec.json.encode(response), Outcome.of(None, response))
-        _check_method(request.method, operation)
-        context = Context(self._services, principal, trace)
+            outcome = Outcome.of(None, response)
+            return _Answer(refused, msgspec.json.encode(response), outcome, accepted.answer)
+        _check_method(request.method, operation, accepted)
+        context = Context(self._services, proven.principal, trace)
+        if operation.type is OperationType.SUBSCRIPTION:
+            wanted = Wanted(asked.query, operation, asked.variables)
+            return self._subscribe(call, proven, wanted, context)
         response = await self._execution.execute(operation, asked.variables, context)
         body = msgspec.json.encode(response)
         outcome = Outcome.of(operation, response)
         if operation.public and outcome.code == "OK":
             self._answers.keep(text, body, context.markets.used)
         status = 200 if "data" in response else refused
-        return _Answer(status, body, outcome)
+        return _Answer(status, body, outcome, accepted.answer)
+
+    def _subscribe(
+        self, call: _Call, proven: Proven, wanted: Wanted, context: Context
+    ) -> _Answer | EventStream:
+        self._see_that_it_may_begin()  # the stop may have come while the request was counted
+        try:
+            return self._streams.open(call.request, call.send, proven, wanted, context)
+        except RateLimited as limited:
+            raise _too_many(limited) from None
+        except GatewayError as error:
+            response = failure(error)
+            outcome = Outcome.of(wanted.operation, response)
+            return _Answer(200, msgspec.json.encode(response), outcome, EVENT_STREAM)
 
 
-def _refuse(status: int, error: GatewayError) -> _Answer:
+def _refuse(status: int, error: GatewayError, accepted: _Accepted) -> _Answer:
     response = failure(error)
     outcome = Outcome.of(None, response)
     if isinstance(error, NotProven):
         outcome = replace(outcome, cause=error.cause.value)
-    return _Answer(status, msgspec.json.encode(response), outcome)
+    return _Answer(status, msgspec.json.encode(response), outcome, accepted.refusal)
 
 
 def _too_many(limited: RateLimited) -> HttpRefusal:
@@ -260,14 +325,22 @@ def _check_verb(method: str) -> None:
         raise HttpRefusal(405, refusal, (("allow", ", ".join(_METHODS)),))
 
 
-def _media_type(accept: str) -> str:
-    """The response's media type for an Accept header; raises `HttpRefusal` when none will do."""
+def _accepted(accept: str) -> _Accepted:
+    """What an Accept header allows; raises `HttpRefusal` when none of it will do.
+
+    Events are for subscriptions, and for others who take nothing else: clients that name every
+    media type that they know expect a query's answer in one piece.
+    """
     ranges = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    events = EVENT_STREAM in ranges
     if GRAPHQL_RESPONSE in ranges:
-        return GRAPHQL_RESPONSE
+        return _Accepted(GRAPHQL_RESPONSE, events)
     if not {JSON, "*/*", "application/*", ""}.isdisjoint(ranges):
-        return JSON
-    raise HttpRefusal(406, BadUserInput("Accept", f"must allow {GRAPHQL_RESPONSE} or {JSON}"))
+        return _Accepted(JSON, events)
+    if events:
+        return _Accepted(EVENT_STREAM, events)
+    problem = f"must allow {GRAPHQL_RESPONSE}, {JSON} or {EVENT_STREAM}"
+    raise HttpRefusal(406, BadUserInput("Accept", problem))
 
 
 def _read_post(text: bytes) -> GraphQLRequest:
@@ -292,9 +365,11 @@ def _read_get(request: Request) -> GraphQLRequest:
     return GraphQLRequest(given["query"], variables, given.get("operationName") or None)
 
 
-def _check_method(method: str, operation: Operation) -> None:
-    if operation.type is OperationType.SUBSCRIPTION:
-        problem = "subscribe over a WebSocket (graphql-transport-ws)"
+def _check_method(method: str, operation: Operation, accepted: _Accepted) -> None:
+    if operation.type is OperationType.SUBSCRIPTION and not accepted.events:
+        problem = (
+            f"subscribe over a WebSocket (graphql-transport-ws), or with Accept: {EVENT_STREAM}"
+        )
         raise HttpRefusal(400, BadUserInput("query", problem))
     if operation.type is OperationType.MUTATION and method == "GET":
         refusal = BadUserInput("method", "send a mutation by POST")

@@ -12,15 +12,15 @@ import structlog
 from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.access.policy import Action, Principal
-from gateway.access.principal import Caller, Proof
+from gateway.access.policy import Principal
+from gateway.access.principal import Proof
 from gateway.access.proving import NotProven
 from gateway.domain.errors import GatewayError, RateLimited
 from gateway.observability import trace_id
-from gateway.schema.context import Context, permit
+from gateway.schema.context import Context
 from gateway.schema.documents import DocumentFault, Operation
-from gateway.schema.errors import code_of, failure, shown
-from gateway.schema.operation_groups import Member, OperationGroup
+from gateway.schema.errors import failure, shown
+from gateway.schema.operation_groups import Member
 from gateway.web.authentication import authorization, no_token, note_refusal, token_of_init
 from gateway.web.graphql_ws_messages import (
     BAD_MESSAGE,
@@ -40,6 +40,7 @@ from gateway.web.graphql_ws_messages import (
 from gateway.web.limits import count_request, only_cancels, with_limits
 from gateway.web.outbox import Outbox, OutboxFull
 from gateway.web.parts import GraphQLParts
+from gateway.web.subscription import Subscription, Wanted
 from gateway.web.under_way import Origin, Outcome
 
 _log = structlog.get_logger(__name__)
@@ -58,16 +59,6 @@ class SocketLimits:
     outbox: int
 
 
-@dataclass(eq=False, slots=True)
-class _Stream:
-    """A subscription: its group, and itself as the group's member."""
-
-    group: OperationGroup
-    member: Member
-    operation: Operation
-    principal: Principal
-
-
 class Connection:
     """One WebSocket, from connection_init to its end."""
 
@@ -83,7 +74,7 @@ class Connection:
         self._limits = limits
         self._admit = admit
         self._outbox = Outbox(socket.send_text, limits.outbox)
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, Subscription] = {}
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._reader: asyncio.Task[None] | None = None
         self._closing = False
@@ -148,17 +139,10 @@ class Connection:
             return False
         for stream_id, stream in list(self._streams.items()):
             try:
-                self._permit(stream)
+                stream.require_permission()
             except GatewayError as error:
                 self._fail(stream_id, failure(error)["errors"])
         return True
-
-    def _permit(self, stream: _Stream) -> None:
-        assert self.principal is not None  # noqa: S101  # streams exist only after connection_init
-        context = stream.group.context
-        needs = [(Action.MARKET_READ, None)] if stream.operation.public else context.needs
-        for need in needs:
-            permit(self._parts.services, Caller(self.principal, self._trace), need)
 
     async def _close_because(self, ended: asyncio.Task[None]) -> None:
         error = None if ended.cancelled() else ended.exception()
@@ -271,7 +255,7 @@ class Connection:
         variables = read_variables(asked.variables)
         context = Context(self._parts.services, self.principal, self._trace)
         if operation.type is OperationType.SUBSCRIPTION:
-            self._join(stream_id, operation, variables, context, asked)
+            self._join(stream_id, Wanted(asked.query, operation, variables), context)
         else:
             self._parts.under_way.may_begin()
             self._parts.under_way.requests.take(context.principal)
@@ -286,29 +270,17 @@ class Connection:
 
         await count_request(self._parts.rates, principal, cancels)
 
-    def _join(
-        self,
-        stream_id: str,
-        operation: Operation,
-        variables: dict[str, Any] | None,
-        context: Context,
-        asked: Subscribe,
-    ) -> None:
-        if operation.public:
-            permit(self._parts.services, context.caller, (Action.MARKET_READ, None))
-        self._parts.under_way.subscriptions.take(context.principal)
+    def _join(self, stream_id: str, wanted: Wanted, context: Context) -> None:
         prefix = next_prefix(stream_id)
         member = Member(
             deliver=lambda payload, slot: self._deliver(stream_id, prefix, payload, slot),
             fail=lambda errors: self._fail(stream_id, errors),
             complete=lambda: self._complete(stream_id),
         )
-        key = (asked.query, asked.operationName, msgspec.json.encode(variables, order="sorted"))
-        with self._span(), self._parts.spans.step("graphql subscription", field=operation.field):
-            group = self._parts.groups.find(operation, variables, context, key)
-        self._streams[stream_id] = _Stream(group, member, operation, context.principal)
-        self._parts.metrics.subscriptions.labels(operation.field).inc()
-        group.join(member)
+        with self._span():
+            subscription = Subscription(self._parts, wanted, context, member)
+        self._streams[stream_id] = subscription
+        subscription.join()
 
     async def _call(
         self,
@@ -348,8 +320,6 @@ class Connection:
         self._put({"id": stream_id, "type": "error", "payload": errors}, ("end", stream_id))
         response = {"errors": errors}
         if stream_id in self._streams:
-            if code_of(response) == RateLimited.code:  # under way it has no other limit to reach
-                self._parts.metrics.slow_streams.inc()
             self._leave(stream_id, response)
         else:
             self._parts.under_way.ended(Outcome.of(None, response), self._origin)
@@ -366,13 +336,9 @@ class Connection:
 
     def _leave(self, stream_id: str, response: dict[str, Any] | None = None) -> None:
         """Forget a stream, which has ended well unless `response` has its errors."""
-        stream = self._streams.pop(stream_id, None)
-        if stream is not None:
-            self._parts.under_way.subscriptions.give_back(stream.principal)
-            outcome = Outcome.of(stream.operation, response or {})
-            self._parts.under_way.ended(outcome, self._origin)
-            self._parts.metrics.subscriptions.labels(stream.operation.field).dec()
-            stream.group.leave(stream.member)
+        subscription = self._streams.pop(stream_id, None)
+        if subscription is not None:
+            subscription.end(response)
 
     def _put(self, message: dict[str, Any], slot: Hashable) -> None:
         self._outbox.put(msgspec.json.encode(message).decode(), slot)

@@ -1,7 +1,8 @@
 """HTTP/1.1 as uvicorn speaks it, with bounds on what comes before a request is known.
 
 Nobody is authenticated before the head of a request is whole, so neither its size nor the time
-that it takes may be the peer's choice. Nor may the time of the body, which anybody can promise.
+that it takes may be the peer's choice. Nor may the time of the body, which anybody can promise, nor
+for how long an answer is kept that nobody reads.
 """
 
 import asyncio
@@ -25,11 +26,13 @@ _BETWEEN = len(b": \r\n")
 class HeadLimits:
     """The most bytes of a request line with its headers, and the seconds until they are there.
 
-    The body, which follows, has as many seconds again.
+    The body, which follows, has as many seconds again. Who takes none of what waits for it in
+    `read_within_s` seconds is cut off.
     """
 
     size: int
     within_s: float
+    read_within_s: float = 30
 
 
 class _HeadTooLong(Exception):  # the parser hands it on as its own error
@@ -49,6 +52,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     _size = 0
     _unparsed = 0
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
         """Begin to wait for the first head."""
@@ -58,7 +62,18 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._wait_no_more()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Watch whether the peer reads, from when too much waits for it."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """Watch no more: it has read."""
+        self._stop_watching()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; those of a header that does not end count before the parser gives it."""
@@ -108,6 +123,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         else:
             self._refuse(400, BadUserInput("request", msg))
 
+    def handle_websocket_upgrade(self) -> None:
+        """Leave the connection to the WebSocket, and what it writes too."""
+        self._stop_watching()
+        super().handle_websocket_upgrade()
+
     def _grow(self, count: int) -> None:
         self._size += count
         if self._size > self.limits.size:
@@ -139,6 +159,21 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _watch(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(self.limits.read_within_s, self._look, waiting)
+
+    def _look(self, waited: int) -> None:
+        if self.transport.get_write_buffer_size() < waited:
+            self._watch()
+        else:
+            self.transport.abort()
+
+    def _stop_watching(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _head_late(self) -> None:
         before: RequestResponseCycle | None = self.cycle

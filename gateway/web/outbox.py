@@ -1,4 +1,4 @@
-"""What waits to be written to one WebSocket, within a bound."""
+"""What waits to be written to one WebSocket or event stream, within a bound."""
 
 import asyncio
 from collections import OrderedDict
@@ -36,6 +36,11 @@ class Outbox:
         self._waiting[next(self._count) if slot is None else (_LATEST, slot)] = frame
         self._emptied.clear()
         self._arrived.set()
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        self._waiting.clear()
+        self._written.set()
 
     async def room(self) -> None:
         """Wait until fewer than `capacity` frames wait, whatever their slots."""

@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.stopping import StopDeadline
+from gateway.web.event_streams import EventStreams
 from gateway.web.facade.sockets import FacadeSockets
 from gateway.web.health import Health
 from gateway.web.http_protocol import HeadLimits, bounded_head
@@ -22,7 +23,7 @@ _LONGEST_FRAME = 65_536
 
 
 class DrainingServer(uvicorn.Server):
-    """Sends the peers of open WebSockets away one by one, before it closes anything.
+    """Sends the peers of WebSockets and event streams away one by one, before it closes anything.
 
     Left alone, uvicorn closes them with 1012 at once, and refuses connections. Meanwhile it still
     answers: the probe, that it is stopping, and requests, that none is begun. Those under way get
@@ -37,7 +38,7 @@ class DrainingServer(uvicorn.Server):
         port: int,
         stop: StopDeadline,
         head: HeadLimits,
-        sockets: Sequence[Sockets | FacadeSockets],
+        opened: Sequence[Sockets | FacadeSockets | EventStreams],
         health: Health,
     ) -> None:
         config = uvicorn.Config(
@@ -57,7 +58,7 @@ class DrainingServer(uvicorn.Server):
         )
         super().__init__(config)
         self._stop = stop
-        self._sockets = sockets
+        self._opened = opened
         self._health = health
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
@@ -74,7 +75,7 @@ class DrainingServer(uvicorn.Server):
         _log.info("gateway.stopping")
         self._stop.begin()
         self._health.stopping = True
-        await asyncio.gather(*(sockets.drain(self._stop) for sockets in self._sockets))
+        await asyncio.gather(*(each.drain(self._stop) for each in self._opened))
         # uvicorn hands it to asyncio, which takes fractions.
         self.config.timeout_graceful_shutdown = self._stop.for_requests()  # type: ignore[assignment]
         await super().shutdown(sockets)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.types import Message
 from starlette.websockets import WebSocket
@@ -16,6 +17,8 @@ from gateway.access.principal import Principal
 from gateway.access.tokens import hash_token
 from gateway.domain.limits import LimitState
 from gateway.stopping import StopDeadline
+from gateway.web.event_streams import EventStreams
+from gateway.web.graphql_sse import EventStreamLimits
 from gateway.web.graphql_ws_messages import SUBPROTOCOL
 from gateway.web.parts import GraphQLParts
 from gateway.web.under_way import UnderWay
@@ -87,6 +90,17 @@ def parts_of(
     )
 
 
+def event_streams_of(
+    parts: GraphQLParts,
+    limits: EventStreamLimits | None = None,
+    *,
+    most: int = 100,
+    most_of_principal: int = 100,
+) -> EventStreams:
+    limits = limits or EventStreamLimits(outbox=100)
+    return EventStreams(parts, limits, most=most, most_of_principal=most_of_principal)
+
+
 class Peer:
     """The other end of a WebSocket. While it is deaf, nothing that is sent to it gets through."""
 
@@ -155,3 +169,72 @@ class Peer:
             case "websocket.close":
                 self.closed = (message["code"], message["reason"])
                 self._messages.put_nowait({"type": "websocket.disconnect", "code": 1005})
+
+
+class Reader:
+    """Who reads the response to a request. While it is deaf, nothing gets through to it."""
+
+    def __init__(self, query: str, *, accept: str = "text/event-stream", **headers: str) -> None:
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.text = ""
+        self.ended = False
+        given = {"accept": accept, "authorization": f"Bearer {TOKEN}", **headers}
+        self.scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/graphql",
+            "query_string": urlencode({"query": query}).encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+        }
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._messages.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+        self._hears = asyncio.Event()
+        self._hears.set()
+
+    def go_deaf(self) -> None:
+        self._hears.clear()
+
+    def hear_again(self) -> None:
+        self._hears.set()
+
+    def hang_up(self) -> None:
+        self._messages.put_nowait({"type": "http.disconnect"})
+        self._hears.set()
+
+    @property
+    def events(self) -> list[str]:
+        """What was read, but for the line that says when to come back."""
+        assert self.text.startswith("retry: "), self.text
+        return self.text.split("\n\n")[1:-1]
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """The execution results that were read."""
+        begin = "event: next\ndata: "
+        return [json.loads(each[len(begin) :]) for each in self.events if each.startswith(begin)]
+
+    @property
+    def completed(self) -> bool:
+        return self.events[-1:] == ["event: complete\ndata:"]
+
+    async def reads(self, count: int) -> list[dict[str, Any]]:
+        """Wait for so many results."""
+        await until(lambda: self.text and len(self.results) >= count)
+        return self.results
+
+    async def is_ended(self) -> None:
+        """Wait for the end of the response."""
+        await until(lambda: self.ended)
+
+    async def receive(self) -> Message:
+        return await self._messages.get()
+
+    async def send(self, message: Message) -> None:
+        await self._hears.wait()
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            self.text += message["body"].decode()
+            self.ended = not message.get("more_body", False)

@@ -16,7 +16,7 @@ from gateway.web.kept_answers import KeptAnswers
 from tests.unit.schema.examples import EVERYTHING, Desk, codes
 from tests.unit.schema.examples import desk_of as schema_desk
 from tests.unit.services.examples import BTC, policy, turns, until
-from tests.unit.web.examples import LEFT, TOKEN, parts_of, with_token
+from tests.unit.web.examples import LEFT, TOKEN, event_streams_of, parts_of, with_token
 
 pytestmark = pytest.mark.anyio
 
@@ -56,11 +56,9 @@ async def house_of(
     granted: Policy = EVERYTHING, *, max_body: int = 10_000, max_requests: int = 10
 ) -> AsyncIterator[House]:
     async with schema_desk(with_token(granted)) as desk:
-        graphql = GraphQLOverHttp(
-            parts_of(desk, requests=max_requests),
-            KeptAnswers(desk.market_data, 1_000_000),
-            max_body=max_body,
-        )
+        parts = parts_of(desk, requests=max_requests)
+        kept, streams = KeptAnswers(desk.market_data, 1_000_000), event_streams_of(parts)
+        graphql = GraphQLOverHttp(parts, kept, streams, max_body=max_body)
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(graphql),
             base_url="http://gateway",

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 
 SIZE = 1000
 LINE = b"GET / HTTP/1.1\r\nhost: gateway\r\n"
+PIECE = bytes(100_000)
 CLOSING = b"connection: close\r\n\r\n"
 
 
@@ -30,6 +31,7 @@ class House:
     port: int
     go_on: asyncio.Event
     asked: asyncio.Event
+    given_up: asyncio.Event
 
     async def say(self, *pieces: bytes) -> asyncio.StreamReader:
         """Open a connection, and send pieces, each after the one before was taken."""
@@ -46,8 +48,8 @@ class House:
 
 
 @asynccontextmanager
-async def house_of(within_s: float = 20) -> AsyncIterator[House]:
-    house = House(free_port(), asyncio.Event(), asyncio.Event())
+async def house_of(within_s: float = 20, read_within_s: float = 20) -> AsyncIterator[House]:
+    house = House(free_port(), asyncio.Event(), asyncio.Event(), asyncio.Event())
 
     async def echo(request: Request) -> Response:
         return PlainTextResponse(await request.body() or b"nothing")
@@ -56,6 +58,20 @@ async def house_of(within_s: float = 20) -> AsyncIterator[House]:
         house.asked.set()
         await house.go_on.wait()
         return PlainTextResponse("slow")
+
+    async def endless(_request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield PIECE
+                    await asyncio.sleep(0)
+            finally:
+                house.given_up.set()
+
+        return StreamingResponse(pieces())
+
+    async def long(_request: Request) -> Response:
+        return Response(PIECE * 100)
 
     async def socket(peer: WebSocket) -> None:
         await peer.accept()
@@ -66,6 +82,8 @@ async def house_of(within_s: float = 20) -> AsyncIterator[House]:
     routes = [
         Route("/", echo, methods=["GET", "POST"]),
         Route("/slow", slow),
+        Route("/endless", endless),
+        Route("/long", long),
         WebSocketRoute("/", socket),
     ]
     config = uvicorn.Config(
@@ -74,7 +92,7 @@ async def house_of(within_s: float = 20) -> AsyncIterator[House]:
         lifespan="off",
         log_config=None,
         access_log=False,
-        http=bounded_head(HeadLimits(SIZE, within_s)),
+        http=bounded_head(HeadLimits(SIZE, within_s, read_within_s)),
         ws="websockets-sansio",
     )
     server = uvicorn.Server(config)
@@ -219,3 +237,18 @@ async def test_a_websocket_has_no_head_to_wait_for() -> None:
         await asyncio.sleep(0.2)
         house.go_on.set()
         assert (await reader.readuntil(b"still here")).startswith(b"HTTP/1.1 101 ")
+
+
+async def test_who_takes_nothing_of_an_answer_is_cut_off() -> None:
+    async with house_of(read_within_s=0.1) as house:
+        await house.say(b"GET /endless HTTP/1.1\r\nhost: gateway\r\n" + CLOSING)
+        await house.given_up.wait()
+
+
+async def test_who_reads_slowly_gets_the_whole_answer() -> None:
+    async with house_of(read_within_s=0.5) as house:
+        reader = await house.say(b"GET /long HTTP/1.1\r\nhost: gateway\r\n" + CLOSING)
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(100):
+            assert await reader.readexactly(len(PIECE)) == PIECE
+            await asyncio.sleep(0.015)

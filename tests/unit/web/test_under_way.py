@@ -13,7 +13,7 @@ from gateway.web.kept_answers import KeptAnswers
 from gateway.web.parts import GraphQLParts
 from tests.unit.schema.examples import Desk, codes, desk_of
 from tests.unit.services.examples import turns, until
-from tests.unit.web.examples import TOKEN, Peer, parts_of, stop_now, with_token
+from tests.unit.web.examples import TOKEN, Peer, event_streams_of, parts_of, stop_now, with_token
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +45,8 @@ class Line:
 
 
 async def post(desk: Desk, parts: GraphQLParts, query: str) -> httpx.Response:
-    graphql = GraphQLOverHttp(parts, KeptAnswers(desk.market_data, 0), max_body=10_000)
+    kept, streams = KeptAnswers(desk.market_data, 0), event_streams_of(parts)
+    graphql = GraphQLOverHttp(parts, kept, streams, max_body=10_000)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(graphql),
         base_url="http://gateway",
