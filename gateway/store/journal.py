@@ -29,6 +29,7 @@ from gateway.store.journal_guard import JournalGuard
 from gateway.store.journal_keys import account_of, identity_of, key_of, record_key
 from gateway.store.journal_outcomes import (
     as_begun,
+    as_kept,
     following,
     was_withdrawn,
     withdrawn,
@@ -286,7 +287,7 @@ class OrderJournal(AccountJournal):
         return placement
 
     def _refused(self, placement: Placement, standing: Placement | None) -> Placement:
-        if standing is None or standing == placement:
+        if standing is None or standing in (placement, as_kept(placement)):
             return placement
         _log.warning(
             "journal.transition_refused",

@@ -15,6 +15,7 @@ from gateway.domain.resolution import Verdict
 
 _S = PlacementState
 _OPEN_TO_EVIDENCE = frozenset({_S.UNKNOWN, _S.IN_DOUBT, _S.NOT_PLACED})
+_PROVEN = frozenset({_S.ACCEPTED, _S.REJECTED, _S.NOT_SENT})
 _ANSWERS = {
     _S.ACCEPTED: Answer.ACCEPTED,
     _S.REJECTED: Answer.REFUSED,
@@ -43,14 +44,23 @@ def following(outcome: Placement, standing: Placement | None) -> Placement | Non
     Once another took the placement over, what was answered is evidence at most.
     """
     if standing is None:
-        return outcome
+        return as_kept(outcome)
     if standing.id != outcome.id:
         return None
     if standing.epoch != outcome.epoch:
         return _with_evidence(outcome, standing)
     if standing.state is _S.SENDING and standing.owner == outcome.owner:
-        return replace(outcome, begun_at=standing.begun_at, lease_until=standing.lease_until)
+        timed = replace(outcome, begun_at=standing.begun_at, lease_until=standing.lease_until)
+        return as_kept(timed)
     return None
+
+
+def as_kept(placement: Placement) -> Placement:
+    """The record without its baseline, once nothing is to be told from that any more.
+
+    By far the most of a record is the baseline of a busy account.
+    """
+    return replace(placement, baseline=None) if placement.state in _PROVEN else placement
 
 
 def withdrawn(intent: Placement) -> Placement:
@@ -84,7 +94,7 @@ def resolved(verdict: Verdict, now: int, by: str | None, reason: str | None) -> 
     standing = verdict.placement
     if verdict.state not in FOLLOWING[standing.state]:
         return None
-    return replace(
+    found = replace(
         standing,
         state=verdict.state,
         updated_at=now,
@@ -93,6 +103,7 @@ def resolved(verdict: Verdict, now: int, by: str | None, reason: str | None) -> 
         evidence="; ".join(dict.fromkeys(filter(None, (verdict.evidence, reason)))),
         resolved_by=by,
     )
+    return as_kept(found)
 
 
 def _with_evidence(outcome: Placement, standing: Placement) -> Placement | None:

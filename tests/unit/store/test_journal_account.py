@@ -170,7 +170,6 @@ async def test_each_transition_is_an_event_without_what_stood_before_the_order(
         unknown = await lost(journal, replace(numbered(2), baseline=before))
         settled = await resolve(journal, unknown, S.IN_DOUBT, S.NOT_PLACED, S.ACCEPTED)
         assert await journal.get(first.id) == outcome
-        assert outcome.baseline == before
         told = await AccountEventStore(redis, 100).read("demo", None, 100)
     assert [event.sequence for event in told] == list(range(1, 8))
     placements = [event.placement for event in told if event.placement is not None]
@@ -179,6 +178,26 @@ async def test_each_transition_is_an_event_without_what_stood_before_the_order(
         *(S.SENDING, S.UNKNOWN, S.IN_DOUBT, S.NOT_PLACED, S.ACCEPTED)
     ]
     assert placements[-1] == replace(settled, baseline=None)
+
+
+async def test_a_record_keeps_what_stood_before_for_as_long_as_it_may_be_evidence(
+    valkey: ValkeyServer,
+) -> None:
+    before = Baseline(
+        taken_at=1, stream_since=None, orders=(), fills=(), totals={"BTC": Decimal(1)}
+    )
+    async with journal_of(valkey) as (journal, _):
+        first = await begin(journal, replace(numbered(1), baseline=before))
+        assert (await journal.finish(accepted(first))).baseline is None
+        with capture_logs() as logs:
+            assert (await journal.finish(accepted(first))).baseline is None
+        assert logs == []
+        standing = await lost(journal, replace(numbered(2), baseline=before))
+        for state in (S.IN_DOUBT, S.NOT_PLACED, S.ACCEPTED):
+            assert standing.baseline == before
+            standing = await resolve(journal, standing, state)
+            assert await journal.get(standing.id) == standing
+        assert standing.baseline is None
 
 
 async def test_so_many_events_are_kept(valkey: ValkeyServer) -> None:
