@@ -1,14 +1,18 @@
-"""Subscribers who connect again whenever they are sent away, over GraphQL and in /v3."""
+"""Subscribers who connect again whenever they are sent away.
+
+Over GraphQL by WebSockets and by server-sent events, and in /v3.
+"""
 
 import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
@@ -83,11 +87,12 @@ class Audience:
 
 
 @contextmanager
-def listening(address: str, token: str, graphql: int, facade: int) -> Iterator[Audience]:
-    """Let so many subscribe over GraphQL, and so many in /v3, until the block ends."""
-    audience = Audience(
-        [Subscriber("graphql") for _ in range(graphql)] + [Subscriber("v3") for _ in range(facade)]
-    )
+def listening(
+    address: str, token: str, graphql: int, facade: int, events: int = 0
+) -> Iterator[Audience]:
+    """Let so many subscribe in each way, until the block ends."""
+    counts = {"graphql": graphql, "v3": facade, "events": events}
+    audience = Audience([Subscriber(name) for name, count in counts.items() for _ in range(count)])
     end = Event()
     thread = Thread(target=lambda: asyncio.run(_listen(audience, address, token, end)))
     thread.start()
@@ -113,17 +118,16 @@ async def _listen(audience: Audience, address: str, token: str, end: Event) -> N
 
 
 async def _follow(one: Subscriber, audience: Audience, address: str, token: str) -> None:
-    opened = _over_graphql if one.name == "graphql" else _in_v3
     while True:
         try:
-            async with opened(address, token) as connection:
+            async with _WAYS[one.name](address, token) as connection:
                 async for _ in connection:
                     one.heard()
                 audience.endings[f"{one.name} {connection.close_code}"] += 1
         except ConnectionClosed as closed:
             code = closed.rcvd.code if closed.rcvd else "cut"
             audience.endings[f"{one.name} {code}"] += 1
-        except (InvalidHandshake, OSError, TimeoutError) as error:
+        except (InvalidHandshake, OSError, TimeoutError, httpx.HTTPError) as error:
             audience.endings[f"{one.name} {type(error).__name__}"] += 1
         one.lost()
         await asyncio.sleep(_AGAIN_S)
@@ -155,3 +159,36 @@ async def _in_v3(address: str, token: str) -> AsyncIterator[ClientConnection]:
         await connection.send(json.dumps(asked))
         await connection.recv()
         yield connection
+
+
+class EventStream:
+    """The results of a subscription over server-sent events."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.close_code = "broken off"
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        """Each result."""
+        async for line in self._response.aiter_lines():
+            if line.startswith("data: "):
+                yield line
+            elif line == "event: complete":
+                self.close_code = "complete"
+
+
+@asynccontextmanager
+async def _by_events(address: str, token: str) -> AsyncIterator[EventStream]:
+    headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+    asked = {"query": operation("watch-tickers")}
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        client.stream("POST", f"http://{address}/graphql", json=asked, headers=headers) as response,
+    ):
+        response.raise_for_status()
+        yield EventStream(response)
+
+
+_WAYS: dict[
+    str, Callable[[str, str], AbstractAsyncContextManager[ClientConnection | EventStream]]
+] = {"graphql": _over_graphql, "v3": _in_v3, "events": _by_events}

@@ -46,7 +46,7 @@ def test_a_rolling_restart_under_load_loses_no_order_and_every_subscriber_is_soo
     ):
         address = f"127.0.0.1:{port}"
         assert eventually(lambda: _is_ready(address))
-        audience = load.enter_context(listening(address, token, graphql=60, facade=30))
+        audience = load.enter_context(listening(address, token, graphql=60, facade=30, events=30))
         trade = load.enter_context(trading(f"http://{address}", token, apps=4))
         assert eventually(audience.all_served)
         for replica in replicas:
