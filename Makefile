@@ -2,7 +2,7 @@
 # interpreter to make it with; otherwise the first of python3.13, 3.12, 3.11 and python3 that runs.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-all check fmt schema chart bench soak faults storm mutants lock clean setup
+.PHONY: help dev test test-all check fmt schema chart bench image soak faults storm mutants lock clean setup
 
 bin := .venv/bin
 
@@ -18,9 +18,9 @@ dev: ## start the gateway against a simulated exchange, with an embedded Valkey
 test: check ## run every check and every test
 	@$(bin)/pytest --numprocesses 3 --dist loadfile
 
-test-all: test ## and those that want real servers and a browser: a rolling restart, Redis failing over, /docs
+test-all: test ## and those that want root: a rolling restart, Redis failing over, /docs in a browser, the image
 	@scripts/cluster.sh
-	@$(bin)/pytest --capture=no tests/cluster tests/browser
+	@$(bin)/pytest --capture=no tests/cluster tests/browser tests/image
 
 check: setup ## lint, types, layers, the published schema, Dockerfile and chart
 	$(bin)/ruff check
@@ -45,6 +45,9 @@ schema: setup ## write the published contract from the code
 
 chart: setup ## write the chart's README from its values
 	$(bin)/python scripts/chart_readme.py
+
+image: setup ## build the Dockerfile without a registry, look into the image and run it (Debian, root)
+	$(bin)/pytest --capture=no tests/image
 
 bench: setup ## compare speed with the textbook way
 	$(bin)/python -m bench

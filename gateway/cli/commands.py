@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - a command imports what it runs, so that --help is there at once
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -74,7 +75,6 @@ def check(
     raise typer.Exit(check_configuration(os.environ, connect=connect))
 
 
-@app.command()
 def dev(
     *,
     die_with_parent: Annotated[
@@ -94,7 +94,6 @@ def dev(
     raise typer.Exit(start(die_with_parent=die_with_parent))
 
 
-@app.command()
 def sandbox(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8001,
@@ -112,6 +111,10 @@ def sandbox(
 
     raise typer.Exit(run(Choices(host, port, scenario, control)))
 
+
+if find_spec("gateway.sandbox"):  # an image has neither
+    app.command()(dev)
+    app.command()(sandbox)
 
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")

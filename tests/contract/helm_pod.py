@@ -12,9 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -29,6 +29,7 @@ ETC = "/etc/narkasa-gateway"
 PROGRAMS = Path(sys.prefix) / "bin"
 IMAGE_COMMAND = ("narkasa-gateway", "serve")
 """The image's entry point, as the Dockerfile has it: the chart gives none."""
+IMAGE_ENVIRON = {"PATH": f"{PROGRAMS}:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
 APP = Member("desk-app", (("market:read",), TRADE, ("account:read",)))
 [_KEYS] = DEMO.keys
 SECRETS = {
@@ -45,11 +46,16 @@ def _write_nothing() -> None:
 
 @dataclass(frozen=True)
 class Ground:
-    """Where a pod's processes run: a folder with its `etc`, and whether that is the whole tree."""
+    """Where a pod's processes run: a folder with its `etc`, and whether that is the whole tree.
+
+    Where the programs are, and what the image says of the environment.
+    """
 
     folder: Path
     security: Manifest
     own_tree: bool
+    programs: Path = PROGRAMS
+    environ: Mapping[str, str] = field(default_factory=IMAGE_ENVIRON.copy)
 
     @property
     def user(self) -> int:
@@ -62,14 +68,13 @@ class Ground:
     ) -> "subprocess.Popen[str]":
         """Start one of the image's programs; `command[0]` is looked up among them."""
         program, *arguments = command
-        path = {"PATH": f"{PROGRAMS}:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
         if not self.own_tree:
             etc = f"{self.folder}{ETC}"
             environ = {name: text.replace(ETC, etc) for name, text in environ.items()}
         return subprocess.Popen(
-            [*self._wrapper(), str(PROGRAMS / program), *arguments],
+            [*self._wrapper(), str(self.programs / program), *arguments],
             cwd="/",
-            env=path | environ,
+            env={**self.environ, **environ},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.STDOUT,
@@ -85,7 +90,7 @@ class Ground:
         return [script, str(self.folder), str(user), str(group)]
 
 
-def _ground(folder: Path, security: Manifest) -> Ground:
+def _this_machine(folder: Path, security: Manifest) -> Ground:
     """The best that can be had here: a tree that is the pod's own, or the machine's."""
     own = Ground(folder, security, own_tree=True)
     with own.run(["python", "-c", "import gateway.cli"], {}) as attempt:
@@ -170,15 +175,20 @@ def _values(exchange: Exchange, valkey: ValkeyServer) -> dict[str, object]:
 
 
 @contextmanager
-def installed(valkey: ValkeyServer) -> Iterator[Pod]:
-    """A pod that runs and is ready, with an exchange of its own."""
+def installed(
+    valkey: ValkeyServer, ground: Callable[[Path, Manifest], Ground] = _this_machine
+) -> Iterator[Pod]:
+    """A pod that runs and is ready, with an exchange of its own.
+
+    `ground` is made of the pod's folder and its security context.
+    """
     folder = Path(tempfile.mkdtemp(prefix="ngw-"))
     folder.chmod(0o755)
     try:
         with closing(Exchange(QUIET)) as exchange:
             made = rendered("minimal", _values(exchange, valkey))
             _mount(made, folder)
-            with _started(made, _ground(folder, pod(made)["securityContext"])) as running:
+            with _started(made, ground(folder, pod(made)["securityContext"])) as running:
                 yield running
     finally:
         shutil.rmtree(folder)

@@ -27,8 +27,14 @@ WORDS = {
     "STATE_REDIS_PASSWORD": "password",
 }
 PATH = f"{Path(sys.executable).parent}:{ROOT / '.tools' / 'bin'}:/usr/bin:/bin"
-NOT_RUN = ("docker", "kubectl logs", "kubectl port-forward", "curl", "kubectl create namespace")
-RUN_ELSEWHERE = ("helm test",)
+NOT_RUN = (
+    "docker push",
+    "kubectl logs",
+    "kubectl port-forward",
+    "curl",
+    "kubectl create namespace",
+)
+RUN_ELSEWHERE = ("helm test", "docker build")
 
 
 def paste(text: str, folder: Path) -> str:
