@@ -252,18 +252,20 @@ class Settings(BaseModel):
     connection_init_s: Seconds = Field(
         5, description="Seconds that a WebSocket has to send connection_init"
     )
-    max_connections: Count = Field(2000, description="Open WebSockets at most, once authenticated")
+    max_connections: Count = Field(
+        2000, description="Open WebSockets at most, once authenticated, and as many event streams"
+    )
     max_waiting_connections: Count = Field(
         500, description="Open WebSockets at most that have not sent their token yet"
     )
     max_connections_per_principal: Count = Field(
-        1000, description="Open WebSockets of one principal at most"
+        1000, description="Open WebSockets of one principal at most, and as many event streams"
     )
     max_subscriptions_per_connection: Count = Field(
         100, description="Subscriptions on one WebSocket at most"
     )
     max_subscriptions_per_principal: Count = Field(
-        10_000, description="Subscriptions of one principal at most, over all its WebSockets"
+        10_000, description="Subscriptions of one principal at most, over all its connections"
     )
     stream_queue: Count = Field(
         1000, description="Events that may wait for a slow subscriber before its stream ends"
