@@ -1,6 +1,7 @@
 """The placements that this process made last, by the orders that they became."""
 
 from collections import OrderedDict
+from dataclasses import replace
 
 from gateway.domain.placements import Placement
 
@@ -17,10 +18,11 @@ class RecentPlacements:
         self._placements: OrderedDict[tuple[str, str], Placement] = OrderedDict()
 
     def add(self, placement: Placement) -> None:
-        """Keep a placement, if it became an order."""
+        """Keep a placement, if it became an order; what stood before it is of no use any more."""
         if placement.order is None or placement.order.order_id is None:
             return
-        self._placements[placement.command.account, placement.order.order_id] = placement
+        order = placement.command.account, placement.order.order_id
+        self._placements[order] = replace(placement, baseline=None)
         while len(self._placements) > KEPT:
             self._placements.popitem(last=False)
 
