@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.domain.errors import Unauthenticated
+from gateway.domain.virtual_keys import VirtualKey
 
 
 class Cause(StrEnum):
@@ -32,14 +33,18 @@ class Cause(StrEnum):
     """It is a virtual key's, whose entry does not open."""
     REPLAYED = "replayed"
     """The signature was seen on another endpoint before."""
+    REVOKED = "revoked"
+    """It is a virtual key's that stood when this process looked before."""
 
 
 @dataclass(eq=False, kw_only=True)
 class NotProven(Unauthenticated):
     """A token, or a signature, that proves nothing.
 
-    Its text is the same for every cause, so that none is told.
+    Its text is the same for every cause, so that none is told. `key` is the virtual key that was
+    named, where it is known: who sent it may not have its secret.
     """
 
     problem: str = "the token is unknown or has expired"
     cause: Cause
+    key: VirtualKey | None = None

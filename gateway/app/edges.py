@@ -16,6 +16,7 @@ from gateway.web.event_streams import EventStreams
 from gateway.web.facade.parts import FacadeParts
 from gateway.web.facade.rest import FacadeRest
 from gateway.web.facade.sockets import FacadeSocketLimits, FacadeSockets
+from gateway.web.facade.signed import LONGEST_GOOD_MS
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.graphql_sse import EventStreamLimits
 from gateway.web.graphql_ws import SocketLimits
@@ -125,7 +126,7 @@ def _facade_parts(
         services=services,
         identities=governance.identities,
         virtual_keys=governance.virtual_keys,
-        replay_guard=ReplayGuard(base.stores.replays, server_ms),
+        replay_guard=ReplayGuard(base.stores.replays, LONGEST_GOOD_MS),
         kept=kept,
         metrics=base.given.metrics,
         under_way=under_way,

@@ -1,6 +1,6 @@
 """Orders: what may be asked for, and what the exchange tells of one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
@@ -125,7 +125,7 @@ class PlaceOrder:
     """The command to place one order. `client_order_id` is unique for principal and account."""
 
     account: str
-    client_order_id: str
+    client_order_id: str = field(repr=False)  # it may hold a signature
     symbol: str
     side: OrderSide
     spec: OrderSpec

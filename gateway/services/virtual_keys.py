@@ -5,6 +5,7 @@ entries at hand besides, for open sockets, and for while Redis is away.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ _log = structlog.get_logger(__name__)
 
 _NO_OPENER = "no key-encryption key is set"
 _MOST_TOLD = 3
+_MOST_REVOKED = 1_000
+"""Of how many revoked keys it is remembered whose they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class VirtualKeys:
         self._asked = 0
         self._entries: dict[str, _Entry] = {}
         self._standing: dict[str, VirtualKey] = {}
+        self._revoked: OrderedDict[str, VirtualKey] = OrderedDict()
         self._away: str | None = None
 
     @property
@@ -86,15 +90,17 @@ class VirtualKeys:
         Raises `NotProven`: the key is unknown or revoked, it is not its signature, or its principal
         is suspended, or in the policy no more. The cause is KEYS_AWAY where that cannot be known.
         """
-        entry = await self._current(key_digest(api_key), ask=ask)
-        if entry is None:
-            raise NotProven(cause=Cause.UNKNOWN if self._away is None else Cause.KEYS_AWAY)
-        if entry.raw is None:
-            raise NotProven(cause=Cause.UNKNOWN)
+        digest = key_digest(api_key)
+        entry = await self._current(digest, ask=ask)
+        if entry is None and self._away is not None:
+            raise NotProven(cause=Cause.KEYS_AWAY)
+        if entry is None or entry.raw is None:
+            key = self._revoked.get(digest)
+            raise NotProven(cause=Cause.UNKNOWN if key is None else Cause.REVOKED, key=key)
         if entry.pair is None:
             raise NotProven(cause=Cause.SEALED)
         if not entry.pair.verify(text, signature):
-            raise NotProven(cause=Cause.SIGNATURE)
+            raise NotProven(cause=Cause.SIGNATURE, key=entry.pair.key)
         return entry.pair.key, self._principal(entry.pair.key)
 
     def still_good(self, key: VirtualKey) -> bool:
@@ -115,9 +121,9 @@ class VirtualKeys:
         for principal in self._policy().principals():
             if principal.id == key.principal:
                 if self._suspended(principal.id):
-                    raise NotProven(cause=Cause.SUSPENDED)
+                    raise NotProven(cause=Cause.SUSPENDED, key=key)
                 return principal
-        raise NotProven(cause=Cause.SUBJECT)
+        raise NotProven(cause=Cause.SUBJECT, key=key)
 
     async def _current(self, digest: str, *, ask: bool) -> _Entry | None:
         # `run` finds out when it is back: nobody else waits for it meanwhile.
@@ -190,7 +196,7 @@ class VirtualKeys:
             held = self._entries.get(digest)
             if held is None or held.asked <= entry.asked:
                 changed |= (held and held.pair) is not entry.pair
-                self._report(held, entry)
+                self._report(digest, held, entry)
                 self._entries[digest] = entry
         if changed:
             pairs = [entry.pair for entry in self._entries.values() if entry.pair is not None]
@@ -207,7 +213,7 @@ class VirtualKeys:
         for digest in revoked:
             del self._entries[digest]
 
-    def _report(self, held: _Entry | None, now: _Entry) -> None:
+    def _report(self, digest: str, held: _Entry | None, now: _Entry) -> None:
         if now.problem is not None and (held is None or held.problem != now.problem):
             _log.error("virtual_key.not_opened", problem=now.problem)
         if now.raw is None and held is not None and held.pair is not None:
@@ -215,6 +221,9 @@ class VirtualKeys:
             _log.warning(
                 "virtual_key.revoked", key=key.id, principal=key.principal, account=key.account
             )
+            self._revoked[digest] = key
+            if len(self._revoked) > _MOST_REVOKED:
+                self._revoked.popitem(last=False)
 
     def _lost(self, away: StoreUnavailable) -> None:
         if self._away is None:

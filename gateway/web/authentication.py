@@ -69,8 +69,12 @@ def token_of_init(payload: object, header: str | None) -> str:
 
 
 def note_refusal(refused: NotProven, audit: AuditTrail, metrics: Metrics, trace_id: str) -> None:
-    """Count an attempt that proved nothing, and put it on record: once a second for each cause."""
-    cause = refused.cause.value
+    """Count an attempt that proved nothing, and put it on record.
+
+    Once a second for each cause, and for each virtual key that is known.
+    """
+    cause, key = refused.cause.value, refused.key
+    of_key = {} if key is None else {"key": key.id, "keyPrincipal": key.principal}
     metrics.unauthenticated.labels(cause).inc()
     event = AuditEvent(
         kind=AuditKind.DENIED,
@@ -78,6 +82,6 @@ def note_refusal(refused: NotProven, audit: AuditTrail, metrics: Metrics, trace_
         action="authenticate",
         outcome=refused.code,
         trace_id=trace_id,
-        detail={"cause": cause},
+        detail={"cause": cause, **of_key},
     )
-    audit.note_often((NOBODY, cause), event, replace(event, trace_id=None))
+    audit.note_often((NOBODY, cause, key and key.id), event, replace(event, trace_id=None))

@@ -14,7 +14,7 @@ from gateway.web.facade.access import Access
 from gateway.web.facade.parameters import Parameters
 from gateway.web.facade.parts import FacadeParts
 from gateway.web.facade.refusals import refusal_of
-from gateway.web.facade.signed import Claim, api_key_in, claim_in, good_until
+from gateway.web.facade.signed import Claim, api_key_in, claim_in, require_open_window
 
 ANONYMOUS_PRINCIPAL = Principal(ANONYMOUS, PrincipalKind.APP)
 """Whoever asks without a signature or a token; the policy may grant it something."""
@@ -27,11 +27,10 @@ _RANDOM_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class SignedBy:
-    """The virtual key and its signature, good until then (ms since the Unix epoch)."""
+    """The virtual key and its signature."""
 
     key: VirtualKey
     signature: str = field(repr=False)
-    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,9 @@ async def admit_once(
         return
     try:
         await parts.replay_guard.admit(
-            asker.signed.key.id,
+            asker.signed.key,
             asker.signed.signature,
             endpoint,
-            asker.signed.until,
             may_pass_when_away=access is Access.CANCEL,
         )
     except NotProven as refused:
@@ -92,7 +90,7 @@ def was_admitted(parts: FacadeParts, access: Access, endpoint: str, asker: Asker
     """Whether this process knows that the very same request came before, and acts."""
     if asker.signed is None or not access.mutates:
         return False
-    return parts.replay_guard.remembers(asker.signed.key.id, asker.signed.signature, endpoint)
+    return parts.replay_guard.remembers(asker.signed.key, asker.signed.signature, endpoint)
 
 
 def order_id_for(parts: FacadeParts, asker: Asker) -> str:
@@ -109,8 +107,8 @@ async def _by_signature(
     key, principal = await parts.virtual_keys.verify(
         claim.api_key, claim.text, claim.signature, ask=access is Access.ORDER
     )
-    until = good_until(parameters, parts.server_ms())
-    return Asker(principal, key.account, SignedBy(key, claim.signature, until))
+    require_open_window(parameters, parts.server_ms())
+    return Asker(principal, key.account, SignedBy(key, claim.signature))
 
 
 async def _by_token(parts: FacadeParts, headers: Headers, *, public: bool) -> Asker:

@@ -8,8 +8,9 @@ from gateway.web.facade.access import Access
 from gateway.web.facade.answers import JSON
 from gateway.web.facade.endpoints import ENDPOINTS
 from gateway.web.facade.members import MAY_BE_MISSING, MAY_BE_NULL, MEANINGS, WHOLE
+from gateway.web.facade.outcomes import unsure
 from gateway.web.facade.published import PUBLISHED, Parameter
-from gateway.web.facade.refusals import OUTCOME_UNKNOWN, refusal_of
+from gateway.web.facade.refusals import refusal_of
 from gateway.web.facade.requests import Body, Route
 
 Json: TypeAlias = dict[str, Any]
@@ -186,9 +187,11 @@ def _reply(route: Route) -> Json:
         refusal = refusal_of(code)
         told = {"code": code, "msg": refusal.msg}
         examples[f"code-{code}"] = {"summary": f"{code} {refusal.msg}", "value": told}
-    if ENDPOINTS[route].access.mutates:
-        told = {"code": codes.UNEXPECTED, "msg": OUTCOME_UNKNOWN}
-        examples["outcome-unknown"] = {"summary": OUTCOME_UNKNOWN, "value": told}
+    access = ENDPOINTS[route].access
+    if access.mutates:
+        unknown = unsure(access)
+        told = {"code": unknown.code, "msg": unknown.msg}
+        examples["outcome-unknown"] = {"summary": unknown.msg, "value": told}
     return {
         "description": "The reply, or a refusal: read `code`.",
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _headers()},

@@ -32,7 +32,7 @@ from gateway.domain.stop_errors import NotBegun
 from gateway.exchange import ERROR_CODES, ORDER_NOT_OPEN
 from gateway.web.facade import codes
 from gateway.web.facade.access import Access
-from gateway.web.facade.refusals import OUTCOME_UNKNOWN, Refusal, refusal_of
+from gateway.web.facade.refusals import CANCEL_UNKNOWN, OUTCOME_UNKNOWN, Refusal, refusal_of
 
 _NUMBERS = {row.name: row.code for row in ERROR_CODES.values()}
 _OF_FIELDS = {
@@ -51,16 +51,24 @@ _OF_TROUBLE = {
 }
 
 
+LATER_S = 3.0
+"""When to come back after trouble of which nobody knows how long it lasts."""
+
+
 def refusal_for(error: GatewayError, access: Access) -> Refusal:
     """What a caller is told when this request did nothing on the exchange."""
-    refusal = refusal_of(_code_for(error, access))
+    code = _code_for(error)
+    refusal = refusal_of(code or _OF_TROUBLE[access])
     if isinstance(error, OverLimit | RateLimited | DuplicateOrder | LaneUnresolved | NotBegun):
         refusal.retry_after = error.retry_after
+    elif code is None:
+        refusal.retry_after = LATER_S
     return refusal
 
 
-def _code_for(error: GatewayError, access: Access) -> str:
-    code = _OF_TROUBLE[access]
+def _code_for(error: GatewayError) -> str | None:
+    """The code that says it; None for trouble of the gateway's own."""
+    code = None
     match error:
         case Refused(exchange_code=given) if given not in codes.OF_THE_REAL_KEY:
             code = given
@@ -83,9 +91,10 @@ def _code_for(error: GatewayError, access: Access) -> str:
 
 def unsure(access: Access) -> Refusal:
     """What a caller is told when nobody knows whether this request did anything."""
-    if access.mutates:
-        return Refusal(codes.UNEXPECTED, OUTCOME_UNKNOWN)
-    return refusal_of(codes.UNEXPECTED)
+    if not access.mutates:
+        return refusal_of(codes.UNEXPECTED)
+    msg = CANCEL_UNKNOWN if access is Access.CANCEL else OUTCOME_UNKNOWN
+    return Refusal(codes.UNEXPECTED, msg)
 
 
 def order_of(placement: Placement) -> Order | None:
@@ -95,7 +104,8 @@ def order_of(placement: Placement) -> Order | None:
     if placement.unresolved:
         raise unsure(Access.ORDER)
     rejection = placement.rejection
-    code = None if rejection is None else rejection.exchange_code
-    if placement.state is not PlacementState.REJECTED or code is None:
-        raise refusal_of(codes.MARKET_DISABLED)
-    raise refusal_of(codes.MARKET_DISABLED if code in codes.OF_THE_REAL_KEY else code)
+    if placement.state is PlacementState.REJECTED and rejection is not None:
+        code = rejection.exchange_code
+        if code is not None and code not in codes.OF_THE_REAL_KEY:
+            raise refusal_of(code)
+    raise refusal_of(codes.MARKET_DISABLED, retry_after=LATER_S)

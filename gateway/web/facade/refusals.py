@@ -8,6 +8,9 @@ from gateway.web.facade import codes
 OUTCOME_UNKNOWN = "outcome unknown, do not resend"
 """The `msg` beside 90000 for an order of which nobody knows yet whether it stands."""
 
+CANCEL_UNKNOWN = "outcome unknown, send again"
+"""The same for a cancel: a second one does no harm, and tells."""
+
 _AS_REPLIED = {codes.NOT_PROVEN: "Invalid API key or secret."}
 """Where the document's sample of a reply ("Information") words it otherwise than its table."""
 
@@ -30,6 +33,6 @@ class Refusal(Exception):
         return f"{self.code} {self.msg}"
 
 
-def refusal_of(code: str, status: int = 200) -> Refusal:
+def refusal_of(code: str, status: int = 200, retry_after: float | None = None) -> Refusal:
     """Refuse with one of the exchange's codes, and its own text for it ("Error Codes")."""
-    return Refusal(code, _AS_REPLIED.get(code, ERROR_CODES[code].meaning), status)
+    return Refusal(code, _AS_REPLIED.get(code, ERROR_CODES[code].meaning), status, retry_after)

@@ -16,8 +16,10 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.access.policy import Action
 from gateway.access.principal import Caller, Principal
+from gateway.access.proving import NotProven
 from gateway.domain.errors import GatewayError, JournalUnavailable, RateLimited
 from gateway.domain.stop_errors import NotBegun, Stopping
+from gateway.domain.virtual_keys import VirtualKey
 from gateway.observability import bind_trace, trace_id
 from gateway.schema.context import permit
 from gateway.web.facade import codes
@@ -49,13 +51,17 @@ _NOT_LOOKED_UP = (JournalUnavailable, NotBegun, RateLimited)
 
 @dataclass(slots=True)
 class _Asked:
-    """A request to a known endpoint, or to none; and who sent it, once that is known."""
+    """A request to a known endpoint, or to none; and who sent it, once that is known.
+
+    `key` is the virtual key that it named, and that proved nothing.
+    """
 
     request: Request
     trace: str
     name: str = "none"
     endpoint: Endpoint | None = None
     principal: Principal | None = None
+    key: VirtualKey | None = None
 
     @property
     def access(self) -> Access:
@@ -65,7 +71,7 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """What goes back; `cause` is the gateway's own code behind a refusal."""
+    """What goes back; `cause` is the gateway's own code behind a refusal, or a `Cause`."""
 
     code: str
     body: bytes
@@ -103,6 +109,9 @@ class FacadeRest:
             return await self._answer(asked)
         except Refusal as refusal:
             return _refused(refusal)
+        except NotProven as error:
+            asked.key = error.key
+            return _refused(refusal_for(error, asked.access), error.cause.value)
         except GatewayError as error:
             return _refused(refusal_for(error, asked.access), error.code)
         except ClientDisconnect:
@@ -174,8 +183,13 @@ class FacadeRest:
                 endpoint=asked.name,
                 code=reply.code,
                 cause=reply.cause,
+                **_of_key(asked.key),
                 ms=round(seconds * 1000),
             )
+
+
+def _of_key(key: VirtualKey | None) -> dict[str, str]:
+    return {} if key is None else {"key": key.id, "key_principal": key.principal}
 
 
 async def _parameters(request: Request) -> Parameters:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gateway.access.proving import Cause, NotProven
 from gateway.web.facade import codes
 from gateway.web.facade.parameters import Parameters
 from gateway.web.facade.refusals import refusal_of
@@ -18,6 +19,8 @@ DEFAULT_WINDOW_MS = 10_000
 LONGEST_WINDOW_MS = 60_000
 FURTHEST_AHEAD_MS = 1_000
 """A timestamp ahead of the clock would make a signature good for longer than its window."""
+LONGEST_GOOD_MS = LONGEST_WINDOW_MS + FURTHEST_AHEAD_MS
+"""How long after it came first a signature may still pass."""
 
 _SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -43,7 +46,10 @@ def api_key_in(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 
 def claim_in(api_key: str | None, parameters: Parameters) -> Claim:
-    """What a request claims. Raises Refusal 20000, 20003, 20005, and 20001 for no such thing."""
+    """What a request claims.
+
+    Raises Refusal 20000, 20003 and 20005, and `NotProven` for what can be no signature.
+    """
     if not api_key:
         raise refusal_of(codes.NO_KEY)
     if not parameters.values.get("timestamp"):
@@ -51,12 +57,12 @@ def claim_in(api_key: str | None, parameters: Parameters) -> Claim:
     if parameters.signature is None:
         raise refusal_of(codes.MISSING)
     if not _SIGNATURE.fullmatch(parameters.signature):
-        raise refusal_of(codes.NOT_PROVEN)
+        raise NotProven(cause=Cause.SIGNATURE)
     return Claim(api_key, parameters.signed_text, parameters.signature)
 
 
-def good_until(parameters: Parameters, now: int) -> int:
-    """When a signed request's window ends; all times in ms since the epoch.
+def require_open_window(parameters: Parameters, now: int) -> None:
+    """See that a signed request's window is open at `now`, in ms since the epoch.
 
     Raises Refusal 90001 when timestamp or window are no whole numbers, 20004 when the window has
     passed by `now`, is longer than a minute, or begins more than a second after `now`.
@@ -71,4 +77,3 @@ def good_until(parameters: Parameters, now: int) -> int:
         or timestamp > now + FURTHEST_AHEAD_MS
     ):
         raise refusal_of(codes.WINDOW_PASSED)
-    return until

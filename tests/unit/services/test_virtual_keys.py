@@ -126,7 +126,7 @@ async def test_a_key_is_taken_as_soon_as_it_is_issued_and_refused_as_soon_as_it_
     await keys.verify("desk-key", TEXT, signed(TEXT))
     assert keys.still_good(DESK_KEY)
     await house.revoke()
-    assert await cause_of(keys) is Cause.UNKNOWN
+    assert await cause_of(keys) is Cause.REVOKED
     assert not keys.still_good(DESK_KEY)
 
 
@@ -314,7 +314,31 @@ async def test_keys_that_redis_has_lost_prove_nothing(house: House, valkey: Valk
     async with polled(house.virtual_keys()) as keys:
         await until(lambda: keys.still_good(DESK_KEY))
         await asyncio.to_thread(valkey.command, "DEL", KEY)
-        assert await cause_of(keys) is Cause.UNKNOWN
+        assert await cause_of(keys) is Cause.REVOKED
+
+
+async def test_whose_a_revoked_key_was_is_told_for_as_long_as_this_process_runs(
+    house: House,
+) -> None:
+    await house.issue()
+    async with polled(house.virtual_keys()) as keys:
+        await until(lambda: keys.still_good(DESK_KEY))
+        await house.revoke()
+        await until(lambda: not keys.still_good(DESK_KEY))
+        for _ in range(3):
+            with pytest.raises(NotProven) as refused:
+                await keys.verify("desk-key", TEXT, "0" * 64)
+            assert (refused.value.cause, refused.value.key) == (Cause.REVOKED, DESK_KEY)
+            await asyncio.sleep(0.02)
+
+
+async def test_a_key_whose_signature_is_wrong_is_named(house: House) -> None:
+    await house.issue()
+    keys = house.virtual_keys()
+    with pytest.raises(NotProven) as refused:
+        await keys.verify("desk-key", TEXT, "0" * 64)
+    assert refused.value.key == DESK_KEY
+    assert DESK_KEY.principal not in str(refused.value)
 
 
 async def test_a_key_that_is_resealed_goes_on(house: House) -> None:
@@ -358,7 +382,7 @@ async def test_a_look_that_began_before_a_revocation_does_not_bring_the_key_back
         async with polled(keys):
             await slow.asked.wait()
             await house.revoke()
-            assert await cause_of(keys) is Cause.UNKNOWN
+            assert await cause_of(keys) is Cause.REVOKED
             slow.asked.clear()
             slow.let_go()
             await slow.asked.wait()  # by the next look: the one before has been taken

@@ -24,6 +24,7 @@ from gateway.store.replays import ReplayStore
 from gateway.store.virtual_keys import VirtualKeyStore
 from gateway.web.facade.parts import FacadeParts
 from gateway.web.facade.rest import FacadeRest
+from gateway.web.facade.signed import LONGEST_GOOD_MS
 from gateway.web.kept_answers import KeptAnswers
 from gateway.web.under_way import UnderWay
 from tests.unit.schema.examples import Desk
@@ -170,7 +171,7 @@ async def house_of(
                 learn=lambda _: None,
                 poll_s=60,
             ),
-            replay_guard=ReplayGuard(ReplayStore(redis), clock),
+            replay_guard=ReplayGuard(ReplayStore(redis), LONGEST_GOOD_MS),
             kept=KeptAnswers(desk.market_data, 1_000_000),
             metrics=desk.metrics,
             under_way=UnderWay(

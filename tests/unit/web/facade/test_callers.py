@@ -107,7 +107,7 @@ async def test_each_attempt_that_proves_nothing_is_counted_and_on_record_without
         await house.client.get(f"{WALLET}?{WRONG}", headers=KEY)
         (event,) = house.desk.watch.audit.events
         assert (event.principal, event.outcome) == (NOBODY, "UNAUTHENTICATED")
-        assert event.detail == {"cause": "signature"}
+        assert event.detail == {"cause": "signature", "key": "k1", "keyPrincipal": "app"}
         assert WRONG[-64:] not in repr(event)
 
 

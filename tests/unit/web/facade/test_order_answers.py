@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from gateway.access.policy import Action
+from gateway.domain.account import TradingState
 from gateway.domain.errors import NotSent, Refused, Unclear
 from gateway.domain.market import OrderSide
 from gateway.domain.orders import Order, OrderSpec, OrderStatus, OrderType
+from gateway.domain.switches import Scope, Switch
 from gateway.exchange import ERROR_CODES
 from tests.unit.services.examples import order
 from tests.unit.web.facade.houses import LIMIT, LIMIT_BUY, TRADER, granted, house_of
@@ -229,7 +231,31 @@ async def test_a_cancel_whose_outcome_nobody_knows_is_called_unknown(valkey: Val
             "cancel": Unclear("cancel-order", "timeout"),
             "open orders": (order("o1"),),
         }
-        assert await house.ask("POST", CANCEL, orderId="o1") == UNKNOWN
+        again = {"code": "90000", "msg": "outcome unknown, send again"}
+        assert await house.ask("POST", CANCEL, orderId="o1") == again
+
+
+async def test_a_cancel_that_could_not_be_sent_says_when_to_send_it_again(
+    valkey: ValkeyServer,
+) -> None:
+    async with house_of(valkey.url) as house:
+        house.desk.exchange.answers["cancel"] = NotSent("cancel-order", "connect")
+        pairs = {"orderId": "o1", "timestamp": str(house.clock.now)}
+        away = await house.send("POST", CANCEL, pairs)
+        house.desk.watch.switch.holding = Switch(Scope(), TradingState.HALTED, "a drill", "ops", 1)
+        halted = await house.send("POST", CANCEL, pairs)
+        assert [one.json()["code"] for one in (away, halted)] == ["20011"] * 2
+        assert [int(one.headers["retry-after"]) for one in (away, halted)] == [3, 3]
+
+
+async def test_a_cancel_that_may_not_be_sent_says_no_time_to_send_it_again(
+    valkey: ValkeyServer,
+) -> None:
+    async with house_of(valkey.url, granted(Action.ACCOUNT_READ)) as house:
+        pairs = {"orderId": "o1", "timestamp": str(house.clock.now)}
+        refusal = await house.send("POST", CANCEL, pairs)
+        assert refusal.json()["code"] == "20011"
+        assert "retry-after" not in refusal.headers
 
 
 async def test_an_order_that_was_cancelled_before_is_not_found_to_be_open(

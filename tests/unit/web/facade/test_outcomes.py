@@ -39,8 +39,8 @@ from gateway.domain.stop_errors import NotBegun, Stopping
 from gateway.exchange import ERROR_CODES
 from gateway.services.risk_of_market import against
 from gateway.web.facade.access import Access
-from gateway.web.facade.outcomes import order_of, refusal_for, unsure
-from gateway.web.facade.refusals import OUTCOME_UNKNOWN, Refusal, refusal_of
+from gateway.web.facade.outcomes import LATER_S, order_of, refusal_for, unsure
+from gateway.web.facade.refusals import CANCEL_UNKNOWN, OUTCOME_UNKNOWN, Refusal, refusal_of
 from tests.unit.services.examples import command, order
 
 S = PlacementState
@@ -118,6 +118,7 @@ def test_the_gateways_own_trouble_shows_as_a_code_to_stay_away_or_come_back_by(
     refusal = refusal_for(error, access)
     assert refusal.code == TROUBLE[access]
     assert refusal.msg == refusal_of(refusal.code).msg
+    assert refusal.retry_after in (LATER_S, NotBegun.retry_after)
 
 
 @pytest.mark.parametrize("code", sorted(ERROR_CODES))
@@ -147,8 +148,8 @@ def test_what_a_failure_says_to_others_is_told_to_no_client_of_the_exchange() ->
 
 
 def test_nobody_is_told_that_an_order_or_a_cancel_did_nothing_when_it_may_have() -> None:
-    for access in (Access.ORDER, Access.CANCEL):
-        assert (unsure(access).code, unsure(access).msg) == ("90000", OUTCOME_UNKNOWN)
+    for access, msg in ((Access.ORDER, OUTCOME_UNKNOWN), (Access.CANCEL, CANCEL_UNKNOWN)):
+        assert (unsure(access).code, unsure(access).msg) == ("90000", msg)
     assert (unsure(Access.READ).code, unsure(Access.READ).msg) == ("90000", "Unexpected Error")
 
 

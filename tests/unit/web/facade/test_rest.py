@@ -227,6 +227,23 @@ async def test_a_refusal_is_logged_with_what_is_behind_it_and_no_credential(
             assert secret not in shown
 
 
+async def test_who_proves_nothing_is_logged_with_the_cause_and_the_key_that_is_known(
+    valkey: ValkeyServer,
+) -> None:
+    async with house_of(valkey.url) as house:
+        with capture_logs() as lines:
+            for headers in (KEY, {"X-APNK-APIKEY": "0" * 64}):
+                query = f"timestamp={house.clock.now}&signature={'0' * 64}"
+                response = await house.client.get(f"{WALLET}?{query}", headers=headers)
+                assert reply_of(response)["code"] == "20001"
+        wrong, unknown = (line for line in lines if line["event"] == "facade.refused")
+        assert (wrong["cause"], wrong["key"], wrong["key_principal"]) == ("signature", "k1", "app")
+        assert wrong["principal"] is None
+        assert unknown["cause"] == "unknown"
+        assert "key" not in unknown
+        assert PAIR.api_key not in repr(lines) + repr(house.desk.watch.audit.events)
+
+
 async def test_requests_are_counted_by_endpoint_and_code(valkey: ValkeyServer) -> None:
     async with house_of(valkey.url) as house:
         await house.ask("GET", WALLET)

@@ -1,7 +1,8 @@
 import pytest
 
+from gateway.access.proving import Cause, NotProven
 from gateway.web.facade.refusals import Refusal
-from gateway.web.facade.signed import Claim, api_key_in, claim_in, good_until
+from gateway.web.facade.signed import Claim, api_key_in, claim_in, require_open_window
 from tests.unit.web.facade.carried import NOW, Carried, is_proven, parameters
 
 KEY = "Y0AhbfGmVA8FG7kPN6a9PB7UOpwnlvKG4bI5Jc57awpKv4uKN9UX114EPRTcKuhX"
@@ -17,7 +18,7 @@ def code_of_claim(key: str | None, values: dict[str, str]) -> str:
 
 def code_of_window(values: dict[str, str], now: int = NOW) -> str:
     with pytest.raises(Refusal) as refusal:
-        good_until(parameters(values), now)
+        require_open_window(parameters(values), now)
     return refusal.value.code
 
 
@@ -38,7 +39,8 @@ def test_what_is_missing_is_refused_in_the_exchanges_order() -> None:
     assert code_of_claim(KEY, {}) == "20003"
     assert code_of_claim(KEY, {"timestamp": "", "signature": "x"}) == "20003"
     assert code_of_claim(KEY, {"timestamp": "later"}) == "20005"
-    assert code_of_claim(KEY, {"timestamp": "later", "signature": "x"}) == "20001"
+    with pytest.raises(NotProven):
+        claim_in(KEY, parameters({"timestamp": "later", "signature": "x"}))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,9 @@ def test_what_is_missing_is_refused_in_the_exchanges_order() -> None:
     ["", "0" * 63, "0" * 65, "G" * 64, SIGNATURE.upper(), f"{SIGNATURE}\n", "ü" * 64, "٣" * 64],
 )
 def test_what_is_not_64_hex_digits_in_small_letters_signs_nothing(signature: str) -> None:
-    assert code_of_claim(KEY, {**DOCUMENTED, "signature": signature}) == "20001"
+    with pytest.raises(NotProven) as refused:
+        claim_in(KEY, parameters({**DOCUMENTED, "signature": signature}))
+    assert refused.value.cause is Cause.SIGNATURE
 
 
 def test_nothing_of_a_claim_is_shown() -> None:
@@ -78,14 +82,14 @@ def test_a_request_is_good_from_its_time_until_its_window_ends(
     window: dict[str, str], span: int
 ) -> None:
     values = {"timestamp": str(NOW), **window}
-    assert good_until(parameters(values), NOW) == NOW + span
-    assert good_until(parameters(values), NOW + span) == NOW + span
+    require_open_window(parameters(values), NOW)
+    require_open_window(parameters(values), NOW + span)
     assert code_of_window(values, NOW + span + 1) == "20004"
 
 
 def test_a_clock_may_be_a_second_ahead_but_no_more() -> None:
     values = {"timestamp": str(NOW), "windowSize": "5"}
-    assert good_until(parameters(values), NOW - 1_000) == NOW + 5
+    require_open_window(parameters(values), NOW - 1_000)
     assert code_of_window(values, NOW - 1_001) == "20004"
 
 
