@@ -101,6 +101,9 @@ class Metrics:
         self.facade_sockets = self._gauge(
             "facade_sockets", "Open WebSockets in the exchange's own protocol"
         )
+        self.facade_subscriptions = self._gauge(
+            "facade_subscriptions", "Open subscriptions in the exchange's own protocol"
+        )
         self.slow_streams = self._counter(
             "slow_streams", "Streams that ended because their reader was too slow"
         )
@@ -129,6 +132,11 @@ class Metrics:
             "Placements without an outcome on the accounts that this replica leads, by state",
             "state",
         )
+        self.placements_oldest_seconds = self._gauge(
+            "placements_oldest_seconds",
+            "Seconds since the oldest of them was made, by state; 0 without any",
+            "state",
+        )
         self.placements_resolved = self._counter(
             "placements_resolved", "Unknown outcomes that became known, by what they are", "outcome"
         )
@@ -142,8 +150,10 @@ class Metrics:
             "placements_late", "Orders that showed up after they were found not to be placed"
         )
         self.accounts = self._gauge("accounts", "Accounts that this replica holds a key of")
-        self.accounts_led = self._gauge(
-            "accounts_led", "Accounts whose outcomes and events this replica looks after"
+        self.account_led = self._gauge(
+            "account_led",
+            "1 while this replica looks after an account's outcomes and events",
+            "account",
         )
         self.accounts_quarantined = self._gauge(
             "accounts_quarantined", "Accounts that take no orders until they are reopened"
@@ -183,9 +193,7 @@ class Metrics:
         self.audit_pending = self._gauge(
             "audit_pending", "Audit entries that wait for the sink that lacks most"
         )
-        self.audit_lost = self._gauge(
-            "audit_lost", "Events since the start that found no room in the audit log"
-        )
+        self.audit_lost = self._counter("audit_lost", "Events that found no room in the audit log")
         self.switches_set = self._gauge("switches_set", "Switches that are not ACTIVE")
         self.principals_suspended = self._gauge("principals_suspended", "Suspended principals")
         self.rates_local = self._counter(

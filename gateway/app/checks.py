@@ -9,6 +9,7 @@ from gateway.app.stores import Stores
 from gateway.app.upstream import Upstream
 from gateway.domain.placements import UNRESOLVED
 from gateway.services.exchange_status import ExchangeStatus
+from gateway.services.leadership import AccountLeaders
 from gateway.web.health import Check
 
 
@@ -56,12 +57,11 @@ def _set_gauges(base: Foundation, exchange: ExchangeStatus) -> None:
     upstream, keys, metrics = base.upstream, base.keys, base.given.metrics
     metrics.policy_refused.set_function(lambda: given.policy_file.problem is not None)
     metrics.issuer_problem.set_function(lambda: governance.issuer_keys.problem is not None)
-    metrics.key_problem.set_function(lambda: keys.problem is not None)
+    metrics.key_problem.set_function(lambda: keys.not_taken)
     metrics.switches_set.set_function(lambda: len(governance.switch.known.switches))
     metrics.principals_suspended.set_function(lambda: len(governance.switch.known.suspensions))
     metrics.audit_problem.set_function(lambda: governance.audit.problem is not None)
     metrics.audit_pending.set_function(governance.audit.pending)
-    metrics.audit_lost.set_function(lambda: governance.audit.lost)
     metrics.exchange_answers.set_function(lambda: exchange.problem is None)
     metrics.exchange_backs_off.set_function(lambda: governance.back_off.seconds_left > 0)
     metrics.feed_connected.labels("public").set_function(lambda: upstream.feed.state.connected)
@@ -75,20 +75,21 @@ def _set_gauges_of_orders(base: Foundation, duties: Duties) -> None:
     metrics.journal_export_problem.set_function(lambda: duties.retention.problem is not None)
     metrics.dead_man_under_way.set_function(lambda: duties.dead_man.under_way)
     for state in UNRESOLVED:
-        count = partial(duties.unresolved.count, state)
+        count, age = partial(duties.unresolved.count, state), partial(duties.unresolved.age, state)
         metrics.placements_unresolved.labels(state.value).set_function(count)
+        metrics.placements_oldest_seconds.labels(state.value).set_function(age)
     metrics.window_unenforced.set_function(lambda: duties.window.unenforced)
     metrics.accounts.set_function(lambda: len(keyring.accounts))
-    metrics.accounts_led.set_function(lambda: sum(map(duties.leaders.leads, keyring.accounts)))
 
 
-def follow_accounts(given: Given, upstream: Upstream) -> None:
+def follow_accounts(given: Given, upstream: Upstream, leaders: AccountLeaders) -> None:
     """Set the gauges of accounts and keys as they are now: both come and go."""
     metrics = given.metrics
     for gauge in (
         metrics.account_connected,
         metrics.feed_login_refused,
         metrics.account_unread,
+        metrics.account_led,
         metrics.key_stopped,
     ):
         gauge.clear()
@@ -96,6 +97,7 @@ def follow_accounts(given: Given, upstream: Upstream) -> None:
         metrics.account_connected.labels(account).set(stream.connected)
         metrics.feed_login_refused.labels(account).set(stream.login_refused)
         metrics.account_unread.labels(account).set(stream.problem is not None)
+        metrics.account_led.labels(account).set(leaders.leads(account))
     for status in given.keyring.slots():
         slot = (status.slot.account, status.slot.purpose.value)
         metrics.key_stopped.labels(*slot).set(status.stopped is not None)

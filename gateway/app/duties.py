@@ -39,7 +39,7 @@ def build_duties(trade: Trade) -> Duties:
     window = WindowProbe(
         exchange=base.upstream.exchange,
         reads=base.upstream.reads,
-        accounts=lambda: base.given.keyring.accounts,
+        accounts=lambda: base.given.keyring.readable,
     )
     retention = JournalRetention(
         journal=base.stores.journal,
@@ -48,7 +48,7 @@ def build_duties(trade: Trade) -> Duties:
         keep_ms=settings.journal_retention_days * DAY_MS,
         wall_ms=wall_ms,
     )
-    unresolved = Unresolved()
+    unresolved = Unresolved(wall_ms)
     leaders = AccountLeaders(
         leases=base.stores.leases,
         owner=base.governance.replica,

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from gateway.app.first_samples import begin_fields_at_zero
 from gateway.app.foundation import Foundation
 from gateway.app.given import Given, wall_ms
 from gateway.schema import build_schema
@@ -15,7 +16,6 @@ from gateway.services.replay_guard import ReplayGuard
 from gateway.web.event_streams import EventStreams
 from gateway.web.facade.parts import FacadeParts
 from gateway.web.facade.rest import FacadeRest
-from gateway.web.facade.sockets import FacadeSocketLimits, FacadeSockets
 from gateway.web.facade.signed import LONGEST_GOOD_MS
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.graphql_sse import EventStreamLimits
@@ -67,6 +67,7 @@ def build_edges(base: Foundation, services: Services) -> Edges:
 def _graphql_parts(given: Given, services: Services, base: Foundation) -> GraphQLParts:
     settings, metrics = given.settings, given.metrics
     schema = build_schema()
+    begin_fields_at_zero(metrics, schema)
     execution = Execution(schema, given.spans)
     return GraphQLParts(
         services=services,

@@ -36,8 +36,8 @@ def _key_rotation(given: Given, governance: Governance, upstream: Upstream) -> K
 
     def changed(account: str) -> None:
         before = streams.all()
-        streams.set_accounts(given.keyring.accounts)
-        if account in before and account in given.keyring.accounts:
+        streams.set_accounts(given.keyring.readable)
+        if account in before and account in streams.all():
             streams.of(account).renew()
 
     return KeyRotation(

@@ -1,7 +1,7 @@
 """What everything is built from."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -50,6 +50,11 @@ class Given:
                 yield
 
         return around
+
+    def count_failures_of(self, loops: Iterable[str]) -> None:
+        """Tell from now on how often each loop failed, though none has yet."""
+        for loop in loops:
+            self.metrics.loop_failures.labels(loop)
 
     def loop_failed(self, loop: str) -> None:
         """Count that something which runs all the time failed, and begins again."""

@@ -94,6 +94,7 @@ def _audit(given: Given, stores: Stores, writer: str) -> AuditTrail:
         file=audit_file(settings.audit_file, sys.stdout),
         writer=writer,
         wall_ms=wall_ms,
+        on_lost=given.metrics.audit_lost.inc,
         spool_limit=settings.audit_spool,
         anchor_s=settings.audit_anchor_s,
     )

@@ -50,14 +50,14 @@ def build_loops(
         "journal-server": lambda: stores.watch_server(_REDIS_WATCH_S),
         "quarantines": lambda: _look_for_quarantines(base),
         "window": duties.window.run,
-        "leaders": lambda: duties.leaders.run(lambda: given.keyring.accounts),
+        "leaders": lambda: duties.leaders.run(lambda: given.keyring.readable),
         "cache-watch": lambda: stores.cache.watch(_REDIS_WATCH_S),
         "market-data": services.market_data.run,
         "feed": lambda: upstream.feed.run(partial(_take, base, services)),
         "accounts": upstream.account_streams.run,
         "keys": lambda: base.keys.run(settings.keys_reload_s),
         "exchange": lambda: services.exchange.follow(settings.clock_sync_s),
-        "gauges": lambda: _follow_gauges(base),
+        "gauges": lambda: _follow_gauges(base, duties),
         "sockets": lambda: _recheck(edges.sockets, settings.policy_reload_s),
         "event-streams": lambda: _recheck(edges.event_streams, settings.policy_reload_s),
         "streams": lambda: _recheck(edges.streams, settings.policy_reload_s),
@@ -83,9 +83,9 @@ async def _look_for_quarantines(base: Foundation) -> None:
         await asyncio.sleep(_REDIS_WATCH_S)
 
 
-async def _follow_gauges(base: Foundation) -> None:
+async def _follow_gauges(base: Foundation, duties: Duties) -> None:
     while True:
-        follow_accounts(base.given, base.upstream)
+        follow_accounts(base.given, base.upstream, duties.leaders)
         await asyncio.sleep(base.given.settings.keys_reload_s)
 
 

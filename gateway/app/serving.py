@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 import uvloop
+from prometheus_client import disable_created_metrics
 from pydantic import SecretStr
 from stamina.instrumentation import set_on_retry_hooks
 
@@ -17,6 +18,7 @@ from gateway.access.policy_file import PolicyFile
 from gateway.app.checks import build_checks
 from gateway.app.duties import build_duties
 from gateway.app.edges import Edges, build_edges
+from gateway.app.first_samples import begin_at_zero
 from gateway.app.foundation import open_foundation
 from gateway.app.given import Given, wall_ms
 from gateway.app.loops import build_loops, record_loops
@@ -70,6 +72,7 @@ def serve(settings: Settings) -> None:
     redact = Redactor()
     configure_logging(settings.log_level, settings.log_format, redact)
     set_on_retry_hooks([log_retry])
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here
     metrics = Metrics()
     lines, batches = metrics.log_lines, metrics.span_batches
     logging.getLogger().addHandler(LineCounter(lambda level: lines.labels(level).inc()))
@@ -148,10 +151,12 @@ async def _serve(given: Given) -> None:
 async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
     """Build every part, run its loops, and take all of it down again in the reverse order."""
     async with AsyncExitStack() as stack:
+        begin_at_zero(given.metrics)
         base = await open_foundation(stack, given)
         await base.stores.look_at_server()
         # Whatever comes after this is down before the audit log ends, and so on record.
-        await stack.enter_async_context(kept_up(record_loops(base), given.loop_failed))
+        records = record_loops(base)
+        await stack.enter_async_context(kept_up(records, given.loop_failed))
         stack.push_async_callback(finish_audit, base.governance.audit, given.stop)
         trade = build_trade(stack, base)
         services = build_services(stack, trade)
@@ -160,6 +165,7 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
         stack.push_async_callback(edges.groups.aclose)
         checks = build_checks(base, services.exchange, duties)
         loops = build_loops(base, services, edges, duties)
+        given.count_failures_of((*records, *loops, *duties.leaders.duties))
         await stack.enter_async_context(kept_up(loops, given.loop_failed))
         stack.push_async_callback(drain, services.orders, services.cancels, base.stores, given.stop)
         services.streams.start()

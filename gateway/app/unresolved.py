@@ -1,31 +1,43 @@
-"""How many placements have no outcome, on the accounts that this replica leads."""
+"""The placements without an outcome, on the accounts that this replica leads."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import chain
 
-from gateway.domain.placements import PlacementState
+from gateway.domain.placements import Placement, PlacementState
 
 
 class Unresolved:
-    """What the resolver sees at each of its looks, for the gauge and for /readyz."""
+    """What the resolver sees at each of its looks, for the gauges and for /readyz.
 
-    def __init__(self) -> None:
-        self._counts: dict[str, Mapping[str, int]] = {}
+    `now` is the time in ms.
+    """
 
-    def take(self, account: str, counts: Mapping[str, int]) -> None:
-        """Take note of an account's placements by state; none, once another replica leads it."""
-        self._counts[account] = counts
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+        self._seen: dict[str, tuple[Placement, ...]] = {}
 
-    def count(self, state: str) -> int:
+    def take(self, account: str, placements: Iterable[Placement]) -> None:
+        """Take note of an account's placements; none, once another replica leads it."""
+        self._seen[account] = tuple(placements)
+
+    def count(self, state: PlacementState) -> int:
         """How many are in the state."""
-        return sum(counts.get(state, 0) for counts in self._counts.values())
+        return sum(each.state is state for each in self._all())
+
+    def age(self, state: PlacementState) -> float:
+        """How many seconds ago the oldest of those in the state was made; 0 if none is."""
+        made = [each.created_at for each in self._all() if each.state is state]
+        return max(self._now() - min(made), 0) / 1000 if made else 0.0
 
     @property
     def problem(self) -> str | None:
         """Which accounts have orders that only a person settles; time settles all others."""
-        doubtful = (
-            f"{account} ({count})"
-            for account, counts in sorted(self._counts.items())
-            if (count := counts.get(PlacementState.IN_DOUBT, 0))
+        doubtful = Counter(
+            each.command.account for each in self._all() if each.state is PlacementState.IN_DOUBT
         )
-        names = ", ".join(doubtful)
+        names = ", ".join(f"{account} ({count})" for account, count in sorted(doubtful.items()))
         return f"orders in doubt wait for a person's judgement on {names}" if names else None
+
+    def _all(self) -> Iterable[Placement]:
+        return chain.from_iterable(self._seen.values())

@@ -5,12 +5,16 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from gateway.app.given import Given, wall_ms
 from gateway.app.governance import Governance
+from gateway.custody import Keyring
 from gateway.domain.audit import GATEWAY, AuditEvent, AuditKind
-from gateway.domain.signing import LoginFrame
+from gateway.domain.errors import GatewayError, UnknownAccount
+from gateway.domain.key_errors import NoKey
+from gateway.domain.signing import LoginFrame, Purpose
 from gateway.exchange import (
     ExchangeClient,
     ExchangeClock,
@@ -76,9 +80,16 @@ async def open_upstream(given: Given, governance: Governance) -> AsyncIterator[U
                 exchange_now=clock.now,
             )
 
-        streams = AccountStreams(open_stream)
-        streams.set_accounts(keyring.accounts)
+        streams = AccountStreams(open_stream, partial(_no_stream, keyring))
+        streams.set_accounts(keyring.readable)
         yield Upstream(exchange, clock, _feed(given, "public"), reads, streams)
+
+
+def _no_stream(keyring: Keyring, account: str) -> GatewayError:
+    """Why an account has no stream: to withdraw from it, or to read it, are keys of their own."""
+    if account in keyring.accounts:
+        return NoKey(account, Purpose.READ)
+    return UnknownAccount(account)
 
 
 def _recorded_login(given: Given, governance: Governance, account: str) -> LoginFrame:

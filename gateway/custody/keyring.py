@@ -48,6 +48,11 @@ class Keyring:
         """The accounts that have a key, sorted."""
         return tuple(sorted({slot.account for slot in self._keys}))
 
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """Those of them that have a key that reads, by which they can be followed."""
+        return tuple(each for each in self.accounts if self.reading_key(each) is not None)
+
     def slots(self) -> tuple[SlotStatus, ...]:
         """The slots that hold a key, by account and purpose."""
         return tuple(

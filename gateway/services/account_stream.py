@@ -14,7 +14,6 @@ from gateway.domain.errors import (
     Refused,
     SourceUnavailable,
     StreamRefused,
-    UnknownAccount,
 )
 from gateway.domain.key_errors import KeyUnavailable
 from gateway.domain.orders import Order
@@ -173,9 +172,10 @@ class AccountStream:
         """Log in again with the key that is now the account's; subscribers see a `Gap`."""
         self._feed.renew()
 
-    def end(self) -> None:
-        """End every subscription: the gateway has no key of the account any more."""
-        self._end(UnknownAccount(self._account))
+    def end(self, reason: GatewayError) -> None:
+        """End every subscription: the gateway has no key to read the account any more."""
+        self._followers.end(reason)
+        self._changes.end(reason)
 
     def receive(self, event: FeedEvent) -> None:
         """Take what the account's feed tells."""
@@ -205,7 +205,7 @@ class AccountStream:
         """Yield the open orders, then every change.
 
         Raises `SourceUnavailable`, `StreamRefused`, `KeyUnavailable` or an `ExchangeFailure` when
-        they are not known, and `UnknownAccount` once there is no key of the account.
+        they are not known, and `UnknownAccount` or `NoKey` once no key reads the account.
         """
         return cast("AsyncIterator[Order | Gap]", self._follow((Order, Gap)))
 
@@ -267,11 +267,7 @@ class AccountStream:
         if not self._denied:
             _log.error("account.login_refused", account=self._account)
         self._denied = True
-        self._end(StreamRefused(self._account))
-
-    def _end(self, reason: GatewayError) -> None:
-        self._followers.end(reason)
-        self._changes.end(reason)
+        self.end(StreamRefused(self._account))
 
     def _tell(self, news: Iterable[Order | Balance]) -> None:
         """Until all is known, news is part of it, and told with it; but an order that ended."""
@@ -323,7 +319,7 @@ class AccountStream:
         if self.problem != before:
             _log.warning("account.not_read", account=self._account, problem=self.problem)
         if last and isinstance(self._unread, _LASTING):
-            self._end(self._unread)
+            self.end(self._unread)
 
     async def _take_all(self) -> None:
         """Read all that stands, and take it when what it may be ahead of has had time to come."""

@@ -1,22 +1,29 @@
-"""The private streams of all accounts: one each, from when the account has a key on."""
+"""The private streams of all accounts: one each, from when the account has a key that reads on."""
 
 import asyncio
 from collections.abc import Callable, Iterable
 
-from gateway.domain.errors import UnknownAccount
+from gateway.domain.errors import GatewayError
 from gateway.services.account_stream import AccountStream
 from gateway.services.loops import kept_up
 
 
 class AccountStreams:
-    """Runs a stream for each account that there is a key for; `open_stream` makes one.
+    """Runs a stream for each account that there is a key to read; `open_stream` makes one.
+
+    `refusal` gives the error that says why there is no stream of an account.
 
     Each is held all the time, not by an account's leader alone: who takes over then knows of the
     account since long before, and can tell that an order of the one who died was never placed.
     """
 
-    def __init__(self, open_stream: Callable[[str], AccountStream]) -> None:
+    def __init__(
+        self,
+        open_stream: Callable[[str], AccountStream],
+        refusal: Callable[[str], GatewayError],
+    ) -> None:
         self._open_stream = open_stream
+        self._refusal = refusal
         self._streams: dict[str, AccountStream] = {}
         self._changed = asyncio.Event()
 
@@ -24,17 +31,17 @@ class AccountStreams:
         """Have a stream for each of `accounts`, and for no other."""
         wanted = set(accounts)
         for account in self._streams.keys() - wanted:
-            self._streams.pop(account).end()
+            self._streams.pop(account).end(self._refusal(account))
         for account in sorted(wanted - self._streams.keys()):
             self._streams[account] = self._open_stream(account)
         self._changed.set()
 
     def of(self, account: str) -> AccountStream:
-        """The account's stream; raises `UnknownAccount` when there is no key of it."""
+        """The account's stream; raises `UnknownAccount` or `NoKey` when no key reads it."""
         try:
             return self._streams[account]
         except KeyError:
-            raise UnknownAccount(account) from None
+            raise self._refusal(account) from None
 
     def open_order_ids(self, account: str) -> frozenset[str] | None:
         """The ids of the account's open orders; None while they are not known."""

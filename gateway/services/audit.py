@@ -50,10 +50,10 @@ class AuditTrail:
     While one sink is away the other goes on alone, and up to `spool_limit` entries wait for the
     first; beyond that an entry of kind LOST says which ones it lacks. With both away, as many wait
     in memory, and a LOST entry counts the events beyond. `anchor_s`: seconds between two anchors.
-    `lost` counts the events that are on record nowhere.
+    `on_lost` is called for each event that is on record nowhere.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what bounds it is handed in one by one
         self,
         *,
         stream: AuditStream,
@@ -64,6 +64,7 @@ class AuditTrail:
         anchor_s: float = 60.0,
         retry_s: float = 0.5,
         patience_s: float = 5.0,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._stream = stream
         self._writer = writer
@@ -84,7 +85,7 @@ class AuditTrail:
         self._unnoted = 0
         self._unlike = 0
         self._moved = asyncio.Event()
-        self.lost = 0
+        self._on_lost = on_lost
         self.note(_own(AuditKind.STARTED, "start"))
 
     @property
@@ -122,7 +123,7 @@ class AuditTrail:
             self.note(event)
         else:
             self._unlike += 1
-            self.lost += 1
+            self._on_lost()
 
     async def require(self, event: AuditEvent) -> None:
         """Put an event on record before what it tells of is done.
@@ -210,7 +211,7 @@ class AuditTrail:
         if not self._unnoted:
             _log.critical("audit.spool_full")
         self._unnoted += 1
-        self.lost += 1
+        self._on_lost()
 
     def _undo(self, event: AuditEvent, outcome: str = AuditUnavailable.code) -> None:
         self.note(replace(event, outcome=outcome))

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from gateway.domain.account import Fill
 from gateway.domain.errors import GatewayError, UnknownAccount
+from gateway.domain.key_errors import KeyUnavailable
 from gateway.domain.money import exact_sum
 from gateway.domain.order_errors import OrderClosedUnknown, OrderFilled, OrderNotFound
 from gateway.domain.orders import Order, OrderStatus
@@ -108,7 +109,7 @@ class ClosedOrders:
         return next(ended, replace(same[-1], status=OrderStatus.CLOSED_UNKNOWN))
 
     def _followed(self, account: str) -> tuple[Order, ...]:
-        with suppress(UnknownAccount):
+        with suppress(UnknownAccount, KeyUnavailable):
             orders = self._streams.of(account).mirror.orders
             return (*orders.open_orders(), *orders.ended_orders())
         return ()

@@ -100,6 +100,11 @@ class KeyRotation:
         ]
         return "; ".join(problems) or None
 
+    @property
+    def not_taken(self) -> bool:
+        """True while a source is bad, or a key that is to be switched to is not used yet."""
+        return self._fault is not None or bool(self._waiting)
+
     async def run(self, every_s: float) -> None:
         """Look at the sources every `every_s` seconds, for ever."""
         while True:

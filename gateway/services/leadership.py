@@ -46,6 +46,11 @@ class AccountLeaders:
         self._on_failed = on_failed
         self._until: dict[str, float] = {}
 
+    @property
+    def duties(self) -> tuple[str, ...]:
+        """What a leader does, by the names that `on_failed` is told."""
+        return tuple(self._duties)
+
     def leads(self, account: str) -> bool:
         """Whether this process leads the account now."""
         return _now() < self._until.get(account, 0.0)

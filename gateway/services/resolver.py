@@ -1,8 +1,7 @@
 """Finds out what became of the orders whose outcome nobody was told."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -57,8 +56,8 @@ class Resolver:
     `now` is the time in ms, `exchange_now` the exchange's at the most.
     `on_resolved` is told each placement that got out of UNKNOWN or IN_DOUBT or became IN_DOUBT, and
     how many seconds after it was signed; `on_late` each that was given up and is there after all.
-    `on_docket` is told at each look how many of an account's placements are SENDING, UNKNOWN and
-    IN_DOUBT, by state, and `{}` when the account is led no more.
+    `on_docket` is told at each look which of an account's placements are SENDING, UNKNOWN and
+    IN_DOUBT, and of none when the account is led no more.
     """
 
     def __init__(  # noqa: PLR0913 - what is known comes from many parts
@@ -74,7 +73,7 @@ class Resolver:
         audit: AuditTrail,
         on_resolved: Callable[[Placement, float], None],
         on_late: Callable[[Placement], None],
-        on_docket: Callable[[str, Mapping[str, int]], None],
+        on_docket: Callable[[str, Sequence[Placement]], None],
     ) -> None:
         self._journal = journal
         self._pictures = pictures
@@ -97,7 +96,7 @@ class Resolver:
             with stream.held():
                 await self._look_on(desk)
         finally:
-            self._on_docket(desk.account, {})
+            self._on_docket(desk.account, ())
 
     async def _look_on(self, desk: _Desk) -> None:
         while True:
@@ -110,7 +109,7 @@ class Resolver:
     async def _look(self, desk: _Desk) -> bool:
         """Do what can be done now; return whether more is to be done soon."""
         docket = await self._cases.docket(desk.account)
-        self._on_docket(desk.account, Counter(each.state.value for each in docket.unresolved))
+        self._on_docket(desk.account, docket.unresolved)
         await self._lapse(docket.sending)
         if not docket.judged:
             desk.album.clear()

@@ -24,8 +24,8 @@ _NOT_ENFORCED = (
 class WindowProbe:
     """Asks by a harmless read that has expired: an exchange that answers it has no fence.
 
-    `accounts` gives the accounts that there are keys for: the first that gets an answer will do.
-    An answer holds until the next one. All in seconds: after an answer it is asked again in
+    `accounts` gives the accounts that there are keys to read: the first that gets an answer will
+    do. An answer holds until the next one. All in seconds: after an answer it is asked again in
     `every_s`, without one in `again_s`.
     """
 
@@ -59,7 +59,8 @@ class WindowProbe:
     def problem(self) -> str | None:
         """Why nothing is concluded from silence; None when it may be."""
         if self._enforced is None:
-            return _NOT_KNOWN
+            # Without a key there is nobody to ask, and no order to be found out about.
+            return _NOT_KNOWN if any(self._accounts()) else None
         return None if self._enforced else _NOT_ENFORCED
 
     async def run(self) -> None:

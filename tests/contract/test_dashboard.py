@@ -35,8 +35,9 @@ def test_each_query_asks_for_metrics_that_there_are_and_each_metric_is_shown() -
 def test_each_query_is_promql_and_keeps_to_the_installation_that_was_chosen(
     tmp_path: Path,
 ) -> None:
-    assert all('{job=~"$job"' in query for query in QUERIES)
-    plain = [query.replace("$__rate_interval", "5m") for query in QUERIES]
+    chosen = '{namespace=~"$namespace", job=~"$job"'
+    assert all(query.count("{") == query.count(chosen) for query in QUERIES)
+    plain = [re.sub(r"\$__(rate_interval|range)", "5m", query) for query in QUERIES]
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(plain)]
     file = tmp_path / "queries.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))

@@ -47,13 +47,14 @@ class Mount:
 
     folder: Path
 
-    def hold(self, keys: KeyPair) -> None:
-        """Have this pair as the only account's."""
-        place = self.folder / f".{keys.api_key}"
-        place.mkdir(parents=True, exist_ok=True)
-        for name, value in (("api-key", keys.api_key), ("api-secret", keys.api_secret)):
-            (place / name).write_text(value)
-            (place / name).chmod(0o600)
+    def hold(self, keys: KeyPair, *purposes: str) -> None:
+        """Have this pair as the only account's, to read and trade unless purposes are named."""
+        version = self.folder / ".".join(("", keys.api_key, *purposes))
+        for place in [version / purpose for purpose in purposes] or [version]:
+            place.mkdir(parents=True, exist_ok=True)
+            for name, value in (("api-key", keys.api_key), ("api-secret", keys.api_secret)):
+                (place / name).write_text(value)
+                (place / name).chmod(0o600)
         link = self.folder / ".link"
-        link.symlink_to(place.name)
+        link.symlink_to(version.name)
         link.replace(self.folder / "demo")

@@ -131,3 +131,25 @@ def test_an_accounts_stream_moves_over_to_the_new_key(world: World) -> None:
         while (order := socket.next()["orders"]).get("orderId") != order_id:
             pass
         assert order["status"] == "NEW"
+
+
+def test_an_account_that_can_only_be_withdrawn_from_is_not_followed_and_nothing_is_wrong(
+    world: World,
+) -> None:
+    trader, service = world.service.caller(), world.service
+    with open_socket(service.ws_url, trader.token) as socket:
+        world.mount.hold(OLD, "trade", "withdraw")
+        assert eventually(lambda: 'purpose="withdraw"' in service.http.get("/metrics").text)
+        socket.subscribe(WATCH, account="demo")
+        world.mount.hold(OLD, "withdraw")
+        assert socket.error_code() == "KEY_UNAVAILABLE"
+        socket.subscribe(WATCH, account="demo")
+        assert socket.error_code() == "KEY_UNAVAILABLE"
+    assert eventually(lambda: "gateway_account_led{" not in service.http.get("/metrics").text)
+    assert service.metric("gateway_accounts") == 1
+    assert service.problems() == {}
+    assert "account.login_refused" not in service.log.read_text()
+    assert place(trader, "no-key")["code"] == "KEY_UNAVAILABLE"
+    world.mount.hold(OLD)
+    assert eventually(lambda: service.metric("gateway_account_connected", account="demo") == 1)
+    assert eventually(lambda: service.metric("gateway_account_led", account="demo") == 1)

@@ -7,7 +7,9 @@ import yaml
 from graphql import build_schema
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.contract.promql import counted_in
 from tests.functional.callers import Caller, open_socket
+from tests.functional.conftest import FreshService
 from tests.functional.exchange import Exchange
 from tests.functional.ordering import accepted, place
 from tests.functional.service import Service
@@ -56,6 +58,43 @@ def test_no_caller_writes_into_a_label(service: Service, trader: Caller) -> None
         for field in root.fields
     }
     assert values_of(service, "field") <= fields | {"none", "__schema", "__type", "__typename"}
+
+
+def test_what_alerts_see_rise_is_told_from_the_start_at_zero(fresh_service: FreshService) -> None:
+    families = text_string_to_metric_families(fresh_service().http.get("/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    expressions = [rule["expr"] for group in groups for rule in group["rules"]]
+    selectors = {selector for each in expressions for selector in counted_in(each)}
+    assert len(selectors) > 10
+    for selector in selectors:
+        found = [each for each in samples if selector.selects(each.name, each.labels)]
+        assert found, selector
+        assert not any(each.value for each in found), selector
+        for label, value in selector.named():
+            assert any(each.labels[label] == value for each in found), (selector, value)
+
+
+def test_what_runs_all_the_time_is_told_of_before_it_fails(service: Service) -> None:
+    assert values_of(service, "loop") >= {
+        "audit",
+        "feed",
+        "journal",
+        "keys",
+        "policy",
+        "resolver",
+        "switches",
+    }
+
+
+def test_requests_add_no_series_to_those_that_alerts_see_rise(
+    service: Service, trader: Caller
+) -> None:
+    before = values_of(service, "endpoint")
+    service.http.get("/v3/api/market/markets")
+    service.http.post("/v3/api/market/limit-buy")
+    assert values_of(service, "endpoint") - before <= {"none"}
+    assert "_created" not in service.http.get("/metrics").text
 
 
 def test_a_denial_is_counted_by_its_action_and_code(service: Service) -> None:

@@ -21,7 +21,7 @@ from tests.processes import eventually
 NEEDED = {"event", "level", "timestamp", "logger"}
 METRICS = {
     "gateway_account_unread",
-    "gateway_accounts_led",
+    "gateway_account_led",
     "gateway_accounts_quarantined",
     "gateway_answers",
     "gateway_cache_failures",

@@ -139,6 +139,11 @@ class Connection:
         """Wait until the peer has been told, or cannot be."""
         await self._closed.wait()
 
+    @property
+    def subscriptions(self) -> int:
+        """How many streams are told here, an account's as one."""
+        return len(self._topics) + (self._account is not None)
+
     def still_permitted(self) -> bool:
         """Ask again whether all that is served here may be."""
         readers = set(self._topics.values())

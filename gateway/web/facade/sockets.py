@@ -72,6 +72,7 @@ class FacadeSockets:
         self._subscriptions = Subscriptions(services.streams, services.market_data)
         self._open: dict[Connection, None] = {}
         self._draining = False
+        parts.metrics.facade_subscriptions.set_function(self._count_subscriptions)
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one connection to its end."""
@@ -131,6 +132,9 @@ class FacadeSockets:
         finally:
             self._open.pop(connection, None)
             self._parts.metrics.facade_sockets.set(len(self._open))
+
+    def _count_subscriptions(self) -> int:
+        return sum(each.subscriptions for each in self._open)
 
     def _asking(self) -> int:
         return sum(each.principal is not None for each in self._open)

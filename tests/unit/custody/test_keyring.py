@@ -47,6 +47,12 @@ def test_a_keyring_names_its_accounts_and_slots_in_order() -> None:
     )
 
 
+def test_an_account_can_be_read_by_a_read_or_a_trade_key_and_not_by_one_to_withdraw() -> None:
+    held = keyring("pays/withdraw", "reads/read", "trades/trade")
+    assert held.accounts == ("pays", "reads", "trades")
+    assert held.readable == ("reads", "trades")
+
+
 def test_each_request_is_signed_by_its_accounts_key_for_its_purpose() -> None:
     held = keyring("demo/read", "demo/trade", "savings/read")
     assert used(held.signer("demo")) == "demo/read"

@@ -51,6 +51,7 @@ async def trail_of(
     spool_limit: int = 1_000,
     anchor_s: float = 60,
     retention_ms: int = DAY_MS * 365,
+    on_lost: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[AuditTrail]:
     """An audit trail that is not written yet: see `writing`."""
     async with open_quick(server.url) as redis:
@@ -63,6 +64,7 @@ async def trail_of(
             anchor_s=anchor_s,
             retry_s=0.02,
             patience_s=60,
+            on_lost=on_lost,
         )
 
 

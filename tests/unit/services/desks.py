@@ -98,7 +98,7 @@ def reads_of(watch: Watch) -> SignedReads:
 
 def streams_of(streams: Mapping[str, AccountStream]) -> AccountStreams:
     """The streams of accounts, which the test runs itself."""
-    made = AccountStreams(streams.__getitem__)
+    made = AccountStreams(streams.__getitem__, UnknownAccount)
     made.set_accounts(streams)
     return made
 

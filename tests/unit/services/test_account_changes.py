@@ -88,7 +88,7 @@ async def test_an_account_whose_login_is_refused_has_no_changes() -> None:
 
 async def test_changes_end_when_there_is_no_key_any_more() -> None:
     async with desk_of() as desk, changes_of(desk) as changes:
-        desk.stream.end()
+        desk.stream.end(UnknownAccount("demo"))
         with pytest.raises(UnknownAccount):
             await anext(changes)
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.domain.errors import UnknownAccount
+from gateway.domain.key_errors import NoKey
 from gateway.services.account_stream import ACCOUNT, AccountStream, AccountTiming
 from gateway.services.account_streams import AccountStreams
 from tests.unit.services.desks import Watch, reads_of
@@ -45,7 +46,7 @@ async def running(streams: AccountStreams) -> AsyncIterator[None]:
 
 async def test_an_account_that_gets_a_key_gets_a_stream_while_the_others_go_on() -> None:
     opened = Opened()
-    streams = AccountStreams(opened)
+    streams = AccountStreams(opened, UnknownAccount)
     streams.set_accounts(["desk"])
     async with running(streams):
         first = streams.of("desk")
@@ -56,23 +57,23 @@ async def test_an_account_that_gets_a_key_gets_a_stream_while_the_others_go_on()
         assert opened.feeds["vault"].receive == streams.of("vault").receive
 
 
-async def test_an_account_without_a_key_is_unknown_and_its_subscriptions_end() -> None:
-    streams = AccountStreams(Opened())
+async def test_subscriptions_of_an_account_that_no_key_reads_end_and_say_why() -> None:
+    streams = AccountStreams(Opened(), lambda account: NoKey(account, "read"))
     streams.set_accounts(["desk"])
     async with running(streams):
         events = streams.of("desk").orders()
         waiting = asyncio.ensure_future(anext(events))
         await turns()
         streams.set_accounts([])
-        with pytest.raises(UnknownAccount):
+        with pytest.raises(NoKey):
             await waiting
-        with pytest.raises(UnknownAccount):
+        with pytest.raises(NoKey):
             streams.of("desk")
 
 
 async def test_every_account_is_followed_while_it_has_a_key_though_nobody_listens() -> None:
     opened = Opened()
-    streams = AccountStreams(opened)
+    streams = AccountStreams(opened, UnknownAccount)
     streams.set_accounts(["desk", "vault"])
     async with running(streams):
         assert set(opened.feeds["vault"].wanted) == set(opened.feeds["desk"].wanted) == {ACCOUNT}

@@ -60,6 +60,10 @@ async def test_an_exchange_that_answers_what_has_expired_is_not() -> None:
     assert "took a request after its window" in str(found.problem)
 
 
+async def test_where_no_account_can_be_read_nothing_is_wrong() -> None:
+    assert (await probed(accounts=(), requests=0)).problem is None
+
+
 async def test_it_is_asked_again_until_it_answers() -> None:
     found = await probed(close, code("90000"), ENFORCED, requests=3)
     assert found.fenced
@@ -78,7 +82,7 @@ async def test_each_probe_is_on_record_as_the_gateway_s_own_read() -> None:
 
 async def test_before_an_answer_nothing_is_concluded() -> None:
     async with bench() as it:
-        probe = WindowProbe(exchange=it.client, reads=reads_of_all(), accounts=lambda: ())
+        probe = WindowProbe(exchange=it.client, reads=reads_of_all(), accounts=lambda: ("demo",))
         assert (probe.fenced, probe.unenforced) == (False, False)
         assert "not known yet" in str(probe.problem)
 
