@@ -6,6 +6,7 @@ for how long an answer is kept that nobody reads.
 """
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,8 +19,13 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from gateway.domain.errors import BadUserInput
 from gateway.schema.errors import failure
+from gateway.web.facade import codes
+from gateway.web.facade.answers import encode
+from gateway.web.facade.refusals import refusal_of
 
 _BETWEEN = len(b": \r\n")
+_OF_FACADE = re.compile(rb"/v3(?:[/?]|$)")
+_TARGET = re.compile(rb"^[!-~]+ ([!-~]+) HTTP/", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,8 @@ class _HeadTooLong(Exception):  # the parser hands it on as its own error
 class BoundedHeadProtocol(HttpToolsProtocol):
     """Answers a head that is too long with 431, and closes where none comes in time.
 
-    A body that does not come in time is answered with 408, unless an answer has begun before.
+    A body that does not come in time is answered with 408, unless an answer has begun before. What
+    is refused here is told below /v3 as the exchange would, and elsewhere as GraphQL.
     """
 
     limits: ClassVar[HeadLimits]
@@ -51,6 +58,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     _messages = 0
     _size = 0
     _unparsed = 0
+    _piece = b""
+    url = b""
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
@@ -79,7 +88,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """Take bytes; those of a header that does not end count before the parser gives it."""
         if self._in_head and self._deadline is None:
             self._await_head()
-        messages = self._messages
+        messages, self._piece = self._messages, data
         super().data_received(data)
         if self._in_head and self._messages == messages and not self.transport.is_closing():
             self._unparsed += len(data)
@@ -93,8 +102,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request line."""
-        self._grow(len(url))
         super().on_url(url)
+        self._grow(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
@@ -138,7 +147,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._refuse(431, BadUserInput("headers", problem))
 
     def _refuse(self, status: int, error: BadUserInput) -> None:
-        content = msgspec.json.encode(failure(error))
+        content = _told(self.url or self._unread_target(), error)
         headers = (
             *self.server_state.default_headers,
             (b"content-type", b"application/json"),
@@ -148,6 +157,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         lines = b"".join(b"%b: %b\r\n" % header for header in headers)
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + content)
         self.transport.close()
+
+    def _unread_target(self) -> bytes:
+        """What the parser did not come to, for it knows no such method."""
+        targets = _TARGET.findall(self._piece)
+        return targets[-1] if targets else b""
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(self.limits.within_s, self._head_late)
@@ -189,6 +203,13 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self._refuse(408, BadUserInput("body", f"did not come within {self.limits.within_s} s"))
+
+
+def _told(target: bytes, error: BadUserInput) -> bytes:
+    if not _OF_FACADE.match(target):
+        return msgspec.json.encode(failure(error))
+    refusal = refusal_of(codes.INVALID)
+    return encode(refusal.code, {"msg": refusal.msg})
 
 
 def bounded_head(limits: HeadLimits) -> type[BoundedHeadProtocol]:

@@ -81,6 +81,7 @@ async def house_of(within_s: float = 20, read_within_s: float = 20) -> AsyncIter
 
     routes = [
         Route("/", echo, methods=["GET", "POST"]),
+        Route("/v3/echo", echo, methods=["POST"]),
         Route("/slow", slow),
         Route("/endless", endless),
         Route("/long", long),
@@ -146,6 +147,48 @@ async def test_what_is_no_http_is_answered_with_a_code_and_closed() -> None:
     async with house_of() as house:
         head, _, body = (await (await house.say(b"hello\r\n\r\n")).read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400 ")
+        assert json.loads(body)["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+OF_FACADE = b"GET /v3/api/market/depth?symbol=BTCTRY HTTP/1.1\r\nhost: gateway\r\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "pieces"),
+    [
+        (400, (b"BREW /v3/api/ping HTTP/1.1\r\nhost: gateway\r\n\r\n",)),
+        (400, (LINE + b"\r\nBREW /v3/api/ping HTTP/1.1\r\nhost: gateway\r\n\r\n",)),
+        (400, (OF_FACADE, b"no header\r\n\r\n")),
+        (400, (b"GET /v3 HTTP/1.1\r\nno header\r\n\r\n",)),
+        (431, (OF_FACADE, b"x: " + b"a" * SIZE)),
+        (431, (b"GET /v3/api/ping?" + b"a" * SIZE, b" HTTP/1.1\r\nhost: gateway\r\n")),
+        (408, (b"POST /v3/echo HTTP/1.1\r\nhost: gateway\r\ncontent-length: 9\r\n\r\n", b"a")),
+    ],
+    ids=[
+        "unknown method",
+        "pipelined",
+        "no header",
+        "at its root",
+        "long header",
+        "long query",
+        "late body",
+    ],
+)
+async def test_what_is_refused_below_v3_is_told_as_the_exchange_would(
+    status: int, pieces: tuple[bytes, ...]
+) -> None:
+    async with house_of(within_s=0.5) as house:
+        answers = await (await house.say(*pieces)).read()
+        head, _, body = answers[answers.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % status)
+        assert json.loads(body) == {"code": "90001", "msg": "Invalid Request"}
+
+
+@pytest.mark.parametrize("target", [b"/v30", b"/graphql?/v3/api", b"/"])
+async def test_what_is_refused_elsewhere_is_told_as_graphql_does(target: bytes) -> None:
+    async with house_of() as house:
+        answer = await (await house.say(b"BREW " + target + b" HTTP/1.1\r\n\r\n")).read()
+        _, _, body = answer.partition(b"\r\n\r\n")
         assert json.loads(body)["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
