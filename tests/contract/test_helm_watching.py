@@ -1,13 +1,16 @@
 """What scales the pods and what watches over them: all off unless asked for."""
 
 import json
+import re
 
 import pytest
 import yaml
 
 from gateway.metrics import Metrics
-from tests.contract.helm_chart import CHART, manifests, only, rendered
+from tests.contract.helm_chart import CHART, ROOT, manifests, only, render, rendered
+from tests.contract.promql import metrics_in
 
+ALERTS = CHART / "files" / "alerts.yaml"
 ASKED_FOR = {
     "HorizontalPodAutoscaler": "autoscaling",
     "ServiceMonitor": "serviceMonitor",
@@ -48,6 +51,17 @@ def test_the_subscriptions_that_it_counts_are_a_metric_of_the_gateway() -> None:
     assert name in {family.name for family in Metrics().registry.collect()}
 
 
+def test_the_adapter_of_the_documentation_serves_what_the_autoscaler_asks_for() -> None:
+    text = (ROOT / "docs" / "observability.md").read_text()
+    [block] = re.findall(r"```yaml\n(rules:\n.*?)```", text, re.DOTALL)
+    [rule] = yaml.safe_load(block)["rules"]
+    spec = only("HorizontalPodAutoscaler", manifests("production"))["spec"]
+    assert rule["name"]["as"] == spec["metrics"][1]["pods"]["metric"]["name"]
+    asked = metrics_in(re.sub(r"<<.*?>>", "pod", rule["metricsQuery"]))
+    assert rule["seriesQuery"].partition("{")[0] in asked
+    assert asked <= {family.name for family in Metrics().registry.collect()}
+
+
 def test_the_autoscaler_scales_the_deployment_which_then_has_no_number_of_its_own() -> None:
     made = manifests("production")
     deployment = only("Deployment", made)
@@ -75,8 +89,34 @@ def test_each_metric_can_stand_alone(metric: dict[str, int]) -> None:
 
 
 def test_the_rules_are_the_file_of_alerts_word_for_word() -> None:
-    spec = only("PrometheusRule", manifests("production"))["spec"]
-    assert spec == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
+    made = rendered("minimal", {"prometheusRule.enabled": True})
+    assert only("PrometheusRule", made)["spec"] == yaml.safe_load(ALERTS.read_text())
+
+
+def test_alerts_name_where_the_runbook_is_read_and_have_the_labels_of_the_values() -> None:
+    given = yaml.safe_load(ALERTS.read_text())
+    for group in given["groups"]:
+        for rule in group["rules"]:
+            page = rule["annotations"]["runbook_url"]
+            rule["annotations"]["runbook_url"] = (
+                f"https://git.example.com/narkasa-gateway/blob/v0.1.0/{page}"
+            )
+            rule["labels"]["team"] = "trading"
+    assert only("PrometheusRule", manifests("production"))["spec"] == given
+
+
+def test_a_label_of_the_values_does_not_change_how_urgent_an_alert_is() -> None:
+    overrides = {"prometheusRule.enabled": True, "prometheusRule.alertLabels.severity": "none"}
+    spec = only("PrometheusRule", rendered("minimal", overrides))["spec"]
+    assert spec == yaml.safe_load(ALERTS.read_text())
+
+
+@pytest.mark.parametrize("address", ["docs/", "https://git.example.com/narkasa-gateway"])
+def test_where_the_runbook_is_read_is_an_address_that_ends_with_a_slash(address: str) -> None:
+    overrides = {"prometheusRule.enabled": True, "prometheusRule.runbookUrl": address}
+    run = render("minimal", overrides)
+    assert run.returncode != 0
+    assert "/prometheusRule/runbookUrl" in run.stderr
 
 
 def test_the_dashboard_is_the_file_word_for_word() -> None:
