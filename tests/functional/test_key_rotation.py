@@ -96,6 +96,7 @@ def test_a_key_that_the_exchange_refuses_is_not_switched_to_and_nothing_fails(
         world.mount.hold(STRANGE)
         world.wait_for("key.not_used")
         assert "the exchange refuses it (20001)" in world.service.problems()["keys"]
+        assert world.service.metric("gateway_key_problem") == 1
         world.mount.hold(OLD)
         assert eventually(lambda: "keys" not in world.service.problems())
 
@@ -114,6 +115,7 @@ def test_a_trade_key_that_is_refused_stops_trading_alone_until_the_exchange_take
         assert open_orders(trader) == {}
         assert len(exchange.requests("market/limit-buy")) == 1
         assert "the exchange refuses demo/trade@" in world.service.problems()["keys"]
+        assert world.service.metric("gateway_key_problem") == 0  # that is of sources and new keys
     assert eventually(lambda: "keys" not in world.service.problems())
     accepted(trader, "taken")
 

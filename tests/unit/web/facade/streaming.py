@@ -127,6 +127,10 @@ class StreamHouse:
         value = self.house.desk.metrics.registry.get_sample_value
         await until(lambda: value("gateway_facade_sockets") == count)
 
+    def told(self) -> float | None:
+        """How many subscriptions are open, as the metrics tell it."""
+        return self.house.desk.metrics.registry.get_sample_value("gateway_facade_subscriptions")
+
 
 class _GuestServer(uvicorn.Server):
     """A server inside a test, whose signals are not its own."""

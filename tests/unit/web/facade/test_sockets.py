@@ -52,6 +52,23 @@ async def test_a_token_reads_markets_and_follows_the_account_that_is_named_besid
         assert await client.ask("USER_STREAMS") == done("USER_STREAMS")
 
 
+async def test_subscriptions_are_counted_with_accounts_and_over_all_connections(
+    valkey: ValkeyServer,
+) -> None:
+    live = (ALL_TICKERS, TRADES, ACCOUNT)
+    async with streams_of(valkey.url, NOBODY_ELSE, live=live) as streams:
+        assert streams.told() == 0
+        async with streams.client(**BEARER) as client, streams.client(**BEARER) as other:
+            await client.subscribe(TRADE, ALL)
+            assert await client.ask("USER_STREAMS") == done("USER_STREAMS")
+            await other.subscribe(TRADE)
+            assert streams.told() == 4
+            await other.ask("UNSUBSCRIBE", TRADE)
+            assert streams.told() == 3
+        await streams.has(0)
+        assert streams.told() == 0
+
+
 @pytest.mark.parametrize("account", ["other", "nobody's", ""])
 async def test_a_token_follows_no_account_that_it_may_not_read(
     valkey: ValkeyServer, account: str
