@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-import msgspec
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -18,13 +17,9 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from gateway.domain.errors import BadUserInput
-from gateway.schema.errors import failure
-from gateway.web.facade import codes
-from gateway.web.facade.answers import encode
-from gateway.web.facade.refusals import refusal_of
+from gateway.web.refusal_bodies import refusal_body
 
 _BETWEEN = len(b": \r\n")
-_OF_FACADE = re.compile(rb"/v3(?:[/?]|$)")
 _TARGET = re.compile(rb"^[!-~]+ ([!-~]+) HTTP/", re.MULTILINE)
 
 
@@ -147,7 +142,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._refuse(431, BadUserInput("headers", problem))
 
     def _refuse(self, status: int, error: BadUserInput) -> None:
-        content = _told(self.url or self._unread_target(), error)
+        content = refusal_body(self.url or self._unread_target(), error)
         headers = (
             *self.server_state.default_headers,
             (b"content-type", b"application/json"),
@@ -203,13 +198,6 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self._refuse(408, BadUserInput("body", f"did not come within {self.limits.within_s} s"))
-
-
-def _told(target: bytes, error: BadUserInput) -> bytes:
-    if not _OF_FACADE.match(target):
-        return msgspec.json.encode(failure(error))
-    refusal = refusal_of(codes.INVALID)
-    return encode(refusal.code, {"msg": refusal.msg})
 
 
 def bounded_head(limits: HeadLimits) -> type[BoundedHeadProtocol]:

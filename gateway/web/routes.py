@@ -9,14 +9,20 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from gateway.domain.errors import BadUserInput
 from gateway.schema.errors import failure
+from gateway.web.facade.answers import JSON
+from gateway.web.facade.callers import ACCOUNT
 from gateway.web.facade.docs_page import docs_routes
+from gateway.web.facade.kept_replies import AS_OF, STALE
 from gateway.web.facade.rest import FacadeRest
+from gateway.web.facade.signed import API_KEY
 from gateway.web.facade.sockets import FacadeSockets
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.health import Health
+from gateway.web.refusal_bodies import refusal_body
 from gateway.web.sockets import Sockets
 
 _THERE_ARE = "there are /graphql, /v3, /docs, /openapi.json, /healthz, /readyz and /metrics"
@@ -48,15 +54,29 @@ def web_application(
         Route("/healthz", health.live),
         Route("/readyz", health.ready),
         Route("/metrics", health.metrics),
+        WebSocketRoute("/{path:path}", _no_such_stream),
     ]
     application.add_middleware(
         CORSMiddleware,
         allow_origins=list(allowed_origins),
         allow_methods=["GET", "POST"],
-        allow_headers=["authorization", "content-type", "traceparent"],
-        expose_headers=["x-trace-id", "retry-after", "ratelimit", "ratelimit-policy"],
+        allow_headers=["authorization", "content-type", "traceparent", API_KEY.decode(), ACCOUNT],
+        expose_headers=[
+            "x-trace-id",
+            "retry-after",
+            "ratelimit",
+            "ratelimit-policy",
+            STALE,
+            AS_OF,
+        ],
     )
     return application
+
+
+async def _no_such_stream(socket: WebSocket) -> None:
+    refusal = BadUserInput("path", "WebSockets are served at /graphql and /v3")
+    body = refusal_body(socket.scope["path"].encode(), refusal)
+    await socket.send_denial_response(Response(body, HTTPStatus.NOT_FOUND, media_type=JSON))
 
 
 async def _not_routed(_request: Request, error: Exception) -> Response:
