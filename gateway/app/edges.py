@@ -17,6 +17,7 @@ from gateway.web.event_streams import EventStreams
 from gateway.web.facade.parts import FacadeParts
 from gateway.web.facade.rest import FacadeRest
 from gateway.web.facade.signed import LONGEST_GOOD_MS
+from gateway.web.facade.sockets import FacadeSocketLimits, FacadeSockets
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.graphql_sse import EventStreamLimits
 from gateway.web.graphql_ws import SocketLimits
