@@ -34,7 +34,11 @@ from gateway.domain.signing import Purpose
 _LEVELS = 20
 _MIDDLE = 54_000
 _SETTLE_S = 1.5
-RATES = {"NGW_PRINCIPAL_RATE": "50000/s", "NGW_ACCOUNT_RATE": "50000/s"}
+RATES = {
+    "NGW_PRINCIPAL_RATE": "50000/s",
+    "NGW_ACCOUNT_RATE": "50000/s",
+    "NGW_MARKET_RATE": "50000/s",
+}
 """More than any load here asks for: requests are counted, and none is refused."""
 
 

@@ -1,5 +1,6 @@
 """The kinds of values that settings have, and how each is read from its text."""
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
@@ -105,3 +106,14 @@ def text_of(value: object) -> str:
             return ",".join(str(item) for item in value)
         case _:
             return str(value)
+
+
+def encryption_key_faults(prefix: str, given: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with how the key-encryption key is `given`, whose settings have that prefix."""
+    names = ("key_encryption_key_file", "key_encryption_key")
+    keys = [name for name in names if name in given]
+    either = " and ".join(f"{prefix}{name.upper()}" for name in names)
+    if len(keys) > 1:
+        yield f"{either}: are both set; keep one of them"
+    if "keys_file" in given and not keys:
+        yield f"{prefix}KEYS_FILE: needs the key-encryption key: set one of {either}"

@@ -30,6 +30,7 @@ from gateway.setting_values import (
     RestAddress,
     Seconds,
     StreamAddress,
+    encryption_key_faults,
     text_of,
 )
 
@@ -99,10 +100,17 @@ class Settings(BaseModel):
         Rate(1000, 1),
         description="Requests of one principal at most, over all replicas; the policy may say less",
     )
+    anonymous_rate: RateSetting = Field(
+        Rate(20, 1),
+        description="Requests without key or token at most, where the policy says no other rate",
+    )
     account_rate: RateSetting = Field(
         Rate(100, 1),
         description="Signed calls for one account at most, over all replicas; the policy may say "
         "less",
+    )
+    market_rate: RateSetting = Field(
+        Rate(200, 1), description="Reads of the exchange's markets at most, over all replicas"
     )
     cancel_share_percent: int = Field(
         20,
@@ -339,7 +347,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             f"{PREFIX}KEYS_FILE: not set. Name the sealed file of the exchange's keys, or a folder "
             f"of them with {PREFIX}CREDENTIALS_DIR, or give {PREFIX}CREDENTIALS."
         )
-    problems += _encryption_key_faults(given)
+    problems += encryption_key_faults(PREFIX, given)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as fault:
@@ -349,16 +357,6 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         if not problems:
             return settings
     raise SettingsFault(tuple(problems))
-
-
-def _encryption_key_faults(given: Mapping[str, str]) -> Iterator[str]:
-    names = ("key_encryption_key_file", "key_encryption_key")
-    keys = [name for name in names if name in given]
-    either = " and ".join(f"{PREFIX}{name.upper()}" for name in names)
-    if len(keys) > 1:
-        yield f"{either}: are both set; keep one of them"
-    if "keys_file" in given and not keys:
-        yield f"{PREFIX}KEYS_FILE: needs the key-encryption key: set one of {either}"
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:

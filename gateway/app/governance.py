@@ -15,7 +15,7 @@ from gateway.services.audit import AuditTrail, new_writer
 from gateway.services.authority import Authority
 from gateway.services.back_off import BackOff
 from gateway.services.policy_audit import policy_taken_over
-from gateway.services.rates import Rates
+from gateway.services.rates import Rates, StandingRates
 from gateway.services.trading_switch import TradingSwitch
 from gateway.services.virtual_keys import VirtualKeys
 from gateway.store.audit_file import audit_file
@@ -59,9 +59,13 @@ def build_governance(given: Given, stores: Stores) -> Governance:
         rates=Rates(
             policy,
             stores.rates,
-            principal_rate=settings.principal_rate,
-            account_rate=settings.account_rate,
-            cancel_share_percent=settings.cancel_share_percent,
+            standing=StandingRates(
+                principal=settings.principal_rate,
+                anonymous=settings.anonymous_rate,
+                account=settings.account_rate,
+                market=settings.market_rate,
+                cancel_share_percent=settings.cancel_share_percent,
+            ),
             wall_ms=wall_ms,
             monotonic=time.monotonic,
         ),

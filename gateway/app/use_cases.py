@@ -266,5 +266,6 @@ def _market_data(base: Foundation) -> MarketData:
         memory=MarketMemory(lifetime=settings.lifetime, now=wall_ms, capacity=settings.cache_rows),
         lifetime=settings.lifetime,
         now=wall_ms,
+        rates=base.governance.rates,
         metrics=base.given.metrics,
     )

@@ -218,6 +218,10 @@ class MarketKind(StrEnum):
     TRADES = "trades"
 
 
+_SETTLED_AFTER_MS = 60_000
+"""So far may the exchange's clock be from ours, with the last trade of a candle yet to be told."""
+
+
 @dataclass(frozen=True, slots=True)
 class MarketKey:
     """The name under which one piece of market data is kept, in memory and in Redis.
@@ -231,6 +235,17 @@ class MarketKey:
     interval: CandleInterval | None = None
     start: int | None = None
     end: int | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """True for candles of some time only: callers choose the times, and so how many keys."""
+        return self.start is not None or self.end is not None
+
+    def settled(self, as_of: int) -> bool:
+        """Whether what was received at `as_of` (ms) can change no more: its last candle is over."""
+        if self.end is None or self.interval is None:
+            return False
+        return self.end + self.interval.milliseconds + _SETTLED_AFTER_MS <= as_of
 
 
 MarketValue = (

@@ -33,7 +33,7 @@ from gateway.domain.market import CandleInterval
 from gateway.schema.audit_types import MAX_AUDIT_ENTRIES
 from gateway.schema.market_types import MAX_LEVELS, MAX_TRADES
 from gateway.schema.placement_pages import MAX_PLACEMENTS
-from gateway.services.market_data import MAX_CANDLES
+from gateway.services.candle_ranges import MAX_CANDLES
 
 LENGTHS = {
     "Query.markets": 100,

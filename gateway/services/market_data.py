@@ -3,6 +3,9 @@
 A fresh value is answered at once. A stale one within its hard lifetime is answered at once too,
 marked, while one call refreshes it. Only what is not known at all is waited for, and what may be
 older than an order that went out from here: whoever placed it reads what it did.
+
+What callers make the exchange be asked has a rate of its own, so that no reader can provoke the
+exchange to refuse the calls that others trade by.
 """
 
 import asyncio
@@ -11,9 +14,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 from gateway.domain.errors import (
-    BadUserInput,
     ExchangeFailure,
+    GatewayError,
     NotSent,
+    RateLimited,
     Refused,
     SourceUnavailable,
     UnknownSymbol,
@@ -38,18 +42,20 @@ from gateway.domain.market import (
 from gateway.domain.streams import Broken, FeedEvent, Started, Topic, Update, Withheld
 from gateway.exchange import BACKING_OFF, ExchangeClient
 from gateway.metrics import Metrics
+from gateway.services.candle_ranges import CandleRanges, checked_bounds, possible_bounds
 from gateway.services.market_memory import MarketMemory, fed_key
+from gateway.services.rates import Rates
 from gateway.services.single_flight import SingleFlight
 from gateway.setting_values import Lifetime
 from gateway.store.market_cache import CacheWrite, MarketCache
 
 LISTING = MarketKey(MarketKind.LISTING)
-MAX_CANDLES = 1000
-_A_YEAR_MS = 366 * 86_400_000
 _EVERY_TICKER = MarketKey(MarketKind.TICKER)
 _WRITE_EVERY_S = 0.2
 _PAUSE_AFTER_FAILURE_MS = 500
 _FAILURES_KEPT = 1000
+_FOR_ORDERS = frozenset({MarketKind.LISTING, MarketKind.RULES})
+"""What each order reads, and seldom anew: it counts against the rate, and is not refused."""
 
 
 class MarketData:
@@ -63,6 +69,7 @@ class MarketData:
         memory: MarketMemory,
         lifetime: Callable[[MarketKind], Lifetime],
         now: Callable[[], int],
+        rates: Rates,
         metrics: Metrics,
     ) -> None:
         self._exchange = exchange
@@ -77,6 +84,7 @@ class MarketData:
         self._memory = memory
         self._lifetime = lifetime
         self._now = now
+        self._rates = rates
         self._metrics = metrics
         self._loads: SingleFlight[MarketKey, Snapshot[Any]] = SingleFlight()
         self._fetches: SingleFlight[MarketKey, Snapshot[Any]] = SingleFlight()
@@ -119,8 +127,9 @@ class MarketData:
     async def read(self, key: MarketKey) -> Snapshot[Any]:
         """Return the value of `key`: stale rather than late, but late rather than outdated.
 
-        Raises `SourceUnavailable` when the exchange is away and nothing within the hard lifetime is
-        known, and what the exchange refused (`Refused`, `UnknownSymbol`).
+        With nothing known within the hard lifetime, raises `SourceUnavailable` when the exchange is
+        away, and `RateLimited` when it is asked too much; and what it refused (`Refused`,
+        `UnknownSymbol`).
         """
         if (snapshot := self.current(key)) is not None:
             self._count(key, "memory")
@@ -141,6 +150,7 @@ class MarketData:
         It joins no request that is under way already: that may have been begun before a topic
         started, and then says nothing of what happened in between.
         """
+        await self._rates.take_market_read(own=True)
         return await self._fetch(key)
 
     async def every_ticker(self, symbols: Sequence[str]) -> None:
@@ -196,18 +206,19 @@ class MarketData:
             return await self._loads.join(key, lambda: self._load(key))
         except Refused:
             raise
-        except ExchangeFailure as failure:
+        except (ExchangeFailure, RateLimited) as failure:
             shown = self._memory.shown(key)
             if shown is None:
-                paused = isinstance(failure, NotSent) and failure.cause == BACKING_OFF
-                raise SourceUnavailable(_in_words(key), paused=paused) from None
+                raise _unavailable(key, failure) from None
             return replace(shown, stale=True) if self._memory.is_outdated(key) else shown
 
     async def _load(self, key: MarketKey) -> Snapshot[Any]:
-        await self._recall([key])
+        if not key.bounded:
+            await self._recall([key])
         if (snapshot := self.current(key)) is not None:
             self._count(key, "redis")
             return snapshot
+        await self._rates.take_market_read(own=key.kind in _FOR_ORDERS)
         return await self._fetched(key)
 
     async def _wait_for_tickers(self, keys: Sequence[MarketKey]) -> None:
@@ -222,6 +233,7 @@ class MarketData:
         await self._recall(keys)
         if all(self.current(key) for key in keys):
             return await self.read(LISTING)
+        await self._rates.take_market_read(own=True)
         return await self._fetched(LISTING)
 
     async def _fetched(self, key: MarketKey) -> Snapshot[Any]:
@@ -260,7 +272,8 @@ class MarketData:
 
     def _offer(self, key: MarketKey, value: MarketValue, begun: int) -> Snapshot[Any]:
         snapshot = self._memory.offer(key, value, begun=begun, source=DataSource.REST)
-        self._unwritten[key] = snapshot
+        if not key.bounded:  # of those there may be any number, and Redis bounds none
+            self._unwritten[key] = snapshot
         return snapshot
 
     def _covered(self, key: MarketKey) -> bool:
@@ -352,31 +365,27 @@ class MarketView:
         Raises `BadUserInput` when the bounds are reversed, hold more than `MAX_CANDLES`, or lie
         where no candle can be.
         """
-        for name, time in (("from", start), ("to", end)):
-            if time is not None and not 0 <= time <= self._now() + _A_YEAR_MS:
-                raise BadUserInput(name, "must lie between 1970 and a year from now")
-        start, end = (None if time is None else interval.floor(time) for time in (start, end))
-        if start is not None:
-            until = interval.floor(self._now()) if end is None else end
-            count = (until - start) // interval.milliseconds + 1
-            if count < 1:
-                raise BadUserInput("from", "must lie before 'to' and not in the future")
-            if count > MAX_CANDLES:
-                problem = f"spans {count} candles; ask for at most {MAX_CANDLES} at once"
-                raise BadUserInput("from", problem)
-        return await self._read(MarketKey(MarketKind.CANDLES, symbol, interval, start, end))
+        bounds = checked_bounds(interval, start, end, self._now())
+        return await CandleRanges(self._read, symbol, interval).between(*bounds)
 
     async def candles_between(
         self, symbol: str, interval: CandleInterval, start: int | None, end: int | None
     ) -> Snapshot[CandleSeries]:
-        """All candles that open from `start` to `end` (ms), and perhaps one before `start`.
+        """All candles that open from `start` to `end` (ms); none where none can open.
 
         How many the exchange answers with at the most is its own affair.
         """
-        start, end = (None if time is None else interval.floor(time) for time in (start, end))
-        if end is not None and end >= interval.floor(self._now()):
-            end = None  # what is asked for until now is the same for all
-        return await self._read(MarketKey(MarketKind.CANDLES, symbol, interval, start, end))
+        bounds = possible_bounds(interval, start, end, self._now())
+        if bounds is None:
+            return Snapshot(CandleSeries(symbol, interval, ()), self._now(), DataSource.REST)
+        return await CandleRanges(self._read, symbol, interval).between(*bounds)
+
+
+def _unavailable(key: MarketKey, failure: ExchangeFailure | RateLimited) -> GatewayError:
+    if isinstance(failure, RateLimited):
+        return RateLimited(failure.limit, failure.retry_after)
+    paused = isinstance(failure, NotSent) and failure.cause == BACKING_OFF
+    return SourceUnavailable(_in_words(key), paused=paused)
 
 
 def _in_words(key: MarketKey) -> str:

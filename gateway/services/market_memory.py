@@ -74,6 +74,8 @@ def fed_key(update: Update) -> MarketKey | None:
 
 
 _SWEEP_EVERY_MS = 10_000
+_BOUNDED_SHARE = 4
+"""Candles of some time may take this part of all rows: they push out one another, not prices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ class MarketMemory:
     """The newest known value of each key, within a bound.
 
     The values have `capacity` rows at most, see `rows_of`: the least recently used ones are
-    dropped, and now and then those past their hard lifetime.
+    dropped, and now and then those past their hard lifetime. Candle series with bounds have a
+    quarter of it at most; those that can change no more are fresh for their hard lifetime.
 
     A counter counts all frames and starts of topics. A frame's value carries the count at its
     arrival, an answer of the exchange the count at its request: so an answer that was begun before
@@ -119,6 +122,7 @@ class MarketMemory:
         self._last_withheld: dict[MarketKey, int] = {}
         self._outdated: dict[str, int] = {}
         self._rows = 0
+        self._bounded_rows = 0
         self._swept = now()
         self._forgotten = 0
         self._counter = 0
@@ -199,9 +203,12 @@ class MarketMemory:
 
     def is_outdated(self, key: MarketKey) -> bool:
         """True until a frame or an answer is known that came or was asked for since `outdate`."""
-        return key.kind in _MOVED_BY_ORDERS and self.counter(key) < self._outdated.get(
-            key.symbol, 0
-        )
+        if key.kind not in _MOVED_BY_ORDERS:
+            return False
+        if self.counter(key) >= self._outdated.get(key.symbol, 0):
+            return False
+        entry = self._entries.get(key)
+        return entry is None or not key.settled(entry.snapshot.as_of)
 
     def started(self, topic: Topic) -> None:
         """From now on `topic` tells every change."""
@@ -247,14 +254,21 @@ class MarketMemory:
     def _keep(self, key: MarketKey, snapshot: Snapshot[Any], counter: int) -> Entry:
         entry = Entry(snapshot, counter, rows_of(snapshot.value))
         before = self._entries.get(key)
-        self._rows += entry.rows - (0 if before is None else before.rows)
+        self._count(key, entry.rows - (0 if before is None else before.rows))
         self._entries[key] = entry
         self._entries.move_to_end(key)
         if abs(self._now() - self._swept) >= _SWEEP_EVERY_MS:
             self._sweep()
+        while self._bounded_rows > self._capacity // _BOUNDED_SHARE:
+            self._drop(next(each for each in self._entries if each.bounded))
         while self._rows > self._capacity:
             self._drop(next(iter(self._entries)))
         return entry
+
+    def _count(self, key: MarketKey, rows: int) -> None:
+        self._rows += rows
+        if key.bounded:
+            self._bounded_rows += rows
 
     def _sweep(self) -> None:
         self._swept = self._now()
@@ -263,7 +277,7 @@ class MarketMemory:
                 self._drop(key)
 
     def _drop(self, key: MarketKey) -> None:
-        self._rows -= self._entries.pop(key).rows
+        self._count(key, -self._entries.pop(key).rows)
         lost = self._last_frame.pop(key, 0), self._last_withheld.pop(key, 0)
         self._forgotten = max(self._forgotten, *lost)
 
@@ -272,7 +286,9 @@ class MarketMemory:
             return True
         if entry.snapshot.source is DataSource.STREAM or self._is_behind(key, entry.counter):
             return False
-        return self._age(entry) < self._lifetime(key.kind).soft_ms
+        lifetime = self._lifetime(key.kind)
+        settled = key.settled(entry.snapshot.as_of)
+        return self._age(entry) < (lifetime.hard_ms if settled else lifetime.soft_ms)
 
     def _is_past(self, key: MarketKey, entry: Entry) -> bool:
         return self._age(entry) > self._lifetime(key.kind).hard_ms

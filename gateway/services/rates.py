@@ -1,20 +1,36 @@
 """How often principals may ask, accounts may be called for, and grants may be used."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from gateway.access.policy import Grant, Policy
+from gateway.access.principal import ANONYMOUS
 from gateway.domain.limits import LimitState, Rate
 from gateway.services.allowance import Allowance, Clocks
 from gateway.store.rates import RateStore
 
 
-class Rates:
-    """The rates of the policy in force, shared by all replicas.
+@dataclass(frozen=True, slots=True)
+class StandingRates:
+    """The rates that are not the policy's.
 
-    `principal_rate` and `account_rate` hold where the policy says nothing, or says more: of two
-    rates the one with the lower average holds. `cancel_share_percent` of those rates are for
-    cancels alone; a cancel may use the rest too. `wall_ms` gives the time of day in ms, `monotonic`
-    seconds that never go back.
+    Those of a `principal` and an `account` hold where the policy says nothing, or says more: of two
+    rates the one with the lower average holds. `cancel_share_percent` of both are for cancels
+    alone; a cancel may use the rest too. `anonymous` is for the principal of that name where the
+    policy gives it no rate, `market` for calls to the exchange by which all read markets.
+    """
+
+    principal: Rate
+    anonymous: Rate
+    account: Rate
+    market: Rate
+    cancel_share_percent: int
+
+
+class Rates:
+    """The rates of the policy in force and the `standing` ones, shared by all replicas.
+
+    `wall_ms` gives the time of day in ms, `monotonic` seconds that never go back.
     """
 
     def __init__(
@@ -22,18 +38,15 @@ class Rates:
         policy: Callable[[], Policy],
         store: RateStore,
         *,
-        principal_rate: Rate,
-        account_rate: Rate,
-        cancel_share_percent: int,
+        standing: StandingRates,
         wall_ms: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:
         self._policy = policy
         self._store = store
-        self._principal_rate = principal_rate
-        self._account_rate = account_rate
-        self._cancel_share_percent = cancel_share_percent
+        self._standing = standing
         self._clocks = Clocks(wall_ms, monotonic)
+        self._market_reads = self._whole("reads of markets", "market", standing.market)
         self._of_policy = policy()
         self._requests: dict[str, Allowance] = {}
         self._calls: dict[str, Allowance] = {}
@@ -56,6 +69,14 @@ class Rates:
             await allowance.count()
         else:
             await (allowance.take_for_cancel() if cancel else allowance.take())
+
+    async def take_market_read(self, *, own: bool = False) -> None:
+        """Count a read of a market by the exchange; raise `RateLimited` if there were too many.
+
+        `own`: what orders and the gateway itself need. It is never refused, and counts as long as
+        any is left.
+        """
+        await (self._market_reads.count() if own else self._market_reads.take())
 
     async def take_order(self, principal_id: str, grant: Grant) -> None:
         """Count an order under a grant; raise `RateLimited` if its rate allows no more now."""
@@ -89,16 +110,23 @@ class Rates:
         policy = self._current()
         if (standing := self._requests.get(principal_id)) is not None:
             return standing
-        rate = _lower(self._principal_rate, policy.rate_of(principal_id))
-        made = self._shared_with_cancels("requests", f"requests:{principal_id}", rate)
+        made = self._allowance_for_requests(principal_id, policy.rate_of(principal_id))
         self._requests[principal_id] = made
         return made
+
+    def _allowance_for_requests(self, principal_id: str, granted: Rate | None) -> Allowance:
+        key = f"requests:{principal_id}"
+        if principal_id != ANONYMOUS:
+            rate = _lower(self._standing.principal, granted)
+            return self._shared_with_cancels("requests", key, rate)
+        rate = _lower(self._standing.principal, granted or self._standing.anonymous)
+        return self._whole("requests", key, rate)  # it has nothing to cancel
 
     def _call_allowance(self, account: str) -> Allowance:
         policy = self._current()
         if (standing := self._calls.get(account)) is not None:
             return standing
-        rate = _lower(self._account_rate, policy.account_rate(account))
+        rate = _lower(self._standing.account, policy.account_rate(account))
         made = self._shared_with_cancels(f"calls {account}", f"calls:{account}", rate)
         self._calls[account] = made
         return made
@@ -110,12 +138,15 @@ class Rates:
         if (standing := self._orders.get(key)) is not None:
             return standing
         name, in_store = f"orders {grant.id}", f"orders:{principal_id}:{grant.id}"
-        made = Allowance(name, in_store, rate, rate.count, self._store, self._clocks)
+        made = self._whole(name, in_store, rate)
         self._orders[key] = made
         return made
 
+    def _whole(self, name: str, key: str, rate: Rate) -> Allowance:
+        return Allowance(name, key, rate, rate.count, self._store, self._clocks)
+
     def _shared_with_cancels(self, name: str, key: str, rate: Rate) -> Allowance:
-        cap = max(1, rate.count * (100 - self._cancel_share_percent) // 100)
+        cap = max(1, rate.count * (100 - self._standing.cancel_share_percent) // 100)
         return Allowance(name, key, rate, cap, self._store, self._clocks)
 
     def _current(self) -> Policy:

@@ -22,7 +22,11 @@ def exchange() -> Iterator[Exchange]:
         yield running
 
 
-UNDER_LOAD = {"NGW_PRINCIPAL_RATE": "100000/s", "NGW_ACCOUNT_RATE": "100000/s"}
+UNDER_LOAD = {
+    "NGW_PRINCIPAL_RATE": "100000/s",
+    "NGW_ACCOUNT_RATE": "100000/s",
+    "NGW_MARKET_RATE": "100000/s",
+}
 
 
 @pytest.fixture

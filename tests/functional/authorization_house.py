@@ -41,7 +41,11 @@ NO_ORDER = "0" * 72
 _KEY = rsa_key()
 _EACH = 5
 """Own orders of each on each account: one for each test that cancels, and one that stays."""
-_FAST = {"NGW_PRINCIPAL_RATE": "100000/s", "NGW_ACCOUNT_RATE": "100000/s"}
+_FAST = {
+    "NGW_PRINCIPAL_RATE": "100000/s",
+    "NGW_ACCOUNT_RATE": "100000/s",
+    "NGW_MARKET_RATE": "100000/s",
+}
 _EVERYONE = (*PEOPLE, BYSTANDER, NEIGHBOUR)
 
 

@@ -35,6 +35,8 @@ ENCRYPTION_KEY = f"kek {base64.b64encode(b'that opens virtual keys in tests').de
 WITH_VIRTUAL_KEYS = {
     "NGW_KEY_ENCRYPTION_KEY": ENCRYPTION_KEY,
     "NGW_PRINCIPAL_RATE": "10000/s",
+    "NGW_ANONYMOUS_RATE": "10000/s",
+    "NGW_MARKET_RATE": "10000/s",
 }
 """Settings of a gateway that has virtual keys, and lets their holders work."""
 

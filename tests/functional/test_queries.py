@@ -123,9 +123,7 @@ def test_trades_show_the_newest_first_with_the_takers_side(
     }
 
 
-def test_candles_from_and_to_are_snapped_to_the_interval(
-    exchange: Exchange, trader: Caller
-) -> None:
+def test_candles_from_and_to_are_snapped_to_the_interval(trader: Caller) -> None:
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
     series = trader.answer(
         CANDLES,
@@ -141,8 +139,16 @@ def test_candles_from_and_to_are_snapped_to_the_interval(
     for candle in series["candles"]:
         assert moment(candle["closeTime"]) - moment(candle["openTime"]) == timedelta(minutes=5)
         assert Decimal(candle["low"]) <= Decimal(candle["close"]) <= Decimal(candle["high"])
-    start = str(int(hour.timestamp() * 1000))
-    assert exchange.requests("market/candles", symbol="ETHUSDT", interval="m5", startDate=start)
+
+
+def test_candles_of_ever_other_times_make_no_call_each(exchange: Exchange, trader: Caller) -> None:
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    for hours in range(1, 40):
+        start = text(hour - timedelta(hours=hours))
+        bounds = {"from": start, "to": text(hour)}
+        found = trader.answer(CANDLES, symbol="LINKUSDT", interval="H1", **bounds)
+        assert found["market"]["candles"]["candles"][0]["openTime"] == start
+    assert len(exchange.requests("market/candles", symbol="LINKUSDT", interval="h1")) <= 2
 
 
 def test_candles_without_bounds_end_with_the_one_now_open(

@@ -14,7 +14,11 @@ from tests.processes import eventually
 
 FOLLOWER = Member("follower", (MARKET, READ, TRADE_ALL))
 """Whose sockets are open meanwhile; it is never changed itself."""
-UNBOUNDED = {"NGW_PRINCIPAL_RATE": "100000/s", "NGW_ACCOUNT_RATE": "100000/s"}
+UNBOUNDED = {
+    "NGW_PRINCIPAL_RATE": "100000/s",
+    "NGW_ACCOUNT_RATE": "100000/s",
+    "NGW_MARKET_RATE": "100000/s",
+}
 """Settings with which no load meets a limit."""
 
 _TICKERS = '{ markets(symbols: ["BTCTRY", "ETHTRY"]) { ticker { last } } }'

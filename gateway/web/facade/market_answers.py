@@ -4,11 +4,10 @@ Each reads what GraphQL reads, and asks the exchange for nothing in a market tha
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from gateway.domain.errors import SourceUnavailable
-from gateway.domain.market import CandleSeries, Market, Snapshot
+from gateway.domain.market import Market, Snapshot
 from gateway.services.market_data import MarketView
 from gateway.web.facade import replies
 from gateway.web.facade.answers import Answer, success
@@ -114,18 +113,7 @@ async def _candles(view: MarketView, market: Market, parameters: Parameters) -> 
     interval = parameters.interval()
     start, end = parameters.integer("startDate"), parameters.integer("endDate")
     found = await view.candles_between(market.symbol, interval, start, end)
-    return _shown(replies.candles(_within(found.value, start, end)), found)
-
-
-def _within(series: CandleSeries, start: int | None, end: int | None) -> CandleSeries:
-    """The series is read in whole intervals, and shared by all who ask for some of it."""
-    first = 0 if start is None else start
-    rows = tuple(
-        candle
-        for candle in series.candles
-        if first <= candle.open_time and (end is None or candle.open_time <= end)
-    )
-    return replace(series, candles=rows)
+    return _shown(replies.candles(found.value), found)
 
 
 async def _top_of_book(view: MarketView, market: Market, _parameters: Parameters) -> Shown:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, cast
 
@@ -254,8 +254,15 @@ class StandInExchange:
     async def trades(self, symbol: str) -> Any:  # noqa: ANN401
         return await self._answer(f"trades {symbol}")
 
-    async def candles(self, symbol: str, *_bounds: object) -> Any:  # noqa: ANN401
-        return await self._answer(f"candles {symbol}")
+    async def candles(
+        self, symbol: str, _interval: object, start: int | None, end: int | None
+    ) -> Any:  # noqa: ANN401
+        found = await self._answer(f"candles {symbol}")
+        if not isinstance(found, CandleSeries):
+            return found
+        last = float("inf") if end is None else end
+        within = [each for each in found.candles if (start or 0) <= each.open_time <= last]
+        return replace(found, candles=tuple(within))
 
     async def server_time(self) -> Any:  # noqa: ANN401
         return await self._answer("time")

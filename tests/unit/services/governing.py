@@ -112,6 +112,9 @@ class StandInRates:
     async def take_call(self, account: str, *, cancel: bool = False, own: bool = False) -> None:
         self._take(f"own call {account}" if own else f"call {account}", cancel=cancel)
 
+    async def take_market_read(self, *, own: bool = False) -> None:
+        self._take("own market read" if own else "market read")
+
     async def take_order(self, principal_id: str, grant: Grant) -> None:
         self._take(f"order {principal_id} {grant.id}")
 

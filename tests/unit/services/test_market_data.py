@@ -9,6 +9,7 @@ import pytest
 from gateway.domain.errors import (
     BadUserInput,
     NotSent,
+    RateLimited,
     Refused,
     SourceUnavailable,
     Unclear,
@@ -18,8 +19,9 @@ from gateway.domain.market import CandleInterval, DataSource, MarketKey, MarketK
 from gateway.domain.streams import Broken, Started, Topic, TopicKind, Update
 from gateway.exchange import BACKING_OFF
 from gateway.metrics import Metrics
+from gateway.services.candle_ranges import MAX_CANDLES
 from gateway.services.loops import kept_up
-from gateway.services.market_data import LISTING, MAX_CANDLES, MarketData, MarketView
+from gateway.services.market_data import LISTING, MarketData, MarketView
 from gateway.services.market_memory import MarketMemory
 from gateway.store.breaker import Breaker
 from gateway.store.market_cache import MarketCache
@@ -46,6 +48,7 @@ from tests.unit.services.examples import (
     turns,
     until,
 )
+from tests.unit.services.governing import StandInRates
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +78,7 @@ class Desk:
     exchange: StandInExchange
     clock: Clock
     metrics: Metrics
+    rates: StandInRates
 
     def reads(self, layer: str, kind: MarketKind = MarketKind.TOP_OF_BOOK) -> float:
         labels = {"kind": kind.value, "layer": layer}
@@ -85,16 +89,17 @@ class Desk:
 def desk_of(cache: object | None = None, clock: Clock | None = None) -> Desk:
     clock = clock or Clock()
     exchange = StandInExchange({f"top {BTC}": top(1)})
-    metrics = Metrics()
+    metrics, rates = Metrics(), StandInRates()
     market_data = MarketData(
         exchange=exchange.client,
         cache=cast("MarketCache", cache or NoCache()),
         memory=MarketMemory(lifetime=lifetime, now=clock, capacity=100),
         lifetime=lifetime,
         now=clock,
+        rates=rates.rates,
         metrics=metrics,
     )
-    return Desk(market_data, exchange, clock, metrics)
+    return Desk(market_data, exchange, clock, metrics, rates)
 
 
 @asynccontextmanager
@@ -423,4 +428,64 @@ async def test_candle_bounds_are_snapped_so_that_equal_questions_share_a_key(
     view = MarketView(desk.market_data, desk.clock)
     for shift in (0, 500):
         await view.candles(BTC, CandleInterval.M1, start - start % MINUTE + shift, end)
-    assert desk.exchange.asked == [f"candles {BTC}"]
+    assert len(set(view.used)) == len(desk.exchange.asked) <= 2
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (5 * MINUTE, 4 * MINUTE),
+        (4 * MINUTE + 1, 5 * MINUTE - 1),
+        (Clock().now + 367 * 24 * 60 * MINUTE, None),
+        (10**17, 10**17 + MINUTE),
+    ],
+)
+async def test_times_at_which_no_candle_can_open_are_not_asked_for(
+    start: int, end: int | None
+) -> None:
+    desk = desk_of()
+    view = MarketView(desk.market_data, desk.clock)
+    found = await view.candles_between(BTC, CandleInterval.M1, start, end)
+    assert (found.value.candles, found.stale) == ((), False)
+    assert desk.exchange.asked == []
+
+
+async def test_candles_of_some_time_are_not_shared_for_there_may_be_any_number_of_them(
+    valkey: ValkeyServer,
+) -> None:
+    async with shared_cache(valkey) as cache, open_patient(valkey.url) as redis:
+        desk = desk_of(cache)
+        desk.exchange.answers[f"candles {BTC}"] = series(*range(10, 20))
+        view = MarketView(desk.market_data, desk.clock)
+        async with kept_up({"market-data": desk.market_data.run}):
+            found = await view.candles_between(BTC, CandleInterval.M1, 0, 15 * MINUTE)
+            assert len(found.value.candles) == 6
+            while not (kept := await redis.keys("ngw:1:market:*")):
+                await turns()
+        assert kept == [b"ngw:1:market:candles:BTCUSDT:M1::"]
+
+
+async def test_reads_beyond_their_rate_show_what_is_known_or_say_when_to_come_back() -> None:
+    desk = desk_of()
+    await desk.market_data.read(TOP)
+    desk.rates.refusals["market read"] = RateLimited("reads of markets", 0.25)
+    desk.clock.now += SOFT_MS
+    assert (await desk.market_data.read(TOP)).stale
+    desk.market_data.outdate(BTC)
+    assert (await desk.market_data.read(TOP)).stale
+    with pytest.raises(RateLimited, match="reads of markets") as caught:
+        await desk.market_data.read(BOOK)
+    assert caught.value.retry_after == 0.25
+    assert desk.exchange.asked == [f"top {BTC}"]
+
+
+async def test_what_orders_need_is_read_beyond_the_rate_too() -> None:
+    desk = desk_of()
+    desk.exchange.answers |= {"markets": listing(BTC), f"rules {BTC}": ticker()}
+    desk.rates.refusals["market read"] = RateLimited("reads of markets", 0.25)
+    view = MarketView(desk.market_data, desk.clock)
+    await view.market(BTC)
+    await view.rules(BTC)
+    await desk.market_data.refetch(TOP)
+    await desk.market_data.every_ticker([BTC, ETH])
+    assert desk.rates.taken == ["own market read"] * 4

@@ -182,15 +182,41 @@ def test_an_answer_begun_before_its_key_was_dropped_is_not_taken_for_live() -> N
 
 def test_memory_is_bounded_by_the_rows_of_its_values() -> None:
     memory = memory_of(Clock(), capacity=10)
-    bounded = [replace(CANDLES, start=start) for start in range(3)]
+    markets = [replace(CANDLES, symbol=symbol) for symbol in (BTC, ETH, "XRPUSDT")]
+    for key in markets:
+        rest(memory, key, series(*range(4)))
+    assert memory.keys(MarketKind.CANDLES) == markets[1:]
+    rest(memory, markets[2], series(*range(3)))
+    rest(memory, TOP, top(1))
+    assert memory.keys(MarketKind.CANDLES) == markets[1:]
+    rest(memory, BOOK, book())
+    assert memory.keys(MarketKind.CANDLES) == markets[2:]
+
+
+def test_candles_of_any_times_push_out_one_another_and_nothing_else() -> None:
+    memory = memory_of(Clock(), capacity=40)
+    rest(memory, TOP, top(1))
+    rest(memory, CANDLES, series(*range(4)))
+    bounded = [replace(CANDLES, start=start) for start in range(20)]
     for key in bounded:
         rest(memory, key, series(*range(4)))
-    assert memory.keys(MarketKind.CANDLES) == bounded[1:]
-    rest(memory, bounded[2], series(*range(3)))
-    rest(memory, TOP, top(1))
-    assert memory.keys(MarketKind.CANDLES) == bounded[1:]
-    rest(memory, BOOK, book())
-    assert memory.keys(MarketKind.CANDLES) == bounded[2:]
+    assert memory.keys(MarketKind.CANDLES) == [CANDLES, *bounded[-2:]]
+    assert memory.shown(TOP) is not None
+
+
+def test_candles_that_are_over_stay_fresh_and_no_order_outdates_them() -> None:
+    clock = Clock(600_000)
+    memory = memory_of(clock)
+    over, open_yet = replace(CANDLES, start=0, end=480_000), replace(CANDLES, end=480_001)
+    rest(memory, over, series(1))
+    rest(memory, open_yet, series(1))
+    memory.outdate(BTC)
+    assert (memory.is_outdated(over), memory.is_outdated(open_yet)) == (False, True)
+    clock.now += HARD_MS - 1
+    assert memory.fresh(over) is not None
+    assert memory.fresh(open_yet) is None
+    clock.now += 2
+    assert memory.shown(over) is None
 
 
 def test_a_value_larger_than_the_whole_memory_is_answered_but_not_kept() -> None:

@@ -14,9 +14,10 @@ from gateway.access.policy import (
     Principal,
     PrincipalKind,
 )
+from gateway.access.principal import ANONYMOUS
 from gateway.domain.errors import RateLimited
 from gateway.domain.limits import Rate
-from gateway.services.rates import Rates
+from gateway.services.rates import Rates, StandingRates
 from gateway.store.rates import RateStore
 from tests.unit.services.examples import open_patient
 from tests.valkey import ValkeyServer
@@ -32,13 +33,20 @@ TRADE = Grant(
 READ = Grant("app-read", frozenset({Action.ACCOUNT_READ}), "demo")
 
 
-def policy(*, app: Rate | None = None, demo: Rate | None = None, trade: Grant = TRADE) -> Policy:
+def policy(
+    *,
+    app: Rate | None = None,
+    demo: Rate | None = None,
+    anonymous: Rate | None = None,
+    trade: Grant = TRADE,
+) -> Policy:
     return Policy(
         revision="r1",
         accounts=(AccountRule("demo", demo), AccountRule("vault")),
         members=(
             Member(Principal("app", PrincipalKind.APP), grants=(trade, READ), rate=app),
             Member(Principal("other", PrincipalKind.APP)),
+            Member(Principal(ANONYMOUS, PrincipalKind.APP), rate=anonymous),
         ),
         wall_ms=lambda: 0,
     )
@@ -62,9 +70,13 @@ async def rates_of(
         yield Rates(
             in_force,
             RateStore(redis, on_local=lambda: pytest.fail("Redis is there")),
-            principal_rate=Rate.parse(principal),
-            account_rate=Rate.parse(account),
-            cancel_share_percent=50,
+            standing=StandingRates(
+                principal=Rate.parse(principal),
+                anonymous=Rate(3, 3600),
+                account=Rate.parse(account),
+                market=Rate(2, 3600),
+                cancel_share_percent=50,
+            ),
             wall_ms=lambda: 1_000,
             monotonic=lambda: 0.0,
         )
@@ -102,6 +114,28 @@ async def test_the_gateways_own_reads_count_and_leave_the_cancels_their_share(
             await rates.take_call("demo", own=True)
         assert await granted(lambda: rates.take_call("demo")) == 0
         assert await granted(lambda: rates.take_call("demo", cancel=True)) == 2
+
+
+@pytest.mark.parametrize(("granted_to_it", "requests"), [(None, 3), ("2/h", 2), ("7/h", 4)])
+async def test_whoever_shows_nothing_has_a_rate_unless_the_policy_says_another(
+    valkey: ValkeyServer, granted_to_it: str | None, requests: int
+) -> None:
+    rate = None if granted_to_it is None else Rate.parse(granted_to_it)
+    async with rates_of(valkey, InForce(policy(anonymous=rate))) as rates:
+        assert await granted(lambda: rates.take_request(ANONYMOUS)) == requests
+        await rates.take_request("app")
+
+
+async def test_reads_of_markets_have_a_rate_that_refuses_none_of_the_gateways_own(
+    valkey: ValkeyServer,
+) -> None:
+    async with rates_of(valkey, InForce(policy())) as rates:
+        await rates.take_market_read(own=True)
+        assert await granted(rates.take_market_read) == 1
+        await rates.take_market_read(own=True)
+        await rates.take_call("demo")
+        with pytest.raises(RateLimited, match="reads of markets"):
+            await rates.take_market_read()
 
 
 async def test_a_refusal_names_the_limit(valkey: ValkeyServer) -> None:
