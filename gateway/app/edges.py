@@ -14,14 +14,16 @@ from gateway.schema.limits import DocumentLimits
 from gateway.schema.operation_groups import OperationGroups
 from gateway.services.replay_guard import ReplayGuard
 from gateway.web.event_streams import EventStreams
+from gateway.web.facade.connection import ConnectionLimits
 from gateway.web.facade.parts import FacadeParts
 from gateway.web.facade.rest import FacadeRest
 from gateway.web.facade.signed import LONGEST_GOOD_MS
-from gateway.web.facade.sockets import FacadeSocketLimits, FacadeSockets
+from gateway.web.facade.sockets import FacadeSockets
 from gateway.web.graphql_http import GraphQLOverHttp
 from gateway.web.graphql_sse import EventStreamLimits
 from gateway.web.graphql_ws import SocketLimits
 from gateway.web.kept_answers import KeptAnswers
+from gateway.web.open_sockets import OpenSockets, SocketPlaces
 from gateway.web.parts import GraphQLParts
 from gateway.web.sockets import Sockets
 from gateway.web.under_way import UnderWay
@@ -31,7 +33,8 @@ from gateway.web.under_way import UnderWay
 class Edges:
     """GraphQL over HTTP, WebSockets and event streams, with the subscriptions that these share.
 
-    `rest` and `streams` speak the exchange's own protocol.
+    `rest` and `streams` speak the exchange's own protocol. `opened` are the WebSockets of
+    `sockets` and `streams`.
     """
 
     graphql: GraphQLOverHttp
@@ -40,6 +43,7 @@ class Edges:
     groups: OperationGroups
     rest: FacadeRest
     streams: FacadeSockets
+    opened: OpenSockets
 
 
 def build_edges(base: Foundation, services: Services) -> Edges:
@@ -50,6 +54,7 @@ def build_edges(base: Foundation, services: Services) -> Edges:
     kept = KeptAnswers(services.market_data, settings.answer_bytes)
     facade = _facade_parts(base, services, parts.under_way, kept)
     event_streams = _event_streams(parts, given)
+    opened = _open_sockets(given)
     return Edges(
         graphql=GraphQLOverHttp(
             parts,
@@ -58,10 +63,11 @@ def build_edges(base: Foundation, services: Services) -> Edges:
             max_body=settings.max_body_bytes,
         ),
         event_streams=event_streams,
-        sockets=_sockets(parts, given),
+        sockets=_sockets(parts, given, opened),
         groups=parts.groups,
         rest=FacadeRest(facade),
-        streams=_streams(facade, given),
+        streams=_streams(facade, given, opened),
+        opened=opened,
     )
 
 
@@ -99,20 +105,25 @@ def _event_streams(parts: GraphQLParts, given: Given) -> EventStreams:
     )
 
 
-def _sockets(parts: GraphQLParts, given: Given) -> Sockets:
+def _open_sockets(given: Given) -> OpenSockets:
     settings = given.settings
-    return Sockets(
-        parts,
-        SocketLimits(
-            init_s=settings.connection_init_s,
-            subscriptions=settings.max_subscriptions_per_connection,
-            outbox=settings.stream_queue,
-        ),
+    places = SocketPlaces(
         allowed_origins=settings.allowed_origins,
         most=settings.max_connections,
         most_waiting=settings.max_waiting_connections,
         most_of_principal=settings.max_connections_per_principal,
     )
+    return OpenSockets(places)
+
+
+def _sockets(parts: GraphQLParts, given: Given, opened: OpenSockets) -> Sockets:
+    settings = given.settings
+    limits = SocketLimits(
+        init_s=settings.connection_init_s,
+        subscriptions=settings.max_subscriptions_per_connection,
+        outbox=settings.stream_queue,
+    )
+    return Sockets(parts, limits, opened)
 
 
 def _facade_parts(
@@ -139,14 +150,7 @@ def _facade_parts(
     )
 
 
-def _streams(parts: FacadeParts, given: Given) -> FacadeSockets:
+def _streams(parts: FacadeParts, given: Given, opened: OpenSockets) -> FacadeSockets:
     settings = given.settings
-    limits = FacadeSocketLimits(
-        allowed_origins=settings.allowed_origins,
-        init_s=settings.connection_init_s,
-        outbox=settings.stream_queue,
-        most=settings.max_connections,
-        most_waiting=settings.max_waiting_connections,
-        most_of_principal=settings.max_connections_per_principal,
-    )
-    return FacadeSockets(parts, limits)
+    limits = ConnectionLimits(init_s=settings.connection_init_s, outbox=settings.stream_queue)
+    return FacadeSockets(parts, limits, opened)

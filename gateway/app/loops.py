@@ -20,8 +20,7 @@ from gateway.services.audit import AuditTrail
 from gateway.services.loops import Loop
 from gateway.services.policy_audit import policy_refused, policy_taken_over
 from gateway.web.event_streams import EventStreams
-from gateway.web.facade.sockets import FacadeSockets
-from gateway.web.sockets import Sockets
+from gateway.web.open_sockets import OpenSockets
 
 _REDIS_WATCH_S = 2.0
 
@@ -58,9 +57,8 @@ def build_loops(
         "keys": lambda: base.keys.run(settings.keys_reload_s),
         "exchange": lambda: services.exchange.follow(settings.clock_sync_s),
         "gauges": lambda: _follow_gauges(base, duties),
-        "sockets": lambda: _recheck(edges.sockets, settings.policy_reload_s),
+        "sockets": lambda: _recheck(edges.opened, settings.policy_reload_s),
         "event-streams": lambda: _recheck(edges.event_streams, settings.policy_reload_s),
-        "streams": lambda: _recheck(edges.streams, settings.policy_reload_s),
         **_policy_loops(given, governance.audit),
     }
 
@@ -89,7 +87,7 @@ async def _follow_gauges(base: Foundation, duties: Duties) -> None:
         await asyncio.sleep(base.given.settings.keys_reload_s)
 
 
-async def _recheck(opened: Sockets | FacadeSockets | EventStreams, every_s: float) -> None:
+async def _recheck(opened: OpenSockets | EventStreams, every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
         await opened.recheck()

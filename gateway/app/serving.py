@@ -15,7 +15,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from gateway.access.candidate import CandidateFile
 from gateway.access.policy_file import PolicyFile
-from gateway.app.checks import build_checks
+from gateway.app.checks import build_checks, build_start_gate
 from gateway.app.duties import build_duties
 from gateway.app.edges import Edges, build_edges
 from gateway.app.first_samples import begin_at_zero
@@ -141,7 +141,7 @@ async def _serve(given: Given) -> None:
             port=settings.port,
             stop=given.stop,
             head=HeadLimits(settings.max_head_bytes, settings.head_timeout_s),
-            opened=(edges.sockets, edges.event_streams, edges.streams),
+            opened=(edges.opened, edges.event_streams),
             health=gateway.health,
         )
         await server.serve()
@@ -169,7 +169,8 @@ async def open_gateway(given: Given) -> AsyncIterator[Gateway]:
         await stack.enter_async_context(kept_up(loops, given.loop_failed))
         stack.push_async_callback(drain, services.orders, services.cancels, base.stores, given.stop)
         services.streams.start()
-        yield Gateway(edges, Health(checks, given.metrics.registry, given.redact))
+        start = build_start_gate(base)
+        yield Gateway(edges, Health(checks, start, given.metrics.registry, given.redact))
 
 
 async def drain(orders: Orders, cancels: Cancels, stores: Stores, stop: StopDeadline) -> None:

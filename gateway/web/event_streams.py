@@ -7,7 +7,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import Send
 
-from gateway.access.policy import Principal
+from gateway.access.principal import Principal
 from gateway.domain.errors import RateLimited
 from gateway.schema.context import Context
 from gateway.stopping import StopDeadline, one_by_one

@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Send
 
-from gateway.access.policy import Principal
+from gateway.access.principal import Principal
 from gateway.domain.errors import GatewayError, RateLimited, Unauthenticated
 from gateway.schema.context import Context
 from gateway.schema.errors import failure

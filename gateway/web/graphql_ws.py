@@ -12,8 +12,7 @@ import structlog
 from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.access.policy import Principal
-from gateway.access.principal import Proof
+from gateway.access.principal import Principal, Proof
 from gateway.access.proving import NotProven
 from gateway.domain.errors import GatewayError, RateLimited
 from gateway.observability import trace_id
@@ -38,6 +37,7 @@ from gateway.web.graphql_ws_messages import (
     read_variables,
 )
 from gateway.web.limits import count_request, only_cancels, with_limits
+from gateway.web.open_sockets import TRY_LATER
 from gateway.web.outbox import Outbox, OutboxFull
 from gateway.web.parts import GraphQLParts
 from gateway.web.subscription import Subscription, Wanted
@@ -67,7 +67,7 @@ class Connection:
         socket: WebSocket,
         parts: GraphQLParts,
         limits: SocketLimits,
-        admit: Callable[["Connection", Principal], None],
+        admit: Callable[["Connection", Principal], str | None],
     ) -> None:
         self._socket = socket
         self._parts = parts
@@ -119,7 +119,15 @@ class Connection:
         if self._reader is not None:
             self._reader.cancel()
 
-    async def leave(self, within_s: float) -> None:
+    async def make_room(self, reason: str) -> None:
+        """Close it: another has taken its place."""
+        await self.close(TRY_LATER, reason)
+
+    async def forbid(self) -> None:
+        """Close it: its token is not good any longer."""
+        await self.close(FORBIDDEN, "Forbidden")
+
+    async def leave(self, within_s: float, /) -> None:
         """Close it because the gateway goes, once the requests that it has begun are answered.
 
         What is not answered within the time is left without an answer.
@@ -208,7 +216,8 @@ class Connection:
             note_refusal(refused, parts.services.audit, parts.metrics, self._trace)
             reason = "Forbidden: the token is missing or unknown"
             raise SocketRefusal(FORBIDDEN, reason, refused.cause.value) from None
-        self._admit(self, proof.principal)
+        if (full := self._admit(self, proof.principal)) is not None:
+            raise SocketRefusal(TRY_LATER, full)
         self._token, self._proof = token, proof
 
     async def _receive(self) -> Message:

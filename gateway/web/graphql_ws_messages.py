@@ -13,7 +13,7 @@ from gateway.domain.errors import BadUserInput
 
 SUBPROTOCOL = "graphql-transport-ws"
 BAD_MESSAGE, UNACKNOWLEDGED, FORBIDDEN, BAD_SUBPROTOCOL = 4400, 4401, 4403, 4406
-INIT_LATE, ID_TWICE, INIT_TWICE, TRY_LATER = 4408, 4409, 4429, 1013
+INIT_LATE, ID_TWICE, INIT_TWICE = 4408, 4409, 4429
 
 
 class SocketRefusal(Exception):

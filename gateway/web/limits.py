@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import msgspec
 
-from gateway.access.policy import Principal
+from gateway.access.principal import Principal
 from gateway.domain.errors import RateLimited
 from gateway.domain.limits import LimitState
 from gateway.domain.money import plain

@@ -12,10 +12,9 @@ from fastapi import FastAPI
 
 from gateway.stopping import StopDeadline
 from gateway.web.event_streams import EventStreams
-from gateway.web.facade.sockets import FacadeSockets
 from gateway.web.health import Health
 from gateway.web.http_protocol import HeadLimits, bounded_head
-from gateway.web.sockets import Sockets
+from gateway.web.open_sockets import OpenSockets
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +37,7 @@ class DrainingServer(uvicorn.Server):
         port: int,
         stop: StopDeadline,
         head: HeadLimits,
-        opened: Sequence[Sockets | FacadeSockets | EventStreams],
+        opened: Sequence[OpenSockets | EventStreams],
         health: Health,
     ) -> None:
         config = uvicorn.Config(

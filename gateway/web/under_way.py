@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from gateway.access.policy import Principal
+from gateway.access.principal import Principal
 from gateway.domain.errors import RateLimited
 from gateway.domain.stop_errors import NotBegun
 from gateway.metrics import Metrics

@@ -6,14 +6,26 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.cli.operations import operation
+from tests.functional.callers import close_frame, open_socket
 from tests.functional.conftest import running_service
-from tests.functional.facade import CANCEL, PEOPLE, WALLET, WITH_VIRTUAL_KEYS, Bot, issue, revoke
+from tests.functional.facade import (
+    CANCEL,
+    PEOPLE,
+    WALLET,
+    WITH_VIRTUAL_KEYS,
+    Bot,
+    answer,
+    issue,
+    open_stream,
+    revoke,
+)
 from tests.functional.raw_http import exchange, statuses
 from tests.functional.service import PEOPLE as THE_USUAL
 from tests.functional.service import Service
 
 SWITCH = operation("set-trading-state")
 PAGE = "https://desk.example.com"
+TRY_LATER = 1013
 INVALID = {"code": "90001", "msg": "Invalid Request"}
 
 
@@ -46,6 +58,42 @@ def refused_upgrade(service: Service, path: str, **headers: str) -> tuple[int, b
     received = exchange(service, f"GET {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode())
     (status,) = statuses(received)
     return status, received.partition(b"\r\n\r\n")[2]
+
+
+@pytest.fixture(scope="module")
+def cramped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A gateway with room for two WebSockets, one of each principal, and one that waits."""
+    settings = {
+        **WITH_VIRTUAL_KEYS,
+        "NGW_MAX_CONNECTIONS": "2",
+        "NGW_MAX_CONNECTIONS_PER_PRINCIPAL": "1",
+        "NGW_MAX_WAITING_CONNECTIONS": "1",
+        "NGW_CONNECTION_INIT_S": "60",
+    }
+    with running_service(tmp_path_factory, people=PEOPLE, settings=settings) as running:
+        yield running
+
+
+def test_a_principal_has_its_websockets_of_both_protocols_together(cramped: Service) -> None:
+    bot = issue(cramped, "bot")
+    with open_socket(cramped.ws_url, cramped.members["bot"].token), open_stream(cramped) as stream:
+        stream.send(bot.login())
+        assert close_frame(stream).code == TRY_LATER
+
+
+def test_the_websockets_of_both_protocols_share_the_room_that_there_is(cramped: Service) -> None:
+    login, token = issue(cramped, "bot").login(), cramped.members["other-bot"].token
+    with open_stream(cramped, login) as first:
+        assert answer(first)["status"] == "success"
+        with open_socket(cramped.ws_url, token), open_stream(cramped) as third:
+            assert close_frame(third).code == TRY_LATER
+
+
+def test_who_waits_in_one_protocol_makes_room_for_who_comes_in_the_other(cramped: Service) -> None:
+    with open_socket(cramped.ws_url) as silent, open_stream(cramped) as stream:
+        assert silent.closed() == TRY_LATER
+        stream.send('{"method":"LIST_SUBSCRIPTIONS"}')
+        assert answer(stream)["status"] == "success"
 
 
 @pytest.mark.parametrize("path", ["/v3/", "/v3/api/ping", "/v3/ws"])

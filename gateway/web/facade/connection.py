@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.access.policy import Action, Principal
-from gateway.access.principal import Caller
+from gateway.access.policy import Action
+from gateway.access.principal import Caller, Principal
 from gateway.access.proving import NotProven
 from gateway.domain.errors import GatewayError
 from gateway.domain.limits import Rate
@@ -42,11 +42,15 @@ from gateway.web.facade.stream_protocol import (
     write,
 )
 from gateway.web.facade.subscriptions import Subscriber, Subscriptions
+from gateway.web.open_sockets import TRY_LATER
 from gateway.web.outbox import Outbox, OutboxFull
 
 _log = structlog.get_logger(__name__)
 
-GOING_AWAY, NOT_PERMITTED, RESTARTED, TRY_LATER = 1001, 1008, 1012, 1013
+GOING_AWAY, NOT_PERMITTED, RESTARTED = 1001, 1008, 1012
+MESSAGES = Rate(200, 10)
+"""Enough for a client that subscribes to every stream with a message of its own when it begins."""
+
 _CLOSE_WITHIN_S = 1.0
 
 
@@ -61,15 +65,20 @@ class Ending:
 MISSED = Ending(RESTARTED, "Frames are missing: connect again")
 TOO_SLOW = Ending(TRY_LATER, "Frames are read too slowly")
 NOBODY = Ending(NOT_PERMITTED, UNAUTHORIZED)
+FORBIDDEN = Ending(NOT_PERMITTED, "Forbidden")
+LEFT = Ending(GOING_AWAY, "Going away")
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """`init_s` seconds to log in for whom nothing is granted; `outbox` frames may wait."""
+    """Who is granted nothing has `init_s` seconds to log in.
+
+    `outbox` frames may wait for a slow peer, which may send `messages`.
+    """
 
     init_s: float
     outbox: int
-    messages: Rate
+    messages: Rate = MESSAGES
 
 
 class Connection:
@@ -81,7 +90,7 @@ class Connection:
         parts: FacadeParts,
         subscriptions: Subscriptions,
         limits: ConnectionLimits,
-        admit: Callable[["Connection", Principal], Ending | None],
+        admit: Callable[["Connection", Principal], str | None],
         identity: Identity,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -135,9 +144,17 @@ class Connection:
                 problem=ending.reason,
             )
 
-    async def ended(self) -> None:
-        """Wait until the peer has been told, or cannot be."""
-        await self._closed.wait()
+    async def make_room(self, reason: str) -> None:
+        """Have it closed: another has taken its place."""
+        self.end(Ending(TRY_LATER, reason))
+
+    async def forbid(self) -> None:
+        """Close it: what is served here may not be any longer."""
+        await self._end(FORBIDDEN)
+
+    async def leave(self, _within_s: float, /) -> None:
+        """Close it because the gateway goes; no request waits here for its answer."""
+        await self._end(LEFT)
 
     @property
     def subscriptions(self) -> int:
@@ -289,8 +306,8 @@ class Connection:
     def _is_admitted(self, identity: Identity) -> bool:
         """Count the connection as the principal's; False: it has too many, and this one ends."""
         if self.principal != identity.principal:
-            if (refusal := self._admit(self, identity.principal)) is not None:
-                self.end(refusal)
+            if (full := self._admit(self, identity.principal)) is not None:
+                self.end(Ending(TRY_LATER, full))
                 return False
             self.principal = identity.principal
         return True
@@ -318,6 +335,11 @@ class Connection:
         for name in self._topics:
             self._subscriptions.leave(name, self._subscriber)
         self._topics.clear()
+
+    async def _end(self, ending: Ending) -> None:
+        """Have it closed, and wait until the peer has been told, or cannot be."""
+        self.end(ending)
+        await self._closed.wait()
 
     async def _close(self, ending: Ending) -> None:
         """Close from this side; a peer that reads nothing cannot be told, and holds up nobody."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
-from gateway.access.policy import Action, Principal
-from gateway.access.principal import Caller
+from gateway.access.policy import Action
+from gateway.access.principal import Caller, Principal
 from gateway.domain.errors import GatewayError
 from gateway.schema.context import permit
 from gateway.web.authentication import authorization, bearer_token

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from gateway.stopping import StopDeadline
 from gateway.web.graphql_ws import SocketLimits
+from gateway.web.open_sockets import OpenSockets, SocketPlaces
 from gateway.web.sockets import Sockets
 from tests.unit.schema.examples import Desk
 from tests.unit.schema.examples import desk_of as schema_desk
@@ -28,14 +29,16 @@ class House:
     def __init__(self, desk: Desk, *, most: int, most_waiting: int, most_of_principal: int) -> None:
         self.desk = desk
         self.stop = StopDeadline(1, time.monotonic)
-        self.sockets = Sockets(
-            parts_of(desk, stop=self.stop),
-            SocketLimits(init_s=20, subscriptions=10, outbox=10),
-            allowed_origins=(PAGE,),
-            most=most,
-            most_waiting=most_waiting,
-            most_of_principal=most_of_principal,
+        self.opened = OpenSockets(
+            SocketPlaces(
+                allowed_origins=(PAGE,),
+                most=most,
+                most_waiting=most_waiting,
+                most_of_principal=most_of_principal,
+            )
         )
+        limits = SocketLimits(init_s=20, subscriptions=10, outbox=10)
+        self.sockets = Sockets(parts_of(desk, stop=self.stop), limits, self.opened)
         self.tasks: list[asyncio.Task[None]] = []
 
     def serve(self, peer: Peer) -> Peer:
@@ -62,7 +65,7 @@ async def house_of(
             desk, most=most, most_waiting=most_waiting, most_of_principal=most_of_principal
         )
         yield house
-        await house.sockets.drain(house.stop)
+        await house.opened.drain(house.stop)
         await asyncio.gather(*house.tasks)
         assert house.open == 0
 
@@ -76,7 +79,7 @@ async def test_a_program_and_an_allowed_page_may_connect_and_another_page_may_no
             with capture_logs() as lines:
                 peer = house.serve(Peer(origin=origin))
                 closed = await peer.is_closed()
-            assert closed == (4403, "Origin not allowed")
+            assert closed == (1008, "Origin not allowed")
             assert [
                 (line["event"], "NGW_ALLOWED_ORIGINS" in line["problem"]) for line in lines
             ] == [("socket.refused", True)]
@@ -146,10 +149,10 @@ async def test_a_recheck_closes_those_whose_token_is_not_good_any_longer() -> No
     async with house_of() as house:
         peer, waiting = await house.greeted(), house.serve(Peer())
         await turns()
-        await house.sockets.recheck()
+        await house.opened.recheck()
         assert peer.closed is None
         house.desk.policy = policy()
-        await house.sockets.recheck()
+        await house.opened.recheck()
         assert peer.closed == (4403, "Forbidden")
         assert waiting.closed is None
 
@@ -159,7 +162,7 @@ async def test_a_peer_that_reads_nothing_holds_up_no_other_s_end() -> None:
         deaf, other = await house.greeted(), await house.greeted()
         deaf.go_deaf()
         house.desk.policy = policy()
-        await house.sockets.recheck()
+        await house.opened.recheck()
         assert other.closed == (4403, "Forbidden")
         await asyncio.gather(*house.tasks)
         assert house.open == 0
@@ -170,7 +173,7 @@ async def test_nothing_that_a_peer_says_while_it_is_shut_out_is_done() -> None:
     async with house_of() as house:
         peer = await house.greeted()
         peer.go_deaf()
-        closing = asyncio.create_task(house.sockets.drain(house.stop))
+        closing = asyncio.create_task(house.opened.drain(house.stop))
         await turns()
         peer.subscribe("subscription { tickers { symbol } }")
         await closing
@@ -182,7 +185,7 @@ async def test_nothing_that_a_peer_says_while_it_is_shut_out_is_done() -> None:
 async def test_draining_closes_all_and_lets_nobody_in() -> None:
     async with house_of() as house:
         peers = [await house.greeted() for _ in range(3)]
-        await house.sockets.drain(house.stop)
+        await house.opened.drain(house.stop)
         assert [peer.closed for peer in peers] == [(1001, "Going away")] * 3
         late = house.serve(Peer())
         assert await late.is_closed() == (1013, "Try again later")
@@ -194,7 +197,7 @@ async def test_a_request_under_way_is_answered_before_its_socket_closes() -> Non
         house.desk.exchange.hold()
         peer.subscribe(MARKETS, "a")
         await until(lambda: house.desk.exchange.waiting == 1)
-        leaving = asyncio.create_task(house.sockets.drain(house.stop))
+        leaving = asyncio.create_task(house.opened.drain(house.stop))
         assert await other.is_closed() == (1001, "Going away")
         assert peer.closed is None
         house.desk.exchange.release()
@@ -209,7 +212,7 @@ async def test_no_request_begins_on_a_socket_that_waits_for_its_end() -> None:
         house.desk.exchange.hold()
         peer.subscribe(MARKETS, "a")
         await until(lambda: house.desk.exchange.waiting == 1)
-        leaving = asyncio.create_task(house.sockets.drain(house.stop))
+        leaving = asyncio.create_task(house.opened.drain(house.stop))
         peer.subscribe(MARKETS, "b")
         (refused,) = await peer.hears("error")
         assert (refused["id"], refused["payload"][0]["extensions"]["code"]) == ("b", "STOPPING")
@@ -224,6 +227,6 @@ async def test_what_is_not_answered_in_the_time_does_not_keep_its_socket_open() 
         house.desk.exchange.hold()
         peer.subscribe(MARKETS, "a")
         await until(lambda: house.desk.exchange.waiting == 1)
-        await house.sockets.drain(stop_now())
+        await house.opened.drain(stop_now())
         assert peer.closed == (1001, "Going away")
         house.desk.exchange.release()

@@ -19,15 +19,16 @@ from gateway.access.policy import Action, Policy
 from gateway.domain.streams import Topic, TopicKind
 from gateway.services.account_stream import ACCOUNT
 from gateway.services.streams import ALL_TICKERS
-from gateway.web.facade.sockets import FacadeSocketLimits, FacadeSockets
+from gateway.web.facade.connection import ConnectionLimits
+from gateway.web.facade.sockets import FacadeSockets
+from gateway.web.open_sockets import OpenSockets, SocketPlaces
 from tests.unit.services.examples import BTC, until
 from tests.unit.web.facade.carried import signature_of
 from tests.unit.web.facade.houses import PAIR, TRADER, House, Pair, granted, house_of
 
 PAGE = "https://desk.example.com"
-LIMITS = FacadeSocketLimits(
-    allowed_origins=(PAGE,), init_s=20, outbox=100, most=10, most_waiting=10, most_of_principal=10
-)
+LIMITS = ConnectionLimits(init_s=20, outbox=100)
+PLACES = SocketPlaces(allowed_origins=(PAGE,), most=10, most_waiting=10, most_of_principal=10)
 READERS = granted(*TRADER, anonymous=(Action.MARKET_READ,))
 """Whoever comes may read market data."""
 
@@ -99,7 +100,7 @@ class StreamHouse:
     """The facade's sockets behind a server."""
 
     house: House
-    sockets: FacadeSockets
+    opened: OpenSockets
     port: int
 
     @asynccontextmanager
@@ -146,16 +147,17 @@ async def streams_of(
     policy: Policy | None = READERS,
     *,
     live: tuple[Topic, ...] = (ALL_TICKERS, TRADES),
-    **limits: Any,  # noqa: ANN401
+    limits: ConnectionLimits = LIMITS,
+    **places: Any,  # noqa: ANN401
 ) -> AsyncIterator[StreamHouse]:
-    """Serve, with some topics live already; `limits` are those that differ from `LIMITS`."""
+    """Serve, with some topics live already; `places` are those that differ from `PLACES`."""
     async with house_of(url, policy, journal=False) as house:
-        sockets = FacadeSockets(house.parts, replace(LIMITS, **limits))
-        async with _served(sockets) as port:
-            streams = StreamHouse(house, sockets, port)
+        opened = OpenSockets(replace(PLACES, **places))
+        async with _served(FacadeSockets(house.parts, limits, opened)) as port:
+            streams = StreamHouse(house, opened, port)
             streams.begin(*live)
             yield streams
-            await sockets.drain(house.stop)
+            await opened.drain(house.stop)
 
 
 @asynccontextmanager

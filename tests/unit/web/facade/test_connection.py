@@ -20,6 +20,7 @@ from tests.unit.web.facade.streaming import (
     ALL,
     BOOK,
     DEPTH,
+    LIMITS,
     TRADE,
     TRADES,
     done,
@@ -168,7 +169,7 @@ async def test_a_heartbeat_gets_no_answer(valkey: ValkeyServer) -> None:
 
 async def test_too_many_messages_fail_and_the_connection_lives(valkey: ValkeyServer) -> None:
     async with (
-        streams_of(valkey.url, messages=Rate(3, 3600)) as streams,
+        streams_of(valkey.url, limits=replace(LIMITS, messages=Rate(3, 3600))) as streams,
         streams.client() as client,
     ):
         await client.subscribe(TRADE)
@@ -197,7 +198,8 @@ async def test_frames_missing_from_trades_close_with_1012(valkey: ValkeyServer) 
 async def test_who_reads_too_slowly_is_closed_with_1013_and_missed_no_trade_unknowingly(
     valkey: ValkeyServer,
 ) -> None:
-    async with streams_of(valkey.url, outbox=5) as streams, streams.client() as client:
+    few = replace(LIMITS, outbox=5)
+    async with streams_of(valkey.url, limits=few) as streams, streams.client() as client:
         await client.subscribe(TRADE)
         streams.tell(TRADES, *map(trade, range(50)))
         assert await client.closed() == 1013
@@ -207,7 +209,7 @@ async def test_of_what_tells_all_each_time_who_reads_slowly_gets_the_latest(
     valkey: ValkeyServer,
 ) -> None:
     async with (
-        streams_of(valkey.url, outbox=5, live=(DEPTH,)) as streams,
+        streams_of(valkey.url, limits=replace(LIMITS, outbox=5), live=(DEPTH,)) as streams,
         streams.client() as client,
     ):
         await client.subscribe(BOOK)
@@ -313,7 +315,7 @@ async def test_changes_of_an_account_that_nobody_reads_close_with_1013(
     valkey: ValkeyServer,
 ) -> None:
     async with (
-        streams_of(valkey.url, live=(ACCOUNT,), outbox=5) as streams,
+        streams_of(valkey.url, live=(ACCOUNT,), limits=replace(LIMITS, outbox=5)) as streams,
         streams.client() as client,
     ):
         await client.log_in()
@@ -325,7 +327,10 @@ async def test_changes_of_an_account_that_nobody_reads_close_with_1013(
 async def test_who_is_granted_nothing_and_does_not_log_in_is_closed(valkey: ValkeyServer) -> None:
     async with (
         streams_of(
-            valkey.url, granted(Action.ACCOUNT_READ), init_s=0.1, live=(ACCOUNT,)
+            valkey.url,
+            granted(Action.ACCOUNT_READ),
+            limits=replace(LIMITS, init_s=0.1),
+            live=(ACCOUNT,),
         ) as streams,
         streams.client() as stranger,
         streams.client() as client,
@@ -336,6 +341,7 @@ async def test_who_is_granted_nothing_and_does_not_log_in_is_closed(valkey: Valk
 
 
 async def test_who_may_read_markets_may_take_its_time(valkey: ValkeyServer) -> None:
-    async with streams_of(valkey.url, init_s=0.05) as streams, streams.client() as client:
+    short = replace(LIMITS, init_s=0.05)
+    async with streams_of(valkey.url, limits=short) as streams, streams.client() as client:
         await asyncio.sleep(0.1)
         await client.subscribe(TRADE)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
@@ -11,6 +13,7 @@ from tests.unit.web.examples import TOKEN
 from tests.unit.web.facade.houses import OTHER_PAIR, PAIR, TRADER, granted
 from tests.unit.web.facade.streaming import (
     ALL,
+    LIMITS,
     PAGE,
     TRADE,
     TRADES,
@@ -153,11 +156,11 @@ async def test_a_key_that_is_revoked_closes_its_connections_and_no_others(
         await client.log_in()
         await other.log_in(OTHER_PAIR)
         await anybody.subscribe(TRADE)
-        await streams.sockets.recheck()
+        await streams.opened.recheck()
         await streams.house.store.remove(key_digest(PAIR.api_key))
         refused = not_done("Unauthorized Access", "USER_STREAMS")
         assert await anybody.log_in() == refused
-        await streams.sockets.recheck()
+        await streams.opened.recheck()
         assert await client.closed() == 1008
         await other.hears_nothing()
         await anybody.hears_nothing()
@@ -172,7 +175,7 @@ async def test_a_principal_that_is_suspended_loses_its_connections(valkey: Valke
         await client.log_in()
         await other.log_in(OTHER_PAIR)
         streams.house.desk.watch.switch.suspends = frozenset({PAIR.key.principal})
-        await streams.sockets.recheck()
+        await streams.opened.recheck()
         assert await client.closed() == 1008
         await other.hears_nothing()
 
@@ -189,11 +192,11 @@ async def test_what_the_policy_grants_no_more_closes_who_had_it(valkey: ValkeySe
         await both.log_in()
         await both.subscribe(TRADE)
         streams.house.desk.policy = granted(Action.ACCOUNT_READ)
-        await streams.sockets.recheck()
+        await streams.opened.recheck()
         assert (await reader.closed(), await both.closed()) == (1008, 1008)
         await follower.hears_nothing()
         streams.house.desk.policy = granted(Action.MARKET_READ)
-        await streams.sockets.recheck()
+        await streams.opened.recheck()
         assert await follower.closed() == 1008
 
 
@@ -207,7 +210,7 @@ async def test_who_subscribed_as_anybody_keeps_that_after_it_has_logged_in(
     ):
         await client.subscribe(TRADE)
         await client.log_in()
-        await streams.sockets.recheck()
+        await streams.opened.recheck()
         streams.tell(TRADES, trade(1))
         assert (await client.hear())["type"] == "trade"
         refused = not_done("API is not allowed to this action", "SUBSCRIBE")
@@ -215,14 +218,15 @@ async def test_who_subscribed_as_anybody_keeps_that_after_it_has_logged_in(
 
 
 async def test_a_peer_that_reads_nothing_holds_up_no_other_s_end(valkey: ValkeyServer) -> None:
-    async with streams_of(valkey.url, outbox=10_000) as streams, streams.client() as client:
+    many = replace(LIMITS, outbox=10_000)
+    async with streams_of(valkey.url, limits=many) as streams, streams.client() as client:
         await client.subscribe(TRADE)
         async with streams.client() as deaf:
             await deaf.subscribe(TRADE)
             deaf.connection.transport.pause_reading()
             streams.tell(TRADES, *[trade(number) for number in range(9_000)])
             streams.house.desk.policy = NOBODY_ELSE
-            await streams.sockets.recheck()
+            await streams.opened.recheck()
             assert await client.closed() == 1008
             await streams.has(0)
             deaf.connection.transport.abort()
@@ -235,7 +239,7 @@ async def test_draining_closes_all_and_lets_nobody_in(valkey: ValkeyServer) -> N
         streams.client() as client,
     ):
         await client.subscribe(ALL)
-        await streams.sockets.drain(streams.house.stop)
+        await streams.opened.drain(streams.house.stop)
         assert (await idle.closed(), await client.closed()) == (1001, 1001)
         async with streams.client() as late:
             assert await late.closed() == 1013
