@@ -72,6 +72,11 @@ class Settings(BaseModel):
     trace_share: float = Field(
         1, ge=0, le=1, description="Share of requests whose spans are sent, where no caller decides"
     )
+    start_wait_s: Seconds = Field(
+        600,
+        description="Seconds after the start in which /startupz asks for Redis and the exchange to "
+        "have been reached once; then it waits no longer",
+    )
     shutdown_grace_s: Seconds = Field(
         10, description="Seconds from SIGTERM to the end, most of them for what is under way"
     )

@@ -1,5 +1,6 @@
 """What /readyz tells of each part, and the gauges that tell the same to a monitor."""
 
+import time
 from functools import partial
 
 from gateway.app.duties import Duties
@@ -10,7 +11,7 @@ from gateway.app.upstream import Upstream
 from gateway.domain.placements import UNRESOLVED
 from gateway.services.exchange_status import ExchangeStatus
 from gateway.services.leadership import AccountLeaders
-from gateway.web.health import Check
+from gateway.web.health import Check, StartGate
 
 
 def build_checks(base: Foundation, exchange: ExchangeStatus, duties: Duties) -> dict[str, Check]:
@@ -46,6 +47,18 @@ def build_checks(base: Foundation, exchange: ExchangeStatus, duties: Duties) -> 
     for part, check in checks.items():
         given.metrics.problem.labels(part).set_function(partial(_is_problem, check))
     return checks
+
+
+def build_start_gate(base: Foundation) -> StartGate:
+    """What stands in the settings as an address has been reached once, or is not one."""
+    stores, upstream = base.stores, base.upstream
+    reached = {
+        "cache": lambda: stores.cache.reached,
+        "journal": lambda: stores.server.durability is not None,
+        "feed": lambda: upstream.feed.state.connected,
+        "clock": lambda: upstream.clock.now() is not None,
+    }
+    return StartGate(reached, wait_s=base.given.settings.start_wait_s, clock=time.monotonic)
 
 
 def _is_problem(check: Check) -> bool:
@@ -130,4 +143,4 @@ def _unshared(stores: Stores) -> str | None:
     return "rates are not shared with other replicas" if stores.rates.away else None
 
 
-__all__ = ["build_checks", "follow_accounts"]
+__all__ = ["build_checks", "build_start_gate", "follow_accounts"]

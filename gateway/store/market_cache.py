@@ -95,6 +95,8 @@ class MarketCache:
         self._breaker = breaker
         self._count = count
         self._wall_ms = wall_ms
+        self.reached = False
+        """Whether Redis has answered once."""
 
     @property
     def available(self) -> bool:
@@ -171,6 +173,7 @@ class MarketCache:
             if self._breaker.failed():
                 _log.warning("market_cache.away", cause=away.cause)
             return None
+        self.reached = True
         if self._breaker.succeeded():
             _log.info("market_cache.back")
         return answer

@@ -10,8 +10,34 @@ Check = Callable[[], str | None]
 """Gives a sentence about what is wrong, or None."""
 
 
+class StartGate:
+    """What a new process has not reached yet, and has to, once, before it is sent requests.
+
+    `reached` tells of each part whether it answers by now. What goes away later does not count, and
+    `wait_s` seconds after the start nothing does any more: then the others are no better.
+    """
+
+    def __init__(
+        self,
+        reached: Mapping[str, Callable[[], bool]],
+        *,
+        wait_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._awaited = dict(reached)
+        self._clock = clock
+        self._until = clock() + wait_s
+
+    def missing(self) -> list[str]:
+        """The parts that are still awaited. Each is looked at whenever this is called."""
+        if self._clock() >= self._until:
+            self._awaited.clear()
+        self._awaited = {part: reached for part, reached in self._awaited.items() if not reached()}
+        return list(self._awaited)
+
+
 class Health:
-    """Answers /healthz, /readyz and /metrics.
+    """Answers /healthz, /startupz, /readyz and /metrics.
 
     A part that is away makes the service worse, not unready: market data goes on without Redis,
     and every replica would be unready at once. Unready is a process that is stopping.
@@ -20,10 +46,12 @@ class Health:
     def __init__(
         self,
         checks: Mapping[str, Check],
+        start: StartGate,
         registry: CollectorRegistry,
         redact: Callable[[str], str],
     ) -> None:
         self._checks = checks
+        self._start = start
         self._registry = registry
         self._redact = redact
         self.stopping = False
@@ -31,6 +59,12 @@ class Health:
     async def live(self, _request: Request) -> Response:
         """Answer /healthz: the event loop turns."""
         return PlainTextResponse("ok\n")
+
+    async def started(self, _request: Request) -> Response:
+        """Answer /startupz: 200 started, 503 starting; `missing` names parts as /readyz does."""
+        missing = self._start.missing()
+        content = {"status": "starting" if missing else "started", "missing": missing}
+        return JSONResponse(content, 503 if missing else 200)
 
     async def ready(self, _request: Request) -> Response:
         """Answer /readyz: 200 ready or degraded, 503 stopping; `problems` says what is wrong.

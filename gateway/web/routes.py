@@ -25,7 +25,9 @@ from gateway.web.health import Health
 from gateway.web.refusal_bodies import refusal_body
 from gateway.web.sockets import Sockets
 
-_THERE_ARE = "there are /graphql, /v3, /docs, /openapi.json, /healthz, /readyz and /metrics"
+_THERE_ARE = (
+    "there are /graphql, /v3, /docs, /openapi.json, /healthz, /startupz, /readyz and /metrics"
+)
 
 
 def web_application(
@@ -39,7 +41,8 @@ def web_application(
 ) -> FastAPI:
     """The ASGI application.
 
-    /graphql and /v3 (HTTP and WebSocket), /docs and /openapi.json, /healthz, /readyz, /metrics.
+    /graphql and /v3 (HTTP and WebSocket), /docs and /openapi.json, /healthz, /startupz, /readyz,
+    /metrics.
     """
     # A redirect would be built from the Host header, which is the caller's.
     application = FastAPI(title="Narkasa gateway", openapi_url=None, redirect_slashes=False)
@@ -52,6 +55,7 @@ def web_application(
         WebSocketRoute("/v3", streams.serve),
         *docs_routes(),
         Route("/healthz", health.live),
+        Route("/startupz", health.started),
         Route("/readyz", health.ready),
         Route("/metrics", health.metrics),
         WebSocketRoute("/{path:path}", _no_such_stream),

@@ -115,6 +115,7 @@ def test_a_get_that_is_no_request_is_400(trader: Caller, params: dict[str, str])
         ("OPTIONS", "/graphql", "GET, POST"),
         ("POST", "/healthz", "GET, HEAD"),
         ("DELETE", "/readyz", "GET, HEAD"),
+        ("POST", "/startupz", "GET, HEAD"),
     ],
 )
 def test_another_method_is_405_with_the_body_of_every_refusal(
@@ -132,7 +133,7 @@ def test_another_address_is_404_with_the_body_of_every_refusal(trader: Caller, p
     assert response.status_code == 404
     assert response.json()["errors"][0]["extensions"]["field"] == "path"
     told = response.json()["errors"][0]["message"]
-    for there in ("/graphql", "/v3", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"):
+    for there in ("/graphql", "/v3", "/docs", "/healthz", "/startupz", "/readyz", "/metrics"):
         assert there in told
 
 

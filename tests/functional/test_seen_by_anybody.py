@@ -9,7 +9,7 @@ from tests.functional.ordering import accepted
 from tests.functional.service import PEOPLE, Service
 
 WHO = "{ viewer { principal } }"
-PUBLIC = ("/metrics", "/readyz", "/healthz")
+PUBLIC = ("/metrics", "/readyz", "/startupz", "/healthz")
 
 
 def test_what_anybody_may_see_names_no_caller_and_no_secret(
@@ -44,6 +44,7 @@ LABELS = {
     "le",
     "level",
     "limit",
+    "loop",
     "operation",
     "outcome",
     "part",
