@@ -86,6 +86,12 @@ def test_an_order_is_open_or_has_ended(status: OrderStatus) -> None:
     assert status.terminal is (status not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED))
 
 
+def test_no_order_shows_the_id_that_may_be_a_signature() -> None:
+    spec = OrderSpec(price=Decimal(1), quantity=Decimal(1))
+    shown = repr(PlaceOrder("demo", f"v3:{'ab' * 32}", "BTCUSDT", OrderSide.BUY, spec))
+    assert "ab" * 32 not in shown
+
+
 def test_of_an_id_that_is_a_signature_a_digest_is_shown_and_any_other_as_it_is() -> None:
     signed = SIGNED + "ab" * 32
     assert shown_id("bot-17") == "bot-17"
