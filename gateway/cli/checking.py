@@ -1,12 +1,13 @@
 """`narkasa-gateway check`: every fault of the configuration at once."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import typer
 
@@ -28,6 +29,7 @@ from gateway.store.durability import inspect
 from gateway.store.redis import BadStoreUrl, StoreUnavailable, attempt, open_redis, reach
 from gateway.store.virtual_keys import VirtualKeyStore
 
+_PORT = re.compile(r":\d+$")
 _POLICY_FILE = f"{PREFIX}POLICY_FILE"
 _ENCRYPTION_KEY = f"{PREFIX}KEY_ENCRYPTION_KEY"
 _NO_VIRTUAL_KEYS = (
@@ -81,6 +83,7 @@ class _Faults:
             self.warnings.append("no Redis was looked at: mend the settings first, and check again")
         if settings is not None:
             self.warnings += _in_the_clear(settings)
+            self.warnings += _shared_database(settings)
             problems, warnings = asyncio.run(_store_problems(settings, opener, connect=connect))
             self.problems += problems
             self.warnings += warnings
@@ -165,6 +168,29 @@ def _in_the_clear(settings: Settings) -> Iterator[str]:
         parts = urlsplit(address)
         if parts.scheme in ("http", "ws") and not _is_loopback(parts.hostname or ""):
             yield f"{name}: keys and signatures leave this machine unencrypted; use {parts.scheme}s"
+
+
+def _shared_database(settings: Settings) -> Iterator[str]:
+    addresses = (settings.cache_redis_url, settings.state_redis_url)
+    cache, state = (_database(address.get_secret_value()) for address in addresses)
+    if cache == state:
+        yield (
+            f"{PREFIX}CACHE_REDIS_URL, {PREFIX}STATE_REDIS_URL: are the same database; what the "
+            "cache may throw away, the state must keep: give each a server of its own"
+        )
+
+
+def _database(address: str) -> tuple[str, str]:
+    """Servers, or the socket, and database of a Redis: without user, password and options."""
+    scheme, _, rest = address.partition("://")
+    place, _, options = rest.rpartition("@")[2].partition("?")
+    number = dict(parse_qsl(options)).get("db")
+    if scheme == "unix":
+        return place, number or "0"
+    servers, _, path = place.partition("/")
+    port = "26379" if scheme.endswith("+sentinel") else "6379"
+    named = (host if _PORT.search(host) else f"{host}:{port}" for host in servers.split(","))
+    return ",".join(sorted(named)).lower(), number or path.strip("/") or "0"
 
 
 def _is_loopback(host: str) -> bool:

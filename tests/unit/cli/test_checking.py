@@ -155,14 +155,15 @@ def test_redis_is_asked_only_when_that_is_wanted(
     environ |= {"NGW_STATE_REDIS_URL": valkey.url}
     assert check(environ, connect=True) == 2
     assert problems(capsys) == ["NGW_CACHE_REDIS_URL: the store is away (ConnectionError)"]
-    environ |= {"NGW_CACHE_REDIS_URL": valkey.url}
+    environ |= {"NGW_CACHE_REDIS_URL": f"{valkey.url}?db=1"}
     assert check(environ, connect=True) == 0
 
 
 def test_a_journal_that_may_lose_orders_is_a_fault_unless_that_is_accepted(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str], own_valkey: ValkeyServer
 ) -> None:
-    environ |= {"NGW_STATE_REDIS_URL": own_valkey.url, "NGW_CACHE_REDIS_URL": own_valkey.url}
+    cache = f"{own_valkey.url}?db=1"
+    environ |= {"NGW_STATE_REDIS_URL": own_valkey.url, "NGW_CACHE_REDIS_URL": cache}
     own_valkey.command("CONFIG", "SET", "appendonly", "no")
     assert check(environ, connect=True) == 2
     (fault,) = problems(capsys)
@@ -215,7 +216,7 @@ def test_virtual_keys_that_do_not_open_are_a_warning(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     issue_virtual_key(valkey.url, environ["NGW_KEY_ENCRYPTION_KEY_FILE"])
-    both = {"NGW_CACHE_REDIS_URL": valkey.url, "NGW_STATE_REDIS_URL": valkey.url}
+    both = {"NGW_CACHE_REDIS_URL": f"{valkey.url}?db=1", "NGW_STATE_REDIS_URL": valkey.url}
     assert check(environ | both, connect=True) == 0
     assert capsys.readouterr().err == ""
     if kek:
@@ -237,3 +238,39 @@ def issue_virtual_key(url: str, kek_file: str) -> None:
             await VirtualKeyStore(redis).add(digest, entry)
 
     asyncio.run(write())
+
+
+@pytest.mark.parametrize(
+    ("cache", "state"),
+    [
+        ("redis://redis", "rediss://me:pw@REDIS:6379/0?ssl_ca_certs=/ca.crt"),
+        ("redis://redis/0?db=2", "redis://redis/2"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock?db=0"),
+        ("redis+sentinel://a,b/main/0", "redis+sentinel://:pw@b:26379,a/main/0"),
+    ],
+)
+def test_a_cache_in_the_database_of_the_journal_is_warned_of(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str], cache: str, state: str
+) -> None:
+    named = {"NGW_CACHE_REDIS_URL": cache, "NGW_STATE_REDIS_URL": state}
+    assert check(environ | named, connect=False) == 0
+    told = capsys.readouterr().err
+    assert "warning: NGW_CACHE_REDIS_URL, NGW_STATE_REDIS_URL: are the same database" in told
+    assert "pw" not in told
+
+
+@pytest.mark.parametrize(
+    ("cache", "state"),
+    [
+        ("redis://redis/0", "redis://redis/1"),
+        ("redis://redis:6379", "redis://redis:6380"),
+        ("unix:///run/redis.sock?db=0", "unix:///run/redis.sock?db=1"),
+        ("redis+sentinel://a,b/cache/0", "redis+sentinel://a,b/state/0"),
+    ],
+)
+def test_two_databases_of_one_server_are_not_warned_of(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str], cache: str, state: str
+) -> None:
+    named = {"NGW_CACHE_REDIS_URL": cache, "NGW_STATE_REDIS_URL": state}
+    assert check(environ | named, connect=False) == 0
+    assert capsys.readouterr() == ("configuration is sound\n", "")
