@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "narkasa-gateway"
-CASES = ("minimal", "production", "trial", "external-secrets", "ingress")
+CASES = ("minimal", "production", "trial", "external-secrets", "ingress", "sentinel")
 
 Manifest = dict[str, Any]
 

@@ -31,6 +31,7 @@ IMAGE_COMMAND = ("narkasa-gateway", "serve")
 """The image's entry point, as the Dockerfile has it: the chart gives none."""
 IMAGE_ENVIRON = {"PATH": f"{PROGRAMS}:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
 APP = Member("desk-app", (("market:read",), TRADE, ("account:read",)))
+OPERATOR = Member("duty", (("operate",), ("audit:read",)))
 [_KEYS] = DEMO.keys
 SECRETS = {
     "demo": {"api-key": _KEYS.api_key, "api-secret": _KEYS.api_secret},
@@ -100,12 +101,13 @@ def _this_machine(folder: Path, security: Manifest) -> Ground:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod that runs: its manifests, its process, and where it answers."""
+    """A pod that runs: its manifests, its process, where it answers, and the exchange it uses."""
 
     made: list[Manifest]
     ground: Ground
     process: "subprocess.Popen[str]"
     url: str
+    exchange: Exchange
 
     def probe(self, kind: str) -> int:
         """Do as the kubelet: the status of a probe; 0 while nothing answers."""
@@ -159,7 +161,7 @@ def _contents(made: list[Manifest], volume: Manifest) -> Iterator[tuple[str, str
 
 def _values(exchange: Exchange, valkey: ValkeyServer) -> dict[str, object]:
     """What an operator would say of these servers."""
-    policy = {"version": 1, "accounts": ["demo"], "principals": [APP.entry()]}
+    policy = {"version": 1, "accounts": ["demo"], "principals": [APP.entry(), OPERATOR.entry()]}
     return {
         "keysFile.existingSecret": "",
         "keyEncryptionKey.existingSecret": "",
@@ -188,20 +190,21 @@ def installed(
         with closing(Exchange(QUIET)) as exchange:
             made = rendered("minimal", _values(exchange, valkey))
             _mount(made, folder)
-            with _started(made, ground(folder, pod(made)["securityContext"])) as running:
+            place = ground(folder, pod(made)["securityContext"])
+            with _started(made, place, exchange) as running:
                 yield running
     finally:
         shutil.rmtree(folder)
 
 
 @contextmanager
-def _started(made: list[Manifest], ground: Ground) -> Iterator[Pod]:
+def _started(made: list[Manifest], ground: Ground, exchange: Exchange) -> Iterator[Pod]:
     """The container's process, from its readiness to its end."""
     port = str(free_port())
     # The pod's own network would have the port that the chart says.
     told = variables(container(made), {"NGW_PORT": port, "NGW_HOST": "127.0.0.1"})
     with ground.run(list(IMAGE_COMMAND), told) as process:
-        running = Pod(made, ground, process, f"http://127.0.0.1:{port}")
+        running = Pod(made, ground, process, f"http://127.0.0.1:{port}", exchange)
         try:
             assert eventually(lambda: running.probe("readiness") == httpx.codes.OK)
             yield running

@@ -45,13 +45,14 @@ BESIDES = {
     "trial": {"ConfigMap": 1, "NetworkPolicy": 1, "Service": 1, "StatefulSet": 1},
     "external-secrets": {"ExternalSecret": 3},
     "ingress": {"HTTPRoute": 1, "Ingress": 1},
+    "sentinel": {},
 }
 WORDS = {
     "imagePullPolicy": {"Always", "IfNotPresent", "Never"},
     "restartPolicy": {"Never"},
     "protocol": {"TCP", "UDP"},
     "pathType": {"Prefix"},
-    "whenUnsatisfiable": {"ScheduleAnyway"},
+    "whenUnsatisfiable": {"DoNotSchedule", "ScheduleAnyway"},
     "unhealthyPodEvictionPolicy": {"AlwaysAllow"},
 }
 QUANTITY = re.compile(r"\d+(\.\d+)?(m|[KMGT]i?)?")

@@ -14,9 +14,25 @@ POLICY = ("policy", "limits")
 """Of a policy the schema holds only what would lose digits; the gateway checks the rest."""
 
 
+NO_CIDR = ("10.0.0.300/8", "10.0.0.0/33", "10.0.0/8", "fc00::/129", "10.0.0.0")
+
+
 def principal_with_limits(limits: dict[str, object]) -> dict[str, object]:
     """Part of a policy whose numbers would come out of the chart as other ones."""
     return {"principals": [{"grants": [{"limits": limits}]}]}
+
+
+def variable(name: str) -> dict[str, str]:
+    """An entry of `extraEnv`."""
+    return {"name": name, "value": "x"}
+
+
+def mount(*paths: str, volume: str = "x") -> dict[str, object]:
+    """Values that mount a volume at each of the paths."""
+    return {
+        "extraVolumes": [{"name": "x", "configMap": {"name": "x"}}],
+        "extraVolumeMounts": [{"name": volume, "mountPath": path} for path in paths],
+    }
 
 
 def account(**secrets: str) -> list[dict[str, str]]:
@@ -27,13 +43,56 @@ def account(**secrets: str) -> list[dict[str, str]]:
 def test_without_values_it_names_everything_that_is_missing_at_once() -> None:
     run = render(None)
     assert run.returncode != 0
-    for missing in ("keys: ", "policy: ", "redis.cache: ", "redis.state: ", "redis.to: "):
+    for missing in (
+        "image.repository: ",
+        "keys: ",
+        "policy: ",
+        "redis.cache: ",
+        "redis.state: ",
+        "redis.to: ",
+    ):
         assert missing in run.stderr
 
 
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
+        ({"image.repository": ""}, "image.repository: say where the image is pulled from"),
+        ({"image.tag": "latest"}, "image.tag: name a version"),
+        ({"redis.trial.image.tag": "latest"}, "redis.trial.image.tag: name a version"),
+        ({"startWaitSeconds": 300}, "startWaitSeconds: must be greater than progressDeadline"),
+        ({"minReadySeconds": 300}, "minReadySeconds: must be less than progressDeadlineSeconds"),
+        ({"podAnnotations": {"checksum/policy": "x"}}, "podAnnotations: checksum/policy is the"),
+        (
+            {"podLabels": {"app.kubernetes.io/name": "x"}},
+            "podLabels: app.kubernetes.io/name is the chart's own",
+        ),
+        ({"resources.limits.memory": "128Mi"}, "resources.limits.memory: is less than what is"),
+        ({"resources.limits.memory": 268435455}, "resources.limits.memory: is less than what is"),
+        ({"resources.limits.cpu": "0.2"}, "resources.limits.cpu: is less than what is"),
+        ({"redis.trial.resources.limits.memory": "1M"}, "redis.trial.resources.limits.memory: is"),
+        (
+            {"extraEnv": [variable("NGW_LOG_LEVEL")]},
+            "extraEnv: NGW_LOG_LEVEL belongs into settings",
+        ),
+        (
+            {"extraEnv": [variable("STATE_REDIS_SENTINEL_PASSWORD")]},
+            "extraEnv: STATE_REDIS_SENTINEL_PASSWORD is a variable of the chart's own",
+        ),
+        ({"extraEnv": [variable("A")] * 2}, "extraEnv: A stands there twice"),
+        (
+            {"extraVolumes": [{"name": "policy", "configMap": {"name": "other"}}]},
+            "extraVolumes: policy is a volume of the chart's own",
+        ),
+        (
+            {"extraVolumes": [{"name": "x", "configMap": {"name": "y"}}] * 2},
+            "extraVolumes: x stands there twice",
+        ),
+        (mount("/opt/x", volume="y"), "extraVolumeMounts: y is none of extraVolumes"),
+        (mount("/etc/narkasa-gateway/policy"), "would hide the policy and the keys"),
+        (mount("/etc//narkasa-gateway/"), "would hide the policy and the keys"),
+        (mount("/etc"), "would hide the policy and the keys"),
+        (mount("/opt/x", "/opt/x/"), "extraVolumeMounts: /opt/x/ stands there twice"),
         ({"keysFile.existingSecret": ""}, "keys: name the exchange's keys"),
         ({"accounts": account()}, "accounts: a needs a Secret for read, trade or withdraw"),
         (
@@ -58,6 +117,31 @@ def test_without_values_it_names_everything_that_is_missing_at_once() -> None:
             {"externalSecrets.secrets": [{"name": "x", "entries": {"a": {"key": "b"}}}] * 2},
             "externalSecrets: x stands there twice",
         ),
+        (
+            {"externalSecrets.store.name": "vault"},
+            "externalSecrets.store.name: names a store of which no secret is read",
+        ),
+        (
+            {
+                "externalSecrets.store.name": "vault",
+                "externalSecrets.secrets": [
+                    {"name": "narkasa-kek", "entries": {"a": {"key": "b"}}}
+                ],
+            },
+            "externalSecrets: narkasa-kek lacks the entry kek, which the pods wait for",
+        ),
+        (
+            {
+                "accounts": account(read="x"),
+                "policy.existingConfigMap": "",
+                "policy.document": {"accounts": ["b"]},
+            },
+            "accounts: a is no account of policy.document",
+        ),
+        (
+            {"policy.candidate.existingConfigMap": "narkasa-policy"},
+            "policy.candidate: is the policy in force",
+        ),
         ({"policy.document": {"accounts": []}}, "policy: give either existingConfigMap or"),
         ({"policy.existingConfigMap": ""}, "without a policy nobody may do anything"),
         (
@@ -76,21 +160,67 @@ def test_without_values_it_names_everything_that_is_missing_at_once() -> None:
             "redis.cache.passwordSecret: the password goes into url",
         ),
         (
-            {"redis.state.url": "redis://:pw@state:6379/0"},
-            "redis.state.url holds a password: name a Secret",
+            {"redis.state.sentinelPasswordSecret": "x"},
+            "redis.state.sentinelPasswordSecret: the password goes into a url of Sentinels",
         ),
         (
-            {"redis.state.url": "rediss://state:6379/0?password=pw"},
-            "redis.state.url holds a password: name a Secret",
-        ),
-        (
-            {"redis.state.url": "redis://$(HOST):6379", "redis.state.passwordSecret": "x"},
+            {"redis.state.url": "redis://$(HOST):6379"},
             "redis.state.url holds a $, which would stand for a variable",
+        ),
+        (
+            {"redis.state.url": "redis+sentinel://a:26379"},
+            "redis.state.url: say which master the Sentinels are asked for",
         ),
         ({"settings": {"NGW_PORT": "9000"}}, "NGW_PORT is set by a value of its own"),
         ({"settings": {"NGW_KEYS_FILE": "k"}}, "NGW_KEYS_FILE is set by a value of its own"),
         ({"settings": {"NGW_CREDENTIALS": "{}"}}, "NGW_CREDENTIALS is a secret"),
         ({"settings": {"NGW_KEY_ENCRYPTION_KEY": "k"}}, "NGW_KEY_ENCRYPTION_KEY is a secret"),
+        (
+            {
+                "settings": {"NGW_OTLP_ENDPOINT": "http://me:pw@collector:4318"},
+                "networkPolicy.enabled": False,
+            },
+            "settings: NGW_OTLP_ENDPOINT takes no user and no password",
+        ),
+        ({"exchange.restUrl": "https://x.example/v3/api/"}, "exchange.restUrl: leave /v3/api away"),
+        (
+            {"settings": {"NGW_OTLP_ENDPOINT": "http://collector:4318"}},
+            "networkPolicy.telemetry.to: say where the collector",
+        ),
+        (
+            {"redis.state.url": "redis+sentinel://a:26379/primary/0"},
+            "networkPolicy.redis.ports: redis.state does not tell the ports",
+        ),
+        (
+            {"redis.cache.url": "", "redis.cache.existingSecret": "x"},
+            "networkPolicy.redis.ports: redis.cache does not tell the ports",
+        ),
+        (
+            {
+                "networkPolicy.from": [
+                    {"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {"matchLabels": {"a": "b"}}}
+                ]
+            },
+            "networkPolicy: a peer has ipBlock 10.0.0.0/8 and a selector",
+        ),
+        (
+            {"networkPolicy.from": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]},
+            "networkPolicy: a peer has ipBlock 10.0.0.0/8 and a selector",
+        ),
+        ({"exposedPaths": ["/"]}, "exposedPaths: / leads to what asks for no token"),
+        (
+            {"exposedPaths": ["/startupz"]},
+            "exposedPaths: /startupz leads to what asks for no token",
+        ),
+        ({"exposedPaths": ["/v3/..//metrics/"]}, "exposedPaths: /v3/..//metrics/ leads to"),
+        (
+            {"ingress.enabled": True, "ingress.host": "gateway.example.com"},
+            "ingress.tlsSecret: name the Secret of the certificate",
+        ),
+        (
+            {"ingress.tlsSecret": "x", "ingress.insecure": True},
+            "ingress: give either tlsSecret or insecure",
+        ),
         ({"networkPolicy.redis.to": []}, "networkPolicy.redis.to: say where Redis is"),
         ({"networkPolicy.exchange.to": []}, "networkPolicy.exchange.to: say where the exchange is"),
         ({"ingress.enabled": True}, "ingress.host: say under which name"),
@@ -122,10 +252,11 @@ def test_contradictory_values_are_refused_with_a_sentence(
     [
         {"replica": 3},
         {"replicas": 0},
-        {"image.tag": "latest"},
+        {"image.repository": "registry.example.com/gateway:1.2.3"},
         {"image.digest": "sha256:abc"},
         {"redis.cache.password": "pw"},
         {"redis.cache.url": "http://cache"},
+        {"redis.cache.url": "redis+cluster://a:6379,b:6379"},
         {"redis.queue": {"url": "redis://q"}},
         {"accounts": [{"id": "a", "existingSecret": "x", "apiSecret": "y"}]},
         {"keysFile": {"key": "of whoever writes it here"}},
@@ -137,15 +268,18 @@ def test_contradictory_values_are_refused_with_a_sentence(
         {"policy.document": principal_with_limits({"collar_percent": 5})},
         {"settings": {"LOG_LEVEL": "DEBUG"}},
         {"settings": {"NGW_MAX_QUERY_DEPTH": 10}},
-        {"extraEnv": [{"name": "NGW_LOG_LEVEL", "value": "DEBUG"}]},
-        {"extraEnv": [{"name": "STATE_REDIS_PASSWORD", "value": "pw"}]},
+        {"settings": {"NGW_PRINCIPLE_RATE": "10/s"}},
+        {"exchange.restUrl": "https://me:pw@x.example"},
+        {"exchange.wsUrl": "wss://x.example/v3?token=x"},
+        {"podLabels": {"a": "not a label"}},
+        {"whenUnsatisfiable": "Never"},
+        {"affinity": {"podAfinity": {}}},
         {"extraEnv": [{"name": "A", "value": "b", "valueFrom": {"fieldRef": {"fieldPath": "c"}}}]},
-        {"extraVolumes": [{"name": "policy", "configMap": {"name": "other"}}]},
         {"extraVolumes": [{"name": "host", "hostPath": {"path": "/"}}]},
         {"resources.limits.memory": "plenty"},
-        {"exposedPaths": ["/"]},
-        {"exposedPaths": ["/metrics"]},
+        {"exposedPaths": ["/%6detrics"]},
         {"networkPolicy.from": [{}]},
+        *({"networkPolicy.from": [{"ipBlock": {"cidr": cidr}}]} for cidr in NO_CIDR),
         {"networkPolicy.redis.ports": ["redis"]},
         {"networkPolicy.egress": []},
         {"terminationGracePeriodSeconds": 1},
@@ -155,6 +289,75 @@ def test_values_outside_the_schema_are_refused(overrides: dict[str, object]) -> 
     run = render("minimal", overrides)
     assert run.returncode != 0
     assert "don't meet the specifications of the schema" in run.stderr
+
+
+PASSWORDS = (
+    "redis://:pw@state:6379/0",
+    "redis://user:pw@state:6379/0",
+    "redis://:p/w@state:6379/0",
+    "redis://:p?w@state:6379/0",
+    "redis://user%3Apw@state:6379/0",
+    "redis://user%3apw@state:6379/0",
+    "rediss://state:6379/0?password=pw",
+    "rediss://state:6379/0?PASSWORD=pw",
+    "rediss://state:6379/0?%70assword=pw",
+    "rediss://state:6379/0?ssl_ca_certs=/ca.crt&ssl_password=pw",
+    "redis+sentinel://a:26379,b:26379/primary/0?sentinel_password=pw",
+)
+
+
+@pytest.mark.parametrize("url", PASSWORDS)
+def test_a_password_of_redis_is_refused_however_it_is_written(url: str) -> None:
+    run = render("minimal", {"redis.state.url": url, "networkPolicy.redis.ports": [6379]})
+    assert run.returncode != 0
+    assert "redis.state.url holds a password: name a Secret" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("cache", "state"),
+    [
+        ("redis://a:6379/0", "redis://a:6379/0"),
+        ("redis://a", "rediss://user@A:6379/0?ssl_ca_certs=/ca.crt"),
+        ("redis://a:6379/1", "redis://a:6379/0?db=1"),
+        ("redis+sentinel://a,b:26379/primary", "redis+sentinel://b,a/primary/0"),
+    ],
+)
+def test_cache_and_state_are_not_the_same_database(cache: str, state: str) -> None:
+    named = {"redis.cache.url": cache, "redis.state.url": state}
+    run = render("minimal", named | {"networkPolicy.redis.ports": [6379]})
+    assert run.returncode != 0
+    assert "redis: cache and state are the same database" in run.stderr
+
+
+def test_cache_and_state_are_not_the_same_entry_of_a_secret() -> None:
+    run = render("external-secrets", {"redis.cache.secretKey": "state-url"})
+    assert run.returncode != 0
+    assert "redis: cache and state are the same database" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("cache", "state"),
+    [
+        ("redis://a:6379/0", "redis://a:6379/1"),
+        ("redis://a:6379/0", "redis://a:6380/0"),
+        ("redis://a:6379/0", "redis://b:6379/0"),
+        ("redis+sentinel://a,b/cache/0", "redis+sentinel://a,b/state/0"),
+    ],
+)
+def test_they_may_be_two_databases_or_two_servers(cache: str, state: str) -> None:
+    named = {"redis.cache.url": cache, "redis.state.url": state}
+    run = render("minimal", named | {"networkPolicy.redis.ports": [6379]})
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["image", "image.repository", "policy", "networkPolicy", "networkPolicy.dns", "redis.state"],
+)
+def test_a_value_that_was_taken_away_is_missed_by_its_name(path: str) -> None:
+    run = render("minimal", {path: None})
+    assert run.returncode != 0
+    assert f"missing property '{path.rpartition('.')[2]}'" in run.stderr
 
 
 def test_a_quantity_may_be_a_whole_number() -> None:
@@ -191,6 +394,7 @@ def named(values: object, schema: dict[str, Any], path: str = "") -> Iterator[tu
 
 
 OPTIONAL = {"global", "keysVolume.csi"}
+NOT_LISTED = ("keysVolume.csi.", "settings.", "affinity.")
 """What Helm itself gives, and what has no default to show."""
 
 
@@ -200,7 +404,7 @@ def test_every_value_has_a_default_and_a_place_in_the_schema() -> None:
         path
         for path, known in named(values, SCHEMA)
         if not known
-        and not path.startswith("keysVolume.csi.")
+        and not path.startswith(NOT_LISTED)
         and not path.endswith("ephemeral-storage")
         and not path.endswith("limits.cpu")
     }

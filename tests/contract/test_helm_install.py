@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gateway.access.policy import Action
+from gateway.access.policy_file import PolicyFile
 from tests.contract.helm_chart import ROOT, Manifest, every_mapping
 
 DOCUMENT = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
@@ -23,18 +25,24 @@ COMMANDS: list[str] = re.findall(r"^\$ (.*)$", DOCUMENT, re.MULTILINE)
 WORDS = {
     "EXCHANGE_API_KEY": "key-of-treasury",
     "EXCHANGE_API_SECRET": "of-treasury",
+    "EXCHANGE_READ_KEY": "key-that-reads",
+    "EXCHANGE_READ_SECRET": "of-that",
     "RELEASE_TEST_TOKEN": "token",
     "STATE_REDIS_PASSWORD": "password",
 }
 PATH = f"{Path(sys.executable).parent}:{ROOT / '.tools' / 'bin'}:/usr/bin:/bin"
 NOT_RUN = (
     "docker push",
+    "kubectl get",
+    "kubectl label",
     "kubectl logs",
     "kubectl port-forward",
     "curl",
+    "export",
     "kubectl create namespace",
 )
-RUN_ELSEWHERE = ("helm test", "docker build")
+RUN_ELSEWHERE = ("helm test", "docker build", "narkasa-gateway trading show")
+SECRET_FROM_STDIN = "printf "
 
 
 def paste(text: str, folder: Path) -> str:
@@ -74,7 +82,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def created(walked: Path) -> dict[tuple[str, str], set[str]]:
     """The entries of each Secret and ConfigMap that the walk creates."""
     found = {}
-    for command in starting("kubectl create"):
+    for command in (*starting("kubectl create"), *starting(SECRET_FROM_STDIN)):
         if not command.startswith(NOT_RUN):
             made = yaml.safe_load(paste(f"{command} --dry-run=client -o yaml", walked))
             assert made["metadata"]["namespace"] == "trading"
@@ -133,8 +141,36 @@ def test_the_names_that_it_speaks_of_are_those_that_are_made(installed: list[Man
             assert words[words.index("--namespace") + 1] == "trading"
 
 
+def test_no_secret_stands_on_a_command_line() -> None:
+    assert starting(SECRET_FROM_STDIN)
+    assert not [command for command in COMMANDS if "--from-literal" in command]
+
+
+@pytest.mark.parametrize(
+    ("action", "account"),
+    [
+        (Action.OPERATE, None),
+        (Action.AUDIT_READ, None),
+        (Action.ORDERS_READ_ALL, "treasury"),
+        (Action.ORDERS_CANCEL, "treasury"),
+    ],
+)
+def test_somebody_of_the_policy_may_run_what_was_installed(
+    walked: Path, action: Action, account: str | None
+) -> None:
+    policy = PolicyFile(walked / "policy.yaml", lambda: 0).current
+    assert policy.decide("duty", action, account).allowed
+    assert not policy.decide("desk-app", Action.OPERATE, None).allowed
+
+
 def test_every_command_is_run_or_said_not_to_be() -> None:
-    known = (*NOT_RUN, *RUN_ELSEWHERE, "kubectl create", "helm upgrade --install")
+    known = (
+        *NOT_RUN,
+        *RUN_ELSEWHERE,
+        SECRET_FROM_STDIN,
+        "kubectl create",
+        "helm upgrade --install",
+    )
     assert [command for command in COMMANDS if not command.startswith(known)] == []
     said = DOCUMENT.partition("## What is tested")[2]
     for words in (*RUN_ELSEWHERE, *NOT_RUN):

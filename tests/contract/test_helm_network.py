@@ -13,7 +13,7 @@ from tests.contract.helm_chart import (
     rendered,
 )
 
-WATCHED = {"/metrics", "/healthz", "/readyz"}
+WATCHED = {"/metrics", "/healthz", "/startupz", "/readyz"}
 """These ask for no token."""
 
 
@@ -86,7 +86,7 @@ def test_it_goes_out_for_names_the_exchange_redis_and_what_else_is_named() -> No
     assert redis["to"] == [{"ipBlock": {"cidr": "10.20.0.0/24"}}]
     assert targets(redis) == [(6380, "TCP")]
     assert issuer["to"] == [{"ipBlock": {"cidr": "10.30.0.10/32"}}]
-    assert targets(telemetry) == [(4317, "TCP"), (4318, "TCP")]
+    assert targets(telemetry) == [(4318, "TCP")]
     assert len(network_policy(manifests("minimal"))["egress"]) == len([dns, exchange, redis])
 
 
@@ -104,6 +104,38 @@ def test_the_exchange_is_reached_at_the_ports_of_its_addresses(
     made = rendered("minimal", {"exchange.restUrl": rest, "exchange.wsUrl": stream})
     exchange = network_policy(made)["egress"][1]
     assert {port for port, _protocol in targets(exchange)} == ports
+
+
+@pytest.mark.parametrize(
+    ("cache", "state", "further", "ports"),
+    [
+        ("redis://a", "redis://b:6379/0", [], {6379}),
+        ("rediss://a:6380/0", "redis://user@b:6381/0?ssl_ca_certs=/x:1", [], {6380, 6381}),
+        ("redis://[::1]/0", "redis://[fc00::1]:6390/0", [7000], {6379, 6390, 7000}),
+        ("redis://a", "redis+sentinel://b,c:26380/primary/0", [6400], {6379, 26379, 26380, 6400}),
+    ],
+)
+def test_redis_is_reached_at_the_ports_of_its_addresses_and_those_named_besides(
+    cache: str, state: str, further: list[int], ports: set[int]
+) -> None:
+    named: dict[str, object] = {"redis.cache.url": cache, "redis.state.url": state}
+    made = rendered("minimal", named | {"networkPolicy.redis.ports": further})
+    redis = network_policy(made)["egress"][2]
+    assert {port for port, _protocol in targets(redis)} == ports
+
+
+def test_the_collector_is_reached_at_the_port_of_its_address() -> None:
+    named: dict[str, object] = {
+        "settings": {"NGW_OTLP_ENDPOINT": "https://collector"},
+        "networkPolicy.telemetry": {"to": [{"podSelector": {}}], "ports": [4318]},
+    }
+    telemetry = network_policy(rendered("minimal", named))["egress"][3]
+    assert targets(telemetry) == [(443, "TCP"), (4318, "TCP")]
+
+
+def test_where_no_port_is_known_no_rule_opens_all_of_them() -> None:
+    named: dict[str, object] = {"networkPolicy.telemetry.to": [{"podSelector": {}}]}
+    assert len(network_policy(rendered("minimal", named))["egress"]) == 3
 
 
 def test_the_policy_can_be_turned_off() -> None:
@@ -149,6 +181,11 @@ def test_the_ingress_has_the_certificate_of_its_name() -> None:
     [rule] = spec["rules"]
     assert spec["tls"] == [{"hosts": [rule["host"]], "secretName": "gateway-certificate"}]
     assert spec["ingressClassName"] == "haproxy"
+
+
+def test_an_ingress_without_a_certificate_is_one_that_says_so() -> None:
+    insecure: dict[str, object] = {"ingress.tlsSecret": "", "ingress.insecure": True}
+    assert "tls" not in only("Ingress", rendered("ingress", insecure))["spec"]
 
 
 def test_the_test_of_a_release_asks_at_the_service() -> None:

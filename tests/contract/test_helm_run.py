@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from tests.contract.helm_chart import ROOT, container, only, pod
-from tests.contract.helm_pod import APP, ETC, Pod, installed, variables
+from tests.contract.helm_pod import APP, ETC, OPERATOR, Pod, installed, variables
 from tests.functional.callers import Caller
 from tests.functional.ordering import accepted
-from tests.processes import free_port
+from tests.processes import eventually, free_port
 from tests.valkey import ValkeyServer
 
 WRITES = """
@@ -45,7 +45,7 @@ def finished(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 @pytest.mark.parametrize("kind", ["startup", "liveness", "readiness"])
 def test_the_container_passes_its_probes(running: Pod, kind: str) -> None:
-    assert running.probe(kind) == httpx.codes.OK
+    assert eventually(lambda: running.probe(kind) == httpx.codes.OK)
 
 
 def test_it_trades_with_the_keys_and_the_policy_of_its_volumes(running: Pod) -> None:
@@ -77,17 +77,43 @@ def test_the_test_of_the_release_passes(running: Pod, token: str) -> None:
     """Without a token it is enough to be asked for one."""
     code, output = asked(running, {"GATEWAY_TOKEN": token})
     assert code == 0, output
+    assert output.endswith('/readyz {"status": "ready", "problems": {}}\n')
 
 
 def test_the_test_of_the_release_fails_with_a_token_that_proves_nothing(running: Pod) -> None:
-    code, output = asked(running, {"GATEWAY_TOKEN": "wrong"})
+    code, output = asked(running, {"GATEWAY_TOKEN": "wrong", "PATIENCE_S": "0"})
     assert code == 1
     assert "UNAUTHENTICATED" in output
 
 
 def test_the_test_of_the_release_fails_where_nothing_answers(running: Pod) -> None:
-    code, _output = asked(running, {"GATEWAY_URL": f"http://127.0.0.1:{free_port()}"})
-    assert code != 0
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    code, output = asked(running, {"GATEWAY_URL": nowhere, "PATIENCE_S": "0"})
+    assert code == 1
+    assert "no answer" in output
+
+
+def test_the_test_of_the_release_fails_where_a_part_is_away(valkey_server: ValkeyServer) -> None:
+    """Such a pod is ready and serves what it can, so a rollout alone does not tell."""
+    with installed(valkey_server) as degraded:
+        degraded.exchange.stop()
+        ready = f"{degraded.url}/readyz"
+        assert eventually(lambda: "feed" in httpx.get(ready, trust_env=False).text)
+        assert degraded.probe("readiness") == httpx.codes.OK
+        code, output = asked(degraded, {"PATIENCE_S": "0"})
+        assert code == 1
+        assert "the exchange's stream is not connected" in output
+
+
+def test_an_operator_of_the_policy_sees_the_switches_and_an_app_does_not(running: Pod) -> None:
+    """The command that docs/install.md names as the proof."""
+    show = ["narkasa-gateway", "trading", "show"]
+    environ = {"GATEWAY_URL": running.url, "OPERATOR_TOKEN": OPERATOR.token}
+    code, output = finished(running.ground.run(show, environ))
+    assert code == 0, output
+    code, output = finished(running.ground.run(show, environ | {"OPERATOR_TOKEN": APP.token}))
+    assert code == 1
+    assert "FORBIDDEN" in output
 
 
 def asked(running: Pod, instead: dict[str, str]) -> tuple[int, str]:

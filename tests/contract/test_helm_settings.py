@@ -1,9 +1,19 @@
 """The chart and the gateway's settings know each other: neither has a name that the other lacks."""
 
+import json
+
 import pytest
 
 from gateway.settings import PREFIX, Settings, load_settings
-from tests.contract.helm_chart import CASES, each_case, environment, manifests, render, rendered
+from tests.contract.helm_chart import (
+    CASES,
+    CHART,
+    each_case,
+    environment,
+    manifests,
+    render,
+    rendered,
+)
 
 NAMES = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
 SECRET = {"NGW_CREDENTIALS", "NGW_KEY_ENCRYPTION_KEY"}
@@ -11,7 +21,15 @@ SECRET = {"NGW_CREDENTIALS", "NGW_KEY_ENCRYPTION_KEY"}
 WRITTEN = {
     name for case in CASES for name in environment(manifests(case)) if name.startswith(PREFIX)
 }
+GIVEN = {"NGW_MAX_QUERY_DEPTH", "NGW_OTLP_ENDPOINT"}
+"""What a case has in `settings`."""
 STANDARD_OUTPUT = ("NGW_AUDIT_FILE", "NGW_JOURNAL_EXPORT_FILE")
+
+
+def test_the_schema_of_the_values_takes_the_names_of_settings_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["settings"]
+    assert schema["properties"].keys() == NAMES
+    assert schema["additionalProperties"] is False
 
 
 def test_the_chart_writes_no_setting_that_the_gateway_does_not_have() -> None:
@@ -19,13 +37,14 @@ def test_the_chart_writes_no_setting_that_the_gateway_does_not_have() -> None:
 
 
 def test_each_setting_that_the_chart_does_not_write_can_be_given_by_its_name() -> None:
-    others = dict.fromkeys(sorted(NAMES - SECRET - WRITTEN), "x")
+    others = dict.fromkeys(sorted(NAMES - SECRET - (WRITTEN - GIVEN)), "x")
     assert others
-    variables = environment(rendered("minimal", {"settings": others}))
+    given: dict[str, object] = {"settings": others, "networkPolicy.enabled": False}
+    variables = environment(rendered("minimal", given))
     assert {name: variables[name]["value"] for name in others} == others
 
 
-@pytest.mark.parametrize("name", sorted(WRITTEN - {"NGW_MAX_QUERY_DEPTH"}))
+@pytest.mark.parametrize("name", sorted(WRITTEN - GIVEN))
 def test_a_setting_that_the_chart_writes_cannot_be_given_twice(name: str) -> None:
     run = render("minimal", {"settings": {name: "x"}})
     assert run.returncode != 0

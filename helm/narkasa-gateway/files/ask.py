@@ -1,21 +1,22 @@
-"""Asks the gateway for GraphQL; says what came, and fails if it was none."""  # noqa: INP001
+"""Asks the gateway for GraphQL and whether anything is wrong; fails if not all is well."""  # noqa: INP001
 
 import json
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 
+Answer = dict[str, object]
 
-def answer(url: str, token: str | None) -> dict[str, object]:
-    """The gateway's answer to the smallest query, whatever its status."""
+
+def ask(address: str, headers: dict[str, str], body: Answer | None = None) -> Answer:
+    """What comes from an address, whatever its status; raises OSError and ValueError."""
     request = urllib.request.Request(  # noqa: S310  # the chart gives the address
-        f"{url}/graphql",
-        data=json.dumps({"query": "{ __typename }"}).encode(),
-        headers={"content-type": "application/json"},
+        address,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"content-type": "application/json", **headers},
     )
-    if token:
-        request.add_header("authorization", f"Bearer {token}")
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(request, timeout=10) as reply:
@@ -24,15 +25,36 @@ def answer(url: str, token: str | None) -> dict[str, object]:
         return dict(json.load(refusal))
 
 
-def is_graphql(given: dict[str, object], token: str | None) -> bool:
+def is_graphql(given: Answer, token: str | None) -> bool:
     """Whether the token opened the door or, without one, the gateway asked for it."""
     if token:
         return given.get("data") == {"__typename": "Query"}
     return "UNAUTHENTICATED" in json.dumps(given.get("errors"))
 
 
+def look(url: str, token: str | None) -> tuple[bool, str]:
+    """Ask for the smallest query and for /readyz: whether all is well, and what came."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    try:
+        given = ask(f"{url}/graphql", headers, {"query": "{ __typename }"})
+        state = ask(f"{url}/readyz", {})
+    except (OSError, ValueError) as failure:
+        return False, f"no answer: {failure}\n"
+    well = is_graphql(given, token) and state.get("status") == "ready"
+    return well, f"/graphql {json.dumps(given)}\n/readyz {json.dumps(state)}\n"
+
+
+def main(url: str, token: str | None, patience_s: float) -> int:
+    """Ask until all is well or the patience is over, and print what came last."""
+    deadline = time.monotonic() + patience_s
+    well, told = look(url, token)
+    while not well and time.monotonic() < deadline:
+        time.sleep(2)
+        well, told = look(url, token)
+    sys.stdout.write(told)
+    return 0 if well else 1
+
+
 if __name__ == "__main__":
-    token = os.environ.get("GATEWAY_TOKEN")
-    given = answer(os.environ["GATEWAY_URL"], token)
-    sys.stdout.write(f"{json.dumps(given)}\n")
-    sys.exit(0 if is_graphql(given, token) else 1)
+    token, patience_s = os.environ.get("GATEWAY_TOKEN"), float(os.environ["PATIENCE_S"])
+    sys.exit(main(os.environ["GATEWAY_URL"], token, patience_s))

@@ -20,6 +20,7 @@ NGW_JOURNAL_EXPORT_FILE: "-"
 NGW_EXCHANGE_REST_URL: {{ .Values.exchange.restUrl }}
 NGW_EXCHANGE_WS_URL: {{ .Values.exchange.wsUrl }}
 NGW_LOG_LEVEL: {{ .Values.logLevel }}
+NGW_START_WAIT_S: {{ .Values.startWaitSeconds }}
 NGW_SHUTDOWN_GRACE_S: {{ .Values.shutdownGraceSeconds }}
 {{- with .Values.allowedOrigins }}
 NGW_ALLOWED_ORIGINS: {{ join "," . | quote }}
@@ -40,24 +41,30 @@ names it, for only then the kubelet puts it in. */ -}}
 - name: {{ $setting }}
   value: {{ printf "redis://%s-redis:6379/%s" (include "gateway.name" .root) (ternary "0" "1" (eq .purpose "cache")) }}
 {{- else if $redis.existingSecret -}}
-- name: {{ $setting }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ $redis.existingSecret }}
-      key: {{ $redis.secretKey }}
-{{- else if $redis.passwordSecret -}}
-{{- $password := printf "%s_REDIS_PASSWORD" (upper .purpose) -}}
-- name: {{ $password }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ $redis.passwordSecret }}
-      key: {{ $redis.passwordSecretKey }}
-- name: {{ $setting }}
-  value: {{ regexReplaceAll "^([a-z+]+://)(?:([^@/]*)@)?" $redis.url (printf "${1}${2}:$$(%s)@" $password) | quote }}
+{{- include "gateway.secretVariable" (dict "name" $setting "secret" $redis.existingSecret "key" $redis.secretKey) }}
 {{- else -}}
+{{- $url := $redis.url -}}
+{{- with $redis.passwordSecret -}}
+{{- $password := printf "%s_REDIS_PASSWORD" (upper $.purpose) -}}
+{{- $url = regexReplaceAll "^([a-z+]+://)(?:([^@/]*)@)?" $url (printf "${1}${2}:$$(%s)@" $password) -}}
+{{- include "gateway.secretVariable" (dict "name" $password "secret" . "key" $redis.passwordSecretKey) }}
+{{ end -}}
+{{- with $redis.sentinelPasswordSecret -}}
+{{- $password := printf "%s_REDIS_SENTINEL_PASSWORD" (upper $.purpose) -}}
+{{- $url = printf "%s%ssentinel_password=$(%s)" $url (ternary "&" "?" (contains "?" $url)) $password -}}
+{{- include "gateway.secretVariable" (dict "name" $password "secret" . "key" $redis.sentinelPasswordSecretKey) }}
+{{ end -}}
 - name: {{ $setting }}
-  value: {{ $redis.url | quote }}
+  value: {{ $url | quote }}
 {{- end -}}
+{{- end -}}
+
+{{- define "gateway.secretVariable" -}}
+- name: {{ .name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .secret }}
+      key: {{ .key }}
 {{- end -}}
 
 {{- /* One source of the projected folder of keys. */ -}}

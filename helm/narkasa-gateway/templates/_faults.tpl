@@ -1,8 +1,8 @@
 {{- /* Every contradiction in the values, one sentence each, all at once. */ -}}
 {{- define "gateway.faults" -}}
 {{- $faults := list -}}
-{{- range list "gateway.faultsOfKeys" "gateway.faultsOfPolicy" "gateway.faultsOfRedis" "gateway.faultsOfSettings" "gateway.faultsOfNetwork" "gateway.faultsOfScaling" -}}
-{{- with include . $ | trim -}}
+{{- range list "Pods" "Volumes" "Keys" "Policy" "Redis" "Settings" "Network" "Entrances" "Scaling" -}}
+{{- with include (printf "gateway.faultsOf%s" .) $ | trim -}}
 {{- $faults = append $faults . -}}
 {{- end -}}
 {{- end -}}
@@ -38,12 +38,21 @@ accounts: {{ .id }} needs a Secret for read, trade or withdraw, or existingSecre
 {{- if and .Values.externalSecrets.secrets (not .Values.externalSecrets.store.name) }}
 externalSecrets.store.name: say which store the operator reads.
 {{- end }}
+{{- if and .Values.externalSecrets.store.name (not .Values.externalSecrets.secrets) }}
+externalSecrets.store.name: names a store of which no secret is read.
+{{- end }}
 {{- $names := list }}
 {{- range .Values.externalSecrets.secrets }}
 {{- if has .name $names }}
 externalSecrets: {{ .name }} stands there twice.
 {{- end }}
 {{- $names = append $names .name }}
+{{- $made := . }}
+{{- range list $.Values.keysFile $.Values.keyEncryptionKey $.Values.redis.cache $.Values.redis.state }}
+{{- if and (eq .existingSecret $made.name) (not (hasKey $made.entries .secretKey)) }}
+externalSecrets: {{ $made.name }} lacks the entry {{ .secretKey }}, which the pods wait for.
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -55,25 +64,13 @@ policy: give existingConfigMap (with the entry policy.yaml) or document; without
 {{- end }}
 {{- if and .Values.policy.candidate.existingConfigMap .Values.policy.candidate.document }}
 policy.candidate: give either existingConfigMap or document, not both.
+{{- else if and .Values.policy.existingConfigMap (eq .Values.policy.existingConfigMap .Values.policy.candidate.existingConfigMap) }}
+policy.candidate: is the policy in force; there is nothing to try out.
 {{- end }}
-{{- end -}}
-
-{{- define "gateway.faultsOfRedis" -}}
-{{- $trial := .Values.redis.trial.enabled }}
-{{- range $name := list "cache" "state" }}
-{{- with get $.Values.redis $name }}
-{{- if and .url .existingSecret }}
-redis.{{ $name }}: give either url or existingSecret, not both.
-{{- else if and $trial (or .url .existingSecret) }}
-redis.{{ $name }}: redis.trial takes its place; give either.
-{{- else if not (or $trial .url .existingSecret) }}
-redis.{{ $name }}: give url, or existingSecret if the address has a password (or redis.trial.enabled, for trials).
-{{- else if and .passwordSecret (not .url) }}
-redis.{{ $name }}.passwordSecret: the password goes into url, which is not given.
-{{- else if or (regexMatch "://[^/?]*:[^/?]*@" .url) (regexMatch "[?&](password|username)=" .url) }}
-redis.{{ $name }}.url holds a password: name a Secret with it in passwordSecret, or one with the whole address in existingSecret.
-{{- else if and .passwordSecret (contains "$" .url) }}
-redis.{{ $name }}.url holds a $, which would stand for a variable.
+{{- with .Values.policy.document.accounts }}
+{{- range $.Values.accounts }}
+{{- if not (has .id $.Values.policy.document.accounts) }}
+accounts: {{ .id }} is no account of policy.document.
 {{- end }}
 {{- end }}
 {{- end }}
@@ -89,35 +86,10 @@ settings: {{ $name }} is a secret and has no place in values; use keysFile, keyE
 settings: {{ $name }} is set by a value of its own in this chart.
 {{- end }}
 {{- end }}
-{{- end -}}
-
-{{- define "gateway.faultsOfNetwork" -}}
-{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.redis.to) (not .Values.redis.trial.enabled) }}
-networkPolicy.redis.to: say where Redis is (a podSelector, a namespaceSelector or an ipBlock), or the gateway is cut off from it.
+{{- if contains "@" (get .Values.settings "NGW_OTLP_ENDPOINT" | default "") }}
+settings: NGW_OTLP_ENDPOINT takes no user and no password.
 {{- end }}
-{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.exchange.to) }}
-networkPolicy.exchange.to: say where the exchange is, or the gateway is cut off from it.
-{{- end }}
-{{- if and .Values.ingress.enabled (not .Values.ingress.host) }}
-ingress.host: say under which name the gateway is reached.
-{{- end }}
-{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
-httpRoute.parentRefs: say which Gateway the route belongs to.
-{{- end }}
-{{- end -}}
-
-{{- define "gateway.faultsOfScaling" -}}
-{{- with .Values.autoscaling }}
-{{- if .enabled }}
-{{- if gt (int .minReplicas) (int .maxReplicas) }}
-autoscaling: minReplicas is greater than maxReplicas.
-{{- end }}
-{{- if not (or .cpuPercent .subscriptionsPerPod) }}
-autoscaling: give cpuPercent or subscriptionsPerPod, or there is nothing to go by.
-{{- end }}
-{{- if and .cpuPercent (not (dig "requests" "cpu" "" ($.Values.resources | default dict))) }}
-autoscaling.cpuPercent: is a share of resources.requests.cpu, which is not given.
-{{- end }}
-{{- end }}
+{{- if hasSuffix "/v3/api" (trimSuffix "/" .Values.exchange.restUrl) }}
+exchange.restUrl: leave /v3/api away; the gateway adds it.
 {{- end }}
 {{- end -}}
