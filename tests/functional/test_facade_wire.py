@@ -172,7 +172,7 @@ def test_a_cancel_while_trading_is_halted_says_when_to_send_it_again(
     assert int(response.headers["retry-after"]) > 0
 
 
-def test_who_still_uses_a_revoked_key_is_told_by_log_audit_log_and_metric(
+def test_who_still_uses_a_revoked_key_is_told_by_log_and_metric(
     service: Service,
 ) -> None:
     leaving = issue(service, "leaving")
