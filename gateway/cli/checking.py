@@ -46,6 +46,8 @@ def check(environ: Mapping[str, str], *, connect: bool) -> int:
     if not is_sound(environ, connect=connect):
         return 2
     typer.echo("configuration is sound")
+    for warning in _shared_database(load_settings(environ)):
+        typer.echo(f"warning: {warning}", err=True)
     if not any(environ.get(f"{_ENCRYPTION_KEY}{ending}") for ending in ("", "_FILE")):
         typer.echo(_NO_VIRTUAL_KEYS)
     return 0
@@ -83,7 +85,6 @@ class _Faults:
             self.warnings.append("no Redis was looked at: mend the settings first, and check again")
         if settings is not None:
             self.warnings += _in_the_clear(settings)
-            self.warnings += _shared_database(settings)
             problems, warnings = asyncio.run(_store_problems(settings, opener, connect=connect))
             self.problems += problems
             self.warnings += warnings
