@@ -21,7 +21,8 @@ DISARM = operation("disarm-dead-man-switch")
 
 @pytest.fixture(autouse=True)
 def swept(exchange: Exchange) -> Iterator[None]:
-    """Leave no order behind."""
+    """Find no order there, and leave none behind."""
+    exchange.sweep()
     yield
     exchange.sweep()
 

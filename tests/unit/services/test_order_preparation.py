@@ -60,6 +60,7 @@ async def test_an_identical_order_whose_time_runs_out_while_it_waits_says_for_wh
 
 async def test_what_stands_on_the_account_is_recorded_with_the_order(valkey: ValkeyServer) -> None:
     async with desk_of(valkey.url) as desk:
+        desk.exchange.answers["place"] = Unclear("limit-buy", "timeout")
         placed = await desk.orders.place(CALLER, command())
         assert placed.baseline is not None
         assert placed.baseline.taken_at == 1

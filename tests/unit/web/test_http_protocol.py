@@ -289,9 +289,9 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off() -> None:
 
 
 async def test_who_reads_slowly_gets_the_whole_answer() -> None:
-    async with house_of(read_within_s=0.5) as house:
+    async with house_of(read_within_s=2) as house:
         reader = await house.say(b"GET /long HTTP/1.1\r\nhost: gateway\r\n" + CLOSING)
         await reader.readuntil(b"\r\n\r\n")
         for _ in range(100):
             assert await reader.readexactly(len(PIECE)) == PIECE
-            await asyncio.sleep(0.015)
+            await asyncio.sleep(0.03)
