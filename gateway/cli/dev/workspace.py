@@ -206,7 +206,7 @@ principals:
       - {{id: {OPERATOR}-{ACCOUNT}, account: {ACCOUNT}, actions: [account:read]}}
   - id: {ANONYMOUS}  # whoever asks for market data in the exchange's own protocol, without a key
     kind: app
-    rate: 20/s  # of all of them together; without it NGW_ANONYMOUS_RATE holds
+    # All of them together have 20/s (NGW_ANONYMOUS_RATE), unless a `rate` stands here.
     grants:
       - {{id: {ANONYMOUS}-market, actions: [market:read]}}
 """
