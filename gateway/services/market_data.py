@@ -124,9 +124,10 @@ class MarketData:
         """The keys of the tickers in memory."""
         return self._memory.keys(MarketKind.TICKER)
 
-    async def read(self, key: MarketKey) -> Snapshot[Any]:
+    async def read(self, key: MarketKey, *, patient: bool = False) -> Snapshot[Any]:
         """Return the value of `key`: stale rather than late, but late rather than outdated.
 
+        For who is `patient` late rather than stale too: what is stale is what cannot be had anew.
         With nothing known within the hard lifetime, raises `SourceUnavailable` when the exchange is
         away, and `RateLimited` when it is asked too much; and what it refused (`Refused`,
         `UnknownSymbol`).
@@ -136,7 +137,7 @@ class MarketData:
             return snapshot
         if self._memory.is_outdated(key):
             return await self._read_anew(key)
-        shown = self._memory.shown(key)
+        shown = None if patient else self._memory.shown(key)
         if shown is not None:
             self._count(key, "memory")
             if not self._paused(key) and not self._covered(key):
@@ -153,10 +154,10 @@ class MarketData:
         await self._rates.take_market_read(own=True)
         return await self._fetch(key)
 
-    async def every_ticker(self, symbols: Sequence[str]) -> None:
+    async def every_ticker(self, symbols: Sequence[str], *, patient: bool = False) -> None:
         """See to it that the tickers of `symbols` are known, with one request for all of them."""
         keys = [MarketKey(MarketKind.TICKER, symbol) for symbol in symbols]
-        missing = [key for key in keys if self._is_missing(key)]
+        missing = [key for key in keys if self._is_missing(key, patient=patient)]
         if len(missing) > 1:
             await self._wait_for_tickers(keys)
         elif sum(self._memory.fresh(key) is None for key in keys) > 1 and not self._paused(LISTING):
@@ -191,7 +192,9 @@ class MarketData:
             await self._loads.aclose()
             await self._fetches.aclose()
 
-    def _is_missing(self, key: MarketKey) -> bool:
+    def _is_missing(self, key: MarketKey, *, patient: bool) -> bool:
+        if patient:
+            return self.current(key) is None
         return self._memory.shown(key) is None or self._memory.is_outdated(key)
 
     async def _read_anew(self, key: MarketKey) -> Snapshot[Any]:
@@ -241,10 +244,8 @@ class MarketData:
 
     async def _recall(self, keys: Sequence[MarketKey]) -> None:
         for key, stored in zip(keys, await self._cache.read(keys), strict=True):
-            if (
-                stored is not None
-                and self._now() - stored.as_of <= self._lifetime(key.kind).hard_ms
-            ):
+            hard_ms = self._lifetime(key.kind).hard_ms
+            if stored is not None and self._now() - stored.as_of <= hard_ms:
                 self._memory.recall(key, stored.value, stored.as_of)
 
     async def _fetch(self, key: MarketKey) -> Snapshot[Any]:
@@ -309,15 +310,21 @@ class MarketData:
 
 
 class MarketView:
-    """Market data as one request sees it; remembers every snapshot that it was computed from."""
+    """Market data as one request sees it; remembers every snapshot that it was computed from.
 
-    def __init__(self, market_data: MarketData, now: Callable[[], int]) -> None:
+    Who is `patient` waits for what is stale to be asked anew, see `MarketData.read`.
+    """
+
+    def __init__(
+        self, market_data: MarketData, now: Callable[[], int], *, patient: bool = False
+    ) -> None:
         self._market_data = market_data
         self._now = now
+        self._patient = patient
         self.used: list[tuple[MarketKey, Snapshot[Any]]] = []
 
     async def _read(self, key: MarketKey) -> Snapshot[Any]:
-        snapshot = await self._market_data.read(key)
+        snapshot = await self._market_data.read(key, patient=self._patient)
         self.used.append((key, snapshot))
         return snapshot
 
@@ -335,7 +342,7 @@ class MarketView:
 
     async def prepare_tickers(self, symbols: Sequence[str]) -> None:
         """Bring several tickers within reach with one request, before each is read."""
-        await self._market_data.every_ticker(symbols)
+        await self._market_data.every_ticker(symbols, patient=self._patient)
 
     async def ticker(self, symbol: str) -> Snapshot[Ticker]:
         """The last 24 hours of a market."""

@@ -1,6 +1,7 @@
 """Public market data in the exchange's own protocol, beside what the exchange itself says."""
 
 import json
+import time
 from decimal import Decimal
 
 import httpx
@@ -16,6 +17,8 @@ SYMBOL = "UNIUSDT"
 DAY_MS = 86_400_000
 OF_A_MARKET = ("24h", "info", "candles", "orderbook", "depth", "trades")
 MOVED_BY_ORDERS = ("24h", "candles", "orderbook", "depth", "trades")
+SOFT_S = 1.1
+"""A bit longer than the soft lifetime of a book."""
 UNEQUAL = frozenset({"openTime", "closetime"})
 """The exchange's candles open some ms off their interval, and its 24 hours end at each request."""
 
@@ -143,6 +146,17 @@ def test_a_trade_of_ones_own_is_the_newest_of_the_next_read(both: Both, exchange
                 both.agree(name, symbol=SYMBOL)
             (newest, *_) = exact(both.by_facade("trades", symbol=SYMBOL))["trades"]
             assert newest["price"] == Decimal(price)
+
+
+def test_a_lone_reader_is_given_what_stands_now_not_what_it_read_before(
+    both: Both, exchange: Exchange
+) -> None:
+    with exchange.mute():
+        for price in ("27.1", "27.2"):
+            both.agree("depth", symbol=SYMBOL)
+            exchange.outsider.limit("buy", SYMBOL, price, "1")
+            time.sleep(SOFT_S)
+    both.agree("depth", symbol=SYMBOL)
 
 
 def test_what_is_shown_while_the_exchange_is_away_is_marked(both: Both, exchange: Exchange) -> None:

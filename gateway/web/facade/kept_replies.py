@@ -42,7 +42,8 @@ async def kept_reply(
     parts.metrics.answers.labels("no" if kept is None else "yes").inc()
     if kept is not None:
         return Answer(kept)
-    view = MarketView(parts.services.market_data, parts.services.now)
+    # No client of the exchange knows that a value may be stale: it would poll the poll before.
+    view = MarketView(parts.services.market_data, parts.services.now, patient=True)
     shown = await show(view)
     answer = success(shown.members, _staleness(shown.snapshots))
     parts.kept.keep(request, answer.body, view.used)

@@ -148,6 +148,37 @@ async def test_a_stale_value_is_answered_at_once_while_one_request_refreshes_it(
     assert len(desk.exchange.asked) == 2
 
 
+async def test_who_is_patient_waits_for_one_request_and_gets_what_is_stale_only_without_it() -> (
+    None
+):
+    desk = desk_of()
+    await desk.market_data.read(TOP)
+    desk.clock.now += SOFT_MS
+    desk.exchange.answers[f"top {BTC}"] = top(2)
+    found = await asyncio.gather(*(desk.market_data.read(TOP, patient=True) for _ in range(10)))
+    assert {(each.value, each.stale) for each in found} == {(top(2), False)}
+    assert len(desk.exchange.asked) == 2
+    desk.clock.now += SOFT_MS
+    desk.exchange.answers[f"top {BTC}"] = AWAY
+    for _ in range(2):
+        shown = await desk.market_data.read(TOP, patient=True)
+        assert (shown.value, shown.stale) == (top(2), True)
+    assert len(desk.exchange.asked) == 3
+
+
+async def test_who_is_patient_waits_for_all_tickers_at_once() -> None:
+    desk = desk_of()
+    desk.exchange.answers["markets"] = (listing(BTC, ETH), (ticker(1, BTC), ticker(2, ETH)))
+    view = MarketView(desk.market_data, desk.clock, patient=True)
+    for price in (1, 3):
+        desk.exchange.answers["markets"] = (listing(BTC, ETH), (ticker(price), ticker(2, ETH)))
+        await view.prepare_tickers([BTC, ETH])
+        shown = await view.ticker(BTC)
+        assert (shown.value, shown.stale) == (ticker(price), False)
+        desk.clock.now += SOFT_MS
+    assert desk.exchange.asked == ["markets", "markets"]
+
+
 @pytest.mark.parametrize(
     ("failure", "why"),
     [
