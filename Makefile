@@ -16,7 +16,7 @@ dev: ## start the gateway against a simulated exchange, with an embedded Valkey
 # Most tests wait for sockets and clocks, so three at a time use two cores well. The tests of a file
 # stay together, for they share a gateway.
 test: check ## run every check and every test
-	@$(bin)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(bin)/pytest --numprocesses 3 --dist loadfile
 
 test-all: test ## and those that want root: a rolling restart, Redis failing over, /docs in a browser, the image
 	@scripts/cluster.sh

@@ -82,7 +82,7 @@ def both(service: Service, exchange: Exchange, headers: dict[str, str]) -> Both:
 
 
 def test_every_public_endpoint_comes_to_say_what_the_exchange_says(both: Both) -> None:
-    assert eventually(lambda: both.differ("markets") is None)
+    assert eventually(lambda: both.differ("markets") is None), both.differ("markets")
     assert eventually(lambda: not any(both.differ(name, symbol=SYMBOL) for name in OF_A_MARKET))
 
 
