@@ -73,8 +73,9 @@ class Baseline:
 
     `taken_at` in ms by the exchange's clock, at the most. `stream_since`: from when on (ms, the
     same clock) the account's stream was whole that it was taken from; None when it was read over
-    REST. `orders` are the open ones of the order's lane, `fills` the account's newest, newest
-    first, `totals` the balances of the market's two assets.
+    REST. `orders` are the open ones of the order's lane, `ended` the ids of those that were over,
+    though just placed; `fills` the account's newest, newest first, `totals` the balances of the
+    market's two assets.
     """
 
     taken_at: int
@@ -82,6 +83,12 @@ class Baseline:
     orders: tuple[OpenOrder, ...]
     fills: tuple[Fill, ...]
     totals: Mapping[str, Decimal]
+    ended: tuple[str, ...] = ()
+
+    @property
+    def order_ids(self) -> frozenset[str]:
+        """Orders that were there before: none of these is the one that was then sent."""
+        return frozenset({*(each.order_id for each in self.orders), *self.ended})
 
 
 class Answer(StrEnum):

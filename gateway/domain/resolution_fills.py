@@ -15,7 +15,7 @@ _LISTED = 50
 """A list of fewer fills is all there ever were ('Get User Trades' names no number)."""
 
 _FRAMES_LATE_MS = 2_000
-"""A balance of a baseline may lack the effect of fills that are no older than this."""
+"""A baseline's balances and orders may lack the effect of fills that are no older than this."""
 
 _SORTED_OUT = 12
 """Among more fills than these it is not tried to find those that make up a quantity."""
@@ -60,27 +60,32 @@ def new_fills(before: Sequence[Fill], now: Sequence[Fill]) -> tuple[NamedFill, .
     return None if cut_off else named[:start]
 
 
-def balances_agree(
+def untold_fills(
     baseline: Baseline,
     new: Iterable[Fill],
     totals: Mapping[str, Decimal],
     markets: Mapping[str, Market],
-) -> bool:
-    """Whether the `new` fills are all that has moved the two assets of the baseline since."""
-    late = list(
+) -> tuple[Fill, ...] | None:
+    """The newest fills of the baseline that a balance of its two assets did not count yet.
+
+    One asset may lack more of them than the other: each has frames of its own. None: with these
+    the `new` fills are not all that has moved the two since.
+    """
+    late = tuple(
         takewhile(lambda each: each.time >= baseline.taken_at - _FRAMES_LATE_MS, baseline.fills)
     )
-    since = [*new]
+    since, assets = [*new], frozenset(baseline.totals)
+    lacking = dict.fromkeys(assets, -1)
     for counted in range(len(late) + 1):
-        moves = _moves((*since, *late[:counted]), frozenset(baseline.totals), markets)
+        moves = _moves((*since, *late[:counted]), assets, markets)
         if moves is None:
-            return False
-        if all(
-            exact_sum(total, *moves[asset]) == totals.get(asset, Decimal(0))
-            for asset, total in baseline.totals.items()
-        ):
-            return True
-    return False
+            return None
+        for asset, total in baseline.totals.items():
+            if exact_sum(total, *moves[asset]) == totals.get(asset, Decimal(0)):
+                lacking[asset] = counted
+    if min(lacking.values(), default=0) < 0:
+        return None
+    return late[: max(lacking.values(), default=0)]
 
 
 def quantity_of(fills: Iterable[Fill]) -> Decimal:

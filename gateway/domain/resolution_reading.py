@@ -12,10 +12,10 @@ from gateway.domain.placements import Baseline, Placement
 from gateway.domain.resolution_case import Case, Picture, Terms
 from gateway.domain.resolution_fills import (
     NamedFill,
-    balances_agree,
     new_fills,
     quantity_of,
     total_of,
+    untold_fills,
 )
 from gateway.domain.resolution_orders import KnownOrder, Source, known_orders, matches
 
@@ -75,20 +75,17 @@ class Reader:
         new = new_fills(baseline.fills, self.picture.fills)
         free = [each for each in new or () if each.name not in self._case.claimed_fills]
         own = tuple(each for each in free if could_make(each.fill, placement))
+        untold = None if new is None else self._untold_fills(baseline, new)
         return Reading(
             picture=self.picture,
             candidates=tuple(each for each, same in told if same),
             unclear=tuple(each for each, same in told if same is None),
             fills=None if new is None else own,
-            unexplained=None if new is None else self._unexplained(placement, baseline, new),
-            stray=any(has_terms(each.fill, placement.command) for each in free if each not in own),
-            balances_agree=new is not None
-            and balances_agree(
-                baseline,
-                (each.fill for each in new),
-                self.picture.totals,
-                self._case.markets,
+            unexplained=(
+                None if new is None else self._unexplained(placement, baseline, new, untold or ())
             ),
+            stray=any(has_terms(each.fill, placement.command) for each in free if each not in own),
+            balances_agree=untold is not None,
             unbroken=self._unbroken(baseline),
         )
 
@@ -118,7 +115,7 @@ class Reader:
 
         What is open and was not open before came after, whatever time the exchange gives it.
         """
-        before = {each.order_id for each in baseline.orders}
+        before = baseline.order_ids
         for known in self._known:
             in_time = may_be_of(known, placement)
             if not (in_time or Source.OPEN in known.sources) or self._taken(known):
@@ -131,10 +128,23 @@ class Reader:
         since = self.picture.stream_since
         return since is not None and since <= baseline.taken_at - SLACK_MS
 
+    def _untold_fills(
+        self, baseline: Baseline, new: Iterable[NamedFill]
+    ) -> tuple[Fill, ...] | None:
+        fills = (each.fill for each in new)
+        return untold_fills(baseline, fills, self.picture.totals, self._case.markets)
+
     def _unexplained(
-        self, placement: Placement, baseline: Baseline, new: Iterable[NamedFill]
+        self,
+        placement: Placement,
+        baseline: Baseline,
+        new: Iterable[NamedFill],
+        untold: Iterable[Fill],
     ) -> Decimal | None:
-        """The new quantity of the placement's lane and type, less what others have had of it."""
+        """The new quantity of the placement's lane and type, less what others have had of it.
+
+        What the balances of the baseline lacked its resting orders may have lacked too, or less.
+        """
         command = placement.command
         fills = [each.fill for each in new if is_like(each.fill, command)]
         if not fills:
@@ -143,7 +153,12 @@ class Reader:
         told = [each for each in grown if each is not None]
         if len(told) < len(grown):
             return None
-        return exact_sum(quantity_of(fills), *(each.copy_negate() for each in told))
+        rest = exact_sum(quantity_of(fills), *(each.copy_negate() for each in told))
+        late = [] if command.immediate else [each for each in untold if is_like(each, command)]
+        rests = [exact_sum(rest, quantity_of(late[:count])) for count in range(len(late) + 1)]
+        if Decimal(0) in rests:
+            return Decimal(0)
+        return None if late else rest
 
     def _growth(self, command: PlaceOrder, baseline: Baseline) -> Iterable[Decimal | None]:
         before = {each.order_id: each.filled for each in baseline.orders}
@@ -154,6 +169,8 @@ class Reader:
                 command.side,
                 command.type,
             ):
+                continue
+            if not known.ids.isdisjoint(baseline.ended):
                 continue
             had = next((before[each] for each in known.ids if each in before), None)
             if had is None and _was_over(known, command, baseline):
@@ -192,7 +209,7 @@ def without_history(picture: Picture, judged: Sequence[Placement]) -> Picture:
 def may_be_of(known: KnownOrder, placement: Placement, slack: int = SLACK_MS) -> bool:
     """Whether an order can be the placement's by its time, and by what was open before."""
     baseline = placement.baseline
-    before = () if baseline is None else (each.order_id for each in baseline.orders)
+    before = frozenset[str]() if baseline is None else baseline.order_ids
     return known.order.time >= placement.signed_at - slack and known.ids.isdisjoint(before)
 
 

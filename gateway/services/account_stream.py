@@ -31,7 +31,7 @@ from gateway.exchange import ExchangeClient, Feed
 from gateway.services.account_changes import AccountChange, AccountChanges
 from gateway.services.account_followers import AccountNews, Followers
 from gateway.services.account_mirror import AccountMirror
-from gateway.services.account_standing import Standing
+from gateway.services.account_standing import LATELY_MS, Standing
 from gateway.services.account_timing import AccountTiming
 from gateway.services.signed_reads import SignedReads
 
@@ -150,12 +150,15 @@ class AccountStream:
         """
         session, begun, at = self._started, self._mirror.fills.mark(), self._exchange_now()
         orders, balances = self._mirror.orders.open_orders(), self._mirror.balances.balances()
+        ended = () if at is None else self._mirror.orders.ended_lately(at - LATELY_MS)
         fills = await self._reads.read(self._account, self._exchange.fills)
         if not self._whole or session != self._started:
             raise SourceUnavailable(f"the stream of account {self._account}")
         news = self._mirror.fills.take(fills, begun)
         if news is not None and at is not None:
-            self._standing = Standing(at=at, orders=orders, balances=balances, fills=fills)
+            self._standing = Standing(
+                at=at, orders=orders, balances=balances, fills=fills, ended=ended
+            )
         self._followers.tell(*(news or ()))
 
     async def run(self) -> None:

@@ -1,7 +1,7 @@
 """What stands on an account just before an order is sent."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -128,6 +128,7 @@ class _Taken:
             taken_at=self.at,
             stream_since=self.since,
             orders=tuple(_of_lane(self.standing.orders, self.orders, market.symbol, side)),
+            ended=tuple(_lane_ids(self.standing.ended, market.symbol, side)),
             fills=self.standing.fills[:_FILLS_KEPT],
             totals={
                 each: totals.get(each, Decimal(0))
@@ -142,9 +143,11 @@ def _of_lane(
 ) -> Iterable[OpenOrder]:
     """The lane's orders, and what was filled of each at the last fills: 0 where it came since."""
     then_filled = {each.order_id: each.filled_quantity or Decimal(0) for each in then}
-    ids = {
-        each.order_id: None
-        for each in (*then, *now)
-        if each.order_id is not None and (each.symbol, each.side) == (symbol, side)
-    }
+    ids = dict.fromkeys(_lane_ids((*then, *now), symbol, side))
     return (OpenOrder(each, then_filled.get(each, Decimal(0))) for each in ids)
+
+
+def _lane_ids(orders: Iterable[Order], symbol: str, side: OrderSide) -> Iterator[str]:
+    for order in orders:
+        if order.order_id is not None and (order.symbol, order.side) == (symbol, side):
+            yield order.order_id

@@ -4,10 +4,12 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
+from itertools import islice
 
 from gateway.domain.orders import Order, OrderStatus
 
 _ENDED_KEPT = 10_000
+_LATELY = 100
 _UNKNOWN = OrderStatus.CLOSED_UNKNOWN
 _KNOWN_ENDS = (OrderStatus.FILLED, OrderStatus.CANCELLED)
 
@@ -40,6 +42,13 @@ class OrderMirror:
     def ended_orders(self) -> tuple[Order, ...]:
         """Those that ended, back to `forgotten_until`: as frames told, or CLOSED_UNKNOWN."""
         return (*(order for _, order in self._ended.values()), *self._unnamed)
+
+    def ended_lately(self, since: int) -> tuple[Order, ...]:
+        """Of the last 100 that frames called over, those placed `since` then (ms)."""
+        last = islice(reversed(self._ended.values()), _LATELY)
+        return tuple(
+            order for _, order in last if order.status in _KNOWN_ENDS and order.time >= since
+        )
 
     def mark(self) -> int:
         """The count to hand to `reconcile` with a list that is asked for now."""

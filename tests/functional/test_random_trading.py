@@ -29,6 +29,9 @@ from tests.processes import eventually
 # What an answer holds is for the test to know.
 Json: TypeAlias = Any
 
+# A thousand orders take a while where others are at work, and so do outcomes nobody was told.
+pytestmark = pytest.mark.timeout(180)
+
 SEED = 20_210_325
 ORDERS_OF_EACH = 200
 OUTSIDERS_REST_S = 0.02
@@ -45,7 +48,7 @@ PLACE = f"""{SHOWN} mutation ($input: PlaceOrderInput!) {{ placeOrder(input: $in
   ... on OrderRejected {{ code exchangeCode }}
   ... on OrderPending {{ placement {{ id }} }}
 }} }}"""
-PLACEMENT = "query ($id: ID!) { placement(id: $id) { state problem { exchangeCode } } }"
+PLACEMENT = "query ($id: ID!) { placement(id: $id) { state evidence problem { exchangeCode } } }"
 CANCEL = """mutation ($input: CancelOrderInput!) { cancelOrder(input: $input) {
   __typename
   ... on CancelRejected { code exchangeCode }
@@ -80,13 +83,16 @@ class Desk:
 
     async def trade(self) -> None:
         """Place random orders, and take every fourth of those that rest out again."""
-        for number in range(ORDERS_OF_EACH):
-            command = {"account": self.name, "clientOrderId": f"{number}", **self._order()}
-            result = (await self.ask(PLACE, input=command))["placeOrder"]
-            self.answers.append(result)
+        for number in range(1, ORDERS_OF_EACH):
+            result = await self._place(number, self._order())
             order_id = result.get("order", {}).get("orderId")
             if order_id is not None and self.random.randrange(4) == 0:
                 await self._cancel(order_id)
+
+    async def open(self) -> None:
+        """Have a fill: a long list of fills that goes back to none may not be all there are."""
+        order = {"symbol": "XRPUSDT", "side": "BUY", "order": {"market": {"quantity": "20"}}}
+        await self._place(0, order)
 
     async def ask(self, document: str, **variables: object) -> Json:
         """The data of an answer without errors."""
@@ -113,6 +119,12 @@ class Desk:
     def accepted(self) -> list[Json]:
         """The orders that the gateway called accepted."""
         return [answer["order"] for answer in self.answers if "order" in answer]
+
+    async def _place(self, number: int, order: Json) -> Json:
+        command = {"account": self.name, "clientOrderId": f"{number}", **order}
+        result = (await self.ask(PLACE, input=command))["placeOrder"]
+        self.answers.append(result)
+        return result
 
     async def _cancel(self, order_id: str) -> None:
         command = {"account": self.name, "orderId": order_id}
@@ -236,6 +248,8 @@ async def trading_day(service: Service) -> Outcome:
     """Let everybody trade at once, and wait until the streams have told as much as the truth."""
     async with manned(service) as desks:
         closed, exchange = Event(), service.exchange
+        exchange.outsider.limit("sell", "XRPUSDT", MARKETS["XRPUSDT"][0], "100")
+        await asyncio.gather(*(desk.open() for desk in desks))
         outsiders = asyncio.create_task(
             asyncio.to_thread(trade_as_outsiders, exchange, Random(SEED), closed)
         )
@@ -284,7 +298,8 @@ def ending(caller: Caller, placement_id: str) -> Json:
         told.append(caller.answer(PLACEMENT, id=placement_id)["placement"])
         return bool(told[-1]["state"] != "UNKNOWN")
 
-    assert eventually(known), told[-1]
+    # It becomes IN_DOUBT, with the reason, before both have passed.
+    assert eventually(known) or eventually(known), told[-1]
     return told[-1]
 
 
@@ -302,8 +317,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         day = asyncio.run(trading_day(service))
         for desk in day.desks:
             desk.endings = [ending(service.caller(desk.name), each) for each in desk.pending()]
-        assert service.complaints() == []
         yield day
+        assert service.complaints() == []
 
 
 def test_a_thousand_orders_were_answered_and_none_is_in_doubt(outcome: Outcome) -> None:
@@ -317,9 +332,9 @@ def test_what_was_pending_would_have_met_an_order_of_its_own_account_and_was_ref
     outcome: Outcome,
 ) -> None:
     """The exchange saw it where the gateway could not: an order entered the book meanwhile."""
-    refused = {"state": "REJECTED", "problem": {"exchangeCode": "10041"}}
-    for desk in outcome.desks:
-        assert desk.endings == [refused] * len(desk.pending())
+    for told in (each for desk in outcome.desks for each in desk.endings):
+        assert told["state"] == "REJECTED", told
+        assert told["problem"] == {"exchangeCode": "10041"}
 
 
 def test_outsiders_traded_with_every_desk_from_morning_to_evening(outcome: Outcome) -> None:

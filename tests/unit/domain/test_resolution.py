@@ -3,16 +3,19 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.domain.orders import OrderStatus
-from gateway.domain.placements import Answer, Answered, OpenOrder, PlacementState
+from gateway.domain.orders import Order, OrderStatus
+from gateway.domain.placements import Answer, Answered, OpenOrder, Placement, PlacementState
 from gateway.domain.resolution import Picture, unexplained, verdicts, without_history
 from tests.unit.domain.resolution_cases import (
     AFTER,
+    BTC,
     FAST,
     LIMIT,
+    OLD,
     SIGNED,
     TERMS,
     TOO_LONG,
+    USDT,
     baseline,
     case,
     fill,
@@ -24,6 +27,7 @@ from tests.unit.domain.resolution_cases import (
 )
 
 S = PlacementState
+FILLED = OrderStatus.FILLED
 NOT_SENT = Answered(Answer.NOT_SENT, SIGNED)
 TWICE = (picture(AFTER), picture(AFTER + TERMS.spacing))
 
@@ -145,9 +149,48 @@ def test_silence_proves_nothing_while_a_new_fill_of_an_earlier_time_has_its_term
 
 
 def test_fills_of_an_order_that_is_known_are_not_its_own() -> None:
-    other = order("o2", replace(LIMIT, quantity=Decimal(3)), status=OrderStatus.FILLED, filled=3)
+    other = order("o2", replace(LIMIT, quantity=Decimal(3)), status=FILLED, filled=3)
     traded = tuple(picture(AFTER + at, new=(fill(3),), ended=(other,)) for at in (0, 1_000))
     assert state_of(case(intent(), pictures=traded)) is S.NOT_PLACED
+
+
+def late_fills_of(*orders: Order, told: int) -> Placement:
+    """A placement whose baseline lists a fill of 3, of which its orders told so much."""
+    stood = tuple(OpenOrder(each.order_id or "", Decimal(told)) for each in orders)
+    before = baseline(at=-5, orders=stood)
+    totals = {"BTC": BTC - 3 + told, "USDT": USDT + 300 - told * 100}
+    return replace(
+        intent(), baseline=replace(before, fills=(fill(3, at=-20), *before.fills), totals=totals)
+    )
+
+
+@pytest.mark.parametrize("told", [0, 3])
+def test_what_an_order_before_it_filled_is_that_order_s_though_its_frame_came_later(
+    told: int,
+) -> None:
+    other = order("o2", replace(LIMIT, quantity=Decimal(7)), at=-9_000, status=FILLED, filled=7)
+    traded = tuple(
+        replace(shown, fills=(*shown.fills[:1], fill(3, at=-20), OLD))
+        for shown in (picture(AFTER + at, new=(fill(4),), ended=(other,)) for at in (0, 1_000))
+    )
+    placement = late_fills_of(other, told=told)
+    assert state_of(case(placement, pictures=traded)) is S.NOT_PLACED
+    more = tuple(
+        replace(shown, ended=(replace(other, quantity=Decimal(8), filled_quantity=Decimal(8)),))
+        for shown in traded
+    )
+    assert state_of(case(placement, pictures=more)) is None
+
+
+def test_an_order_that_was_over_before_it_has_filled_nothing_since() -> None:
+    brief = order("o2", replace(LIMIT, quantity=Decimal(3)), at=-20, status=FILLED, filled=3)
+    rests = order("o3", replace(LIMIT, quantity=Decimal(9)), filled=4)
+    traded = tuple(
+        picture(AFTER + at, new=(fill(4),), ended=(brief,), orders=(rests,)) for at in (0, 1_000)
+    )
+    assert state_of(case(intent(), pictures=traded)) is None
+    knowing = replace(intent(), baseline=replace(baseline(), ended=("o2",)))
+    assert state_of(case(knowing, pictures=traded)) is S.NOT_PLACED
 
 
 def test_without_a_baseline_silence_proves_nothing() -> None:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -115,6 +116,17 @@ async def test_what_orders_and_balances_tell_since_the_fills_is_left_to_later_fi
         view = await baselines.of("demo", BTC, BUY, fresh_fills=False)
         assert opened(view) == {"o1": 1, "o2": 0}
         assert "o1" not in {each.order_id for each in view.open_orders}
+
+
+async def test_orders_that_were_over_at_the_fills_though_just_placed_are_named() -> None:
+    async with whole_desk() as (desk, baselines):
+        now, ended = desk.clock.now, OrderStatus.FILLED
+        for name, age, symbol in (("o2", 2_000, BTC), ("o3", 2_001, BTC), ("o4", 0, ETH)):
+            over = order(name, symbol=symbol, filled=10, status=ended)
+            desk.feed.tell(ACCOUNT, replace(over, time=now - age))
+        view = await baselines.of("demo", BTC, BUY, fresh_fills=True)
+        assert view.baseline.ended == ("o2",)
+        assert view.baseline.order_ids == {"o1", "o2"}
 
 
 async def test_a_stream_that_breaks_on_the_way_is_made_up_for_by_reading() -> None:

@@ -32,6 +32,15 @@ def test_what_has_ended_never_reopens() -> None:
     assert mirror.open_orders() == ()
 
 
+def test_of_those_that_ended_it_names_the_ones_just_placed_and_not_those_that_vanished() -> None:
+    mirror = OrderMirror()
+    for name, at in (("o1", 1_000), ("o2", 999), ("o3", 2_000)):
+        mirror.apply(replace(order(name, filled=10, status=FILLED), time=at))
+    mirror.apply(replace(order("o4"), time=2_000))
+    mirror.reconcile([], mirror.mark())
+    assert [each.order_id for each in mirror.ended_lately(1_000)] == ["o3", "o1"]
+
+
 def test_an_end_that_is_told_without_its_fills_keeps_those_that_are_known() -> None:
     mirror = OrderMirror()
     mirror.apply(order(filled=5, status=PARTLY))
