@@ -20,6 +20,8 @@ ASKED_FOR = {
     "HTTPRoute": "httpRoute",
     "StatefulSet": "redis.trial",
 }
+OF_A_TARGET = {"namespace", "service", "pod", "container", "endpoint", "job", "instance"}
+"""The labels that the Prometheus operator gives to what a ServiceMonitor finds."""
 
 
 def test_nothing_of_it_is_there_unless_asked_for() -> None:
@@ -132,3 +134,13 @@ def test_prometheus_finds_them_by_the_labels_of_the_values(kind: str) -> None:
     labels = only(kind, manifests("production"))["metadata"]["labels"]
     assert labels["release"] == "prometheus"
     assert labels["app.kubernetes.io/name"] == "narkasa-gateway"
+
+
+def test_prometheus_keeps_the_metrics_own_labels() -> None:
+    """One that a target has as well it would call `exported_…`, and no alert asks for that."""
+    metrics = vars(Metrics()).values()
+    own = {label for metric in metrics for label in getattr(metric, "_labelnames", ())}
+    [endpoint] = only("ServiceMonitor", manifests("production"))["spec"]["endpoints"]
+    dropped = [each["regex"] for each in endpoint["relabelings"] if each["action"] == "labeldrop"]
+    assert own
+    assert own & OF_A_TARGET == set(dropped)
