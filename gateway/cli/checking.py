@@ -182,16 +182,18 @@ def _shared_database(settings: Settings) -> Iterator[str]:
 
 
 def _database(address: str) -> tuple[str, str]:
-    """Servers, or the socket, and database of a Redis: without user, password and options."""
+    """Servers (and service), or the socket, and database: without user, password and options."""
     scheme, _, rest = address.partition("://")
     place, _, options = rest.rpartition("@")[2].partition("?")
     number = dict(parse_qsl(options)).get("db")
     if scheme == "unix":
         return place, number or "0"
     servers, _, path = place.partition("/")
-    port = "26379" if scheme.endswith("+sentinel") else "6379"
+    service, port = "", "6379"
+    if scheme.endswith("+sentinel"):
+        (service, _, path), port = path.partition("/"), "26379"
     named = (host if _PORT.search(host) else f"{host}:{port}" for host in servers.split(","))
-    return ",".join(sorted(named)).lower(), number or path.strip("/") or "0"
+    return f"{','.join(sorted(named)).lower()}/{service}", number or path.strip("/") or "0"
 
 
 def _is_loopback(host: str) -> bool:

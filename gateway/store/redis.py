@@ -21,6 +21,11 @@ from gateway.store.sentinels import SCHEMES, master_pool
 
 T = TypeVar("T")
 
+_ONE_SERVER = re.compile(
+    r"(?i:rediss?)://([^/?#]*@)?[^/?#@:][^/?#@]*(/[0-9]*)?(\?[^#]*)?|(?i:unix)://.+"
+)
+"""The library would take localhost for a missing host, and 0 for a database that is no number."""
+
 _RUN_ID = re.compile(rb"^run_id:([0-9a-f]{40})\r?$", re.MULTILINE)
 _SHARE_OF_TIMEOUT = 0.75
 """Of a command's timeout, what WAITAOF may take: the server looks at its clock ten times a second,
@@ -107,7 +112,10 @@ def _pool(
     max_connections: int,
     greet: Greeting | None,
 ) -> BlockingConnectionPool:
-    open_pool = master_pool if url.partition(":")[0] in SCHEMES else BlockingConnectionPool.from_url
+    by_sentinels = url.partition(":")[0] in SCHEMES
+    if not by_sentinels and _ONE_SERVER.fullmatch(url) is None:
+        raise BadStoreUrl
+    open_pool = master_pool if by_sentinels else BlockingConnectionPool.from_url
     try:
         pool = open_pool(
             url,

@@ -16,8 +16,10 @@ redis.{{ $name }}.sentinelPasswordSecret: the password goes into a url of Sentin
 redis.{{ $name }}.url holds a password: name a Secret with it in passwordSecret or sentinelPasswordSecret, or one with the whole address in existingSecret.
 {{- else if contains "$" .url }}
 redis.{{ $name }}.url holds a $, which would stand for a variable.
-{{- else if and (contains "+sentinel:" .url) (not (regexMatch "://[^/?]+/[^/?]+" .url)) }}
-redis.{{ $name }}.url: say which master the Sentinels are asked for: redis+sentinel://host:26379/service/0.
+{{- else if and (contains "+sentinel:" .url) (not (regexMatch "://[^/?#]+/[^/?#]+(/[0-9]*)?(\\?[^#]*)?$" .url)) }}
+redis.{{ $name }}.url: say which master the Sentinels are asked for, and the number of a database: redis+sentinel://host:26379/service/0.
+{{- else if and .url (not (contains "+sentinel:" .url)) (not (regexMatch "://[^/?#]+(/[0-9]*)?(\\?[^#]*)?$" .url)) }}
+redis.{{ $name }}.url: after the host comes the number of a database alone: redis://host:6379/0.
 {{- end }}
 {{- end }}
 {{- end }}

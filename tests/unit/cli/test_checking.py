@@ -247,6 +247,7 @@ def issue_virtual_key(url: str, kek_file: str) -> None:
         ("redis://redis/0?db=2", "redis://redis/2"),
         ("unix:///run/redis.sock", "unix:///run/redis.sock?db=0"),
         ("redis+sentinel://a,b/main/0", "redis+sentinel://:pw@b:26379,a/main/0"),
+        ("redis+sentinel://a,b/main", "redis+sentinel://a,b/main/0"),
     ],
 )
 def test_a_cache_in_the_database_of_the_journal_is_warned_of(

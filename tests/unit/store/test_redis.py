@@ -127,8 +127,22 @@ async def test_no_error_carries_what_the_server_said() -> None:
         "redis://h:port",
         "hunter2",
         "redis://h:6379?hunter2=1",
+        "redis://h:6379/hunter2",
+        "redis://:hunter2@h:6379/1/2",
+        "redis://:hunter2@:6379/0",
+        "redis://hunter2:12#@h:6379/0",
     ],
-    ids=["unquoted", "scheme", "port", "no-url", "option"],
+    ids=[
+        "unquoted",
+        "scheme",
+        "port",
+        "no-url",
+        "option",
+        "no-database",
+        "databases",
+        "no-host",
+        "unquoted-too",
+    ],
 )
 async def test_a_bad_address_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(BadStoreUrl) as raised:
