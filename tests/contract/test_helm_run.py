@@ -2,9 +2,11 @@
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -91,6 +93,26 @@ def test_the_test_of_the_release_fails_where_nothing_answers(running: Pod) -> No
     code, output = asked(running, {"GATEWAY_URL": nowhere, "PATIENCE_S": "0"})
     assert code == 1
     assert "no answer" in output
+
+
+def test_the_test_of_the_release_survives_an_answer_that_breaks_off(running: Pod) -> None:
+    """A pod that is taken away in the middle of it; the next one may be well."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=break_off, args=[server])
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        code, output = asked(running, {"GATEWAY_URL": address, "PATIENCE_S": "0"})
+        thread.join()
+    assert code == 1
+    assert "no answer: IncompleteRead" in output
+
+
+def break_off(server: socket.socket) -> None:
+    """Promise a hundred bytes, and send one."""
+    peer, _address = server.accept()
+    with peer:
+        peer.recv(65536)
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
 
 
 def test_the_test_of_the_release_fails_where_a_part_is_away(valkey_server: ValkeyServer) -> None:

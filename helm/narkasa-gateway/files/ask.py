@@ -6,12 +6,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 
 Answer = dict[str, object]
 
 
 def ask(address: str, headers: dict[str, str], body: Answer | None = None) -> Answer:
-    """What comes from an address, whatever its status; raises OSError and ValueError."""
+    """What an address answers, with any status; raises OSError, HTTPException and ValueError."""
     request = urllib.request.Request(  # noqa: S310  # the chart gives the address
         address,
         data=None if body is None else json.dumps(body).encode(),
@@ -38,7 +39,7 @@ def look(url: str, token: str | None) -> tuple[bool, str]:
     try:
         given = ask(f"{url}/graphql", headers, {"query": "{ __typename }"})
         state = ask(f"{url}/readyz", {})
-    except (OSError, ValueError) as failure:
+    except (OSError, HTTPException, ValueError) as failure:
         return False, f"no answer: {failure}\n"
     well = is_graphql(given, token) and state.get("status") == "ready"
     return well, f"/graphql {json.dumps(given)}\n/readyz {json.dumps(state)}\n"
