@@ -54,7 +54,7 @@ def retry_field(random_bytes: bytes) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventStreamLimits:
-    """`outbox` events may wait for a slow reader; `alive_s` seconds of silence end in a comment."""
+    """`outbox` events may wait for a slow reader; a comment comes every `alive_s` seconds."""
 
     outbox: int
     alive_s: float = 15
