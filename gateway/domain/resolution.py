@@ -133,7 +133,8 @@ class _Judge:
         Of what it refused only what traded before the refusal is looked for, and fills tell that.
         """
         refused = _to_reconcile(placement)
-        if placement.state is _S.NOT_PLACED or not (refused or self._terms.fenced):
+        told = placement.answered is not None and placement.answered.answer is Answer.ACCEPTED
+        if told or placement.state is _S.NOT_PLACED or not (refused or self._terms.fenced):
             return None
         readings = [*self._after_all(placement)]
         silent = [each for each in readings if each.empty and (refused or each.unbroken)]

@@ -9,6 +9,9 @@ from gateway.domain.market import Market
 from gateway.domain.orders import Order
 from gateway.domain.placements import Placement, PlacementState, Rejection
 
+FRAMES_LATE_MS = 2_000
+"""By how much what an account's stream tells may come later than its lists show it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:

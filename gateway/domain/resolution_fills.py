@@ -10,12 +10,10 @@ from gateway.domain.account import Fill
 from gateway.domain.market import Market, OrderSide
 from gateway.domain.money import exact_product, exact_sum, shortest
 from gateway.domain.placements import Baseline
+from gateway.domain.resolution_case import FRAMES_LATE_MS
 
 _LISTED = 50
 """A list of fewer fills is all there ever were ('Get User Trades' names no number)."""
-
-_FRAMES_LATE_MS = 2_000
-"""A baseline's balances and orders may lack the effect of fills that are no older than this."""
 
 _SORTED_OUT = 12
 """Among more fills than these it is not tried to find those that make up a quantity."""
@@ -60,32 +58,34 @@ def new_fills(before: Sequence[Fill], now: Sequence[Fill]) -> tuple[NamedFill, .
     return None if cut_off else named[:start]
 
 
-def untold_fills(
+def late_fills(baseline: Baseline) -> tuple[Fill, ...]:
+    """The newest fills of a baseline, which its balances and orders may not tell of yet."""
+    since = baseline.taken_at - FRAMES_LATE_MS
+    return tuple(takewhile(lambda each: each.time >= since, baseline.fills))
+
+
+def balances_agree(
     baseline: Baseline,
     new: Iterable[Fill],
     totals: Mapping[str, Decimal],
     markets: Mapping[str, Market],
-) -> tuple[Fill, ...] | None:
-    """The newest fills of the baseline that a balance of its two assets did not count yet.
+) -> bool:
+    """Whether the `new` fills are all that has moved the two assets of the baseline since.
 
-    One asset may lack more of them than the other: each has frames of its own. None: with these
-    the `new` fills are not all that has moved the two since.
+    One of the two may lack more of the late ones than the other: each has frames of its own.
     """
-    late = tuple(
-        takewhile(lambda each: each.time >= baseline.taken_at - _FRAMES_LATE_MS, baseline.fills)
-    )
-    since, assets = [*new], frozenset(baseline.totals)
-    lacking = dict.fromkeys(assets, -1)
+    since, late, assets = [*new], late_fills(baseline), frozenset(baseline.totals)
+    agreeing = set[str]()
     for counted in range(len(late) + 1):
         moves = _moves((*since, *late[:counted]), assets, markets)
         if moves is None:
-            return None
-        for asset, total in baseline.totals.items():
-            if exact_sum(total, *moves[asset]) == totals.get(asset, Decimal(0)):
-                lacking[asset] = counted
-    if min(lacking.values(), default=0) < 0:
-        return None
-    return late[: max(lacking.values(), default=0)]
+            return False
+        agreeing |= {
+            asset
+            for asset, total in baseline.totals.items()
+            if exact_sum(total, *moves[asset]) == totals.get(asset, Decimal(0))
+        }
+    return agreeing == assets
 
 
 def quantity_of(fills: Iterable[Fill]) -> Decimal:
@@ -96,6 +96,19 @@ def quantity_of(fills: Iterable[Fill]) -> Decimal:
 def total_of(fills: Iterable[Fill]) -> Decimal:
     """What was paid, in the quote asset, without fees."""
     return exact_sum(Decimal(0), *(exact_product(fill.price, fill.quantity) for fill in fills))
+
+
+def made_up_by(fills: Sequence[Fill], quantities: Iterable[Decimal]) -> list[Decimal]:
+    """Those of the quantities that some of the fills, or none, make up.
+
+    Of many fills it is not tried: they may make up whatever is not more than all of them.
+    """
+    if len(fills) > _SORTED_OUT:
+        return [each for each in quantities if 0 <= each <= quantity_of(fills)]
+    sums = {Decimal(0)}
+    for fill in fills:
+        sums |= {exact_sum(each, fill.quantity) for each in sums}
+    return [each for each in quantities if each in sums]
 
 
 def only_choice(fills: Sequence[NamedFill], quantity: Decimal) -> tuple[NamedFill, ...] | None:

@@ -7,13 +7,10 @@ from gateway.domain.account import Fill
 from gateway.domain.money import shortest
 from gateway.domain.orders import Order, OrderStatus, OrderType, PlaceOrder
 from gateway.domain.placements import Placement, PlacementState
-from gateway.domain.resolution_case import Case, Terms, Verdict
+from gateway.domain.resolution_case import FRAMES_LATE_MS, Case, Terms, Verdict
 from gateway.domain.resolution_fills import NamedFill, only_choice, quantity_of, total_of
 from gateway.domain.resolution_orders import KnownOrder, spends
 from gateway.domain.resolution_reading import SLACK_MS, Reader, Reading, could_make
-
-_TOLD_WITHIN_MS = 2_000
-"""A stream that is whole tells of an order within this; fills alone do not show its id."""
 
 _ONE_MOMENT_MS = 1_000
 """Without a whole stream, fills are taken for one order if they lie no further apart."""
@@ -24,7 +21,8 @@ def found_by_order(
 ) -> Verdict | None:
     """ACCEPTED, if one order has all its terms, is nobody's, and can be no other placement's.
 
-    Orders placed while the exchange could still execute it come before those placed later.
+    Orders placed while the exchange could still execute it come before those placed later. What of
+    it is filled must be among the new fills: else it is an older one that was told late.
     """
     last = terms.over(placement) + SLACK_MS
     in_time = [each for each in reading.candidates if each.order.time <= last]
@@ -33,12 +31,19 @@ def found_by_order(
     ]
     if len(found) != 1 or reader.holders(found[0], terms) != {placement.id}:
         return None
+    if reading.fills is not None and _filled_more(found[0], reading.fills):
+        return None
     return Verdict(
         placement=placement,
         state=PlacementState.ACCEPTED,
         evidence=f"{_told(found[0])}{_lateness(found[0].order.time, placement, terms)}",
         order=found[0].order,
     )
+
+
+def _filled_more(known: KnownOrder, fills: Iterable[NamedFill]) -> bool:
+    told = quantity_of(each.fill for each in fills)
+    return known.filled is not None and known.filled > told
 
 
 def found_by_fills(
@@ -58,7 +63,7 @@ def found_by_fills(
         chosen is None
         or not _could_be_its_own(chosen, placement, reading, terms)
         or _may_be_of_another(chosen, placement, case)
-        or _too_soon(reading, chosen)
+        or _too_soon(reading)
     ):
         return None
     order = _made_of([each.fill for each in chosen], placement.command)
@@ -118,9 +123,10 @@ def _may_be_of_another(chosen: Iterable[NamedFill], placement: Placement, case: 
     )
 
 
-def _too_soon(reading: Reading, chosen: Iterable[NamedFill]) -> bool:
-    newest = max(each.fill.time for each in chosen)
-    return reading.unbroken and reading.picture.read_at < newest + _TOLD_WITHIN_MS
+def _too_soon(reading: Reading) -> bool:
+    """Whether the stream may yet tell of orders that made the new fills: they show no ids."""
+    newest = reading.newest or 0
+    return reading.unbroken and reading.picture.read_at < newest + FRAMES_LATE_MS
 
 
 def _made_of(fills: list[Fill], command: PlaceOrder) -> Order:

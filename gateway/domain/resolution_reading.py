@@ -9,13 +9,15 @@ from gateway.domain.market import OrderSide
 from gateway.domain.money import exact_sum
 from gateway.domain.orders import PlaceOrder
 from gateway.domain.placements import Baseline, Placement
-from gateway.domain.resolution_case import Case, Picture, Terms
+from gateway.domain.resolution_case import FRAMES_LATE_MS, Case, Picture, Terms
 from gateway.domain.resolution_fills import (
     NamedFill,
+    balances_agree,
+    late_fills,
+    made_up_by,
     new_fills,
     quantity_of,
     total_of,
-    untold_fills,
 )
 from gateway.domain.resolution_orders import KnownOrder, Source, known_orders, matches
 
@@ -30,10 +32,10 @@ class Reading:
     `candidates` are the orders with its terms that are nobody's, `unclear` those that may have
     them, or have them and an earlier time though they were not open before. `fills` are the new
     ones that could be its own; of the new ones of its lane and type `unexplained` is the quantity
-    that no other order accounts for. `fills` is None where some may be missing, and `unexplained`
-    where that cannot be known. `stray`: a new fill has all but the time of one of its own.
-    `balances_agree`: the new fills are all that moved the balances. `unbroken`: the stream was
-    whole since before the baseline.
+    that no other order accounts for, and `newest` the time of the last (ms). `fills` is None where
+    some may be missing, and `unexplained` where that cannot be known. `stray`: a new fill has all
+    but the time of one of its own. `balances_agree`: the new fills are all that moved the balances.
+    `unbroken`: the stream was whole since before the baseline.
     """
 
     picture: Picture
@@ -41,6 +43,7 @@ class Reading:
     unclear: tuple[KnownOrder, ...]
     fills: tuple[NamedFill, ...] | None
     unexplained: Decimal | None
+    newest: int | None
     stray: bool
     balances_agree: bool
     unbroken: bool
@@ -74,18 +77,26 @@ class Reader:
         told = [*self._alike(placement, baseline)]
         new = new_fills(baseline.fills, self.picture.fills)
         free = [each for each in new or () if each.name not in self._case.claimed_fills]
-        own = tuple(each for each in free if could_make(each.fill, placement))
-        untold = None if new is None else self._untold_fills(baseline, new)
+        alike = [each for each in free if has_terms(each.fill, placement.command)]
+        own = tuple(each for each in alike if could_make(each.fill, placement))
+        lane = [each.fill for each in new or () if is_like(each.fill, placement.command)]
         return Reading(
             picture=self.picture,
             candidates=tuple(each for each, same in told if same),
             unclear=tuple(each for each, same in told if same is None),
             fills=None if new is None else own,
             unexplained=(
-                None if new is None else self._unexplained(placement, baseline, new, untold or ())
+                None if new is None else self._unexplained(placement, baseline, lane, alike)
             ),
-            stray=any(has_terms(each.fill, placement.command) for each in free if each not in own),
-            balances_agree=untold is not None,
+            newest=max((each.time for each in lane), default=None),
+            stray=len(alike) > len(own),
+            balances_agree=new is not None
+            and balances_agree(
+                baseline,
+                (each.fill for each in new),
+                self.picture.totals,
+                self._case.markets,
+            ),
             unbroken=self._unbroken(baseline),
         )
 
@@ -128,25 +139,20 @@ class Reader:
         since = self.picture.stream_since
         return since is not None and since <= baseline.taken_at - SLACK_MS
 
-    def _untold_fills(
-        self, baseline: Baseline, new: Iterable[NamedFill]
-    ) -> tuple[Fill, ...] | None:
-        fills = (each.fill for each in new)
-        return untold_fills(baseline, fills, self.picture.totals, self._case.markets)
-
     def _unexplained(
         self,
         placement: Placement,
         baseline: Baseline,
-        new: Iterable[NamedFill],
-        untold: Iterable[Fill],
+        fills: Sequence[Fill],
+        alike: Sequence[NamedFill],
     ) -> Decimal | None:
-        """The new quantity of the placement's lane and type, less what others have had of it.
+        """The quantity of the lane's new `fills`, less what others have had of them.
 
-        What the balances of the baseline lacked its resting orders may have lacked too, or less.
+        What others grew by since the baseline may have begun with its late fills. So each number of
+        these leaves a rest, which is the placement's own if that is one that fills `alike` can make
+        up. None where more than one rest can be.
         """
         command = placement.command
-        fills = [each.fill for each in new if is_like(each.fill, command)]
         if not fills:
             return Decimal(0)
         grown = [*self._growth(command, baseline), *self._untold(command, baseline)]
@@ -154,11 +160,10 @@ class Reader:
         if len(told) < len(grown):
             return None
         rest = exact_sum(quantity_of(fills), *(each.copy_negate() for each in told))
-        late = [] if command.immediate else [each for each in untold if is_like(each, command)]
-        rests = [exact_sum(rest, quantity_of(late[:count])) for count in range(len(late) + 1)]
-        if Decimal(0) in rests:
-            return Decimal(0)
-        return None if late else rest
+        late = [each for each in late_fills(baseline) if is_like(each, command)]
+        rests = {exact_sum(rest, quantity_of(late[:count])) for count in range(len(late) + 1)}
+        possible = made_up_by([each.fill for each in alike], rests)
+        return possible[0] if len(possible) == 1 else None
 
     def _growth(self, command: PlaceOrder, baseline: Baseline) -> Iterable[Decimal | None]:
         before = {each.order_id: each.filled for each in baseline.orders}
@@ -200,7 +205,7 @@ def without_history(picture: Picture, judged: Sequence[Placement]) -> Picture:
     """
     baselines = [each.baseline for each in judged if each.baseline is not None]
     times = (*(each.signed_at for each in judged), *(each.taken_at for each in baselines))
-    since = min(times) - SLACK_MS
+    since = min(times) - FRAMES_LATE_MS
     before = {order.order_id for each in baselines for order in each.orders}
     ended = (each for each in picture.ended if each.time >= since or each.order_id in before)
     return replace(picture, ended=tuple(ended))
@@ -240,6 +245,9 @@ def has_terms(fill: Fill, command: PlaceOrder) -> bool:
 def _was_over(known: KnownOrder, command: PlaceOrder, baseline: Baseline) -> bool:
     """Whether an order that was not open at the baseline had all its fills before it."""
     order = known.order
-    if order.time < baseline.taken_at - SLACK_MS:
+    if Source.OPEN in known.sources:
+        return False
+    late = SLACK_MS if baseline.stream_since is None else FRAMES_LATE_MS
+    if order.time < baseline.taken_at - late:
         return True
     return command.immediate and bool(baseline.fills) and order.time <= baseline.fills[0].time

@@ -17,6 +17,7 @@ from gateway.domain.errors import (
 )
 from gateway.domain.key_errors import KeyUnavailable
 from gateway.domain.orders import Order
+from gateway.domain.resolution_case import FRAMES_LATE_MS
 from gateway.domain.streams import (
     Broken,
     FeedEvent,
@@ -31,7 +32,7 @@ from gateway.exchange import ExchangeClient, Feed
 from gateway.services.account_changes import AccountChange, AccountChanges
 from gateway.services.account_followers import AccountNews, Followers
 from gateway.services.account_mirror import AccountMirror
-from gateway.services.account_standing import LATELY_MS, Standing
+from gateway.services.account_standing import Standing
 from gateway.services.account_timing import AccountTiming
 from gateway.services.signed_reads import SignedReads
 
@@ -150,7 +151,7 @@ class AccountStream:
         """
         session, begun, at = self._started, self._mirror.fills.mark(), self._exchange_now()
         orders, balances = self._mirror.orders.open_orders(), self._mirror.balances.balances()
-        ended = () if at is None else self._mirror.orders.ended_lately(at - LATELY_MS)
+        ended = () if at is None else self._mirror.orders.ended_lately(at - FRAMES_LATE_MS)
         fills = await self._reads.read(self._account, self._exchange.fills)
         if not self._whole or session != self._started:
             raise SourceUnavailable(f"the stream of account {self._account}")

@@ -15,8 +15,9 @@ _TRIES = 4
 class Pictures:
     """Reads fills, then open orders and wallet, then fills again: equal, they are of one moment.
 
-    What is placed or cancelled meanwhile moves no balance and fills nothing, so that an account on
-    which much happens can be read too. `exchange_now` is the exchange's time in ms at the most.
+    So are the ends that the stream told before that. What is placed or cancelled meanwhile moves no
+    balance and fills nothing, so that an account on which much happens can be read too.
+    `exchange_now` is the exchange's time in ms at the most.
     """
 
     def __init__(
@@ -50,15 +51,16 @@ class Pictures:
             self._reads.read(account, self._exchange.open_orders),
             self._reads.read(account, self._exchange.balances),
         )
-        if read_at is None or fills != await self._reads.read(account, self._exchange.fills):
-            return None
         # What the stream told until after the reads: only then it tells what they do not show.
         confirmed = await stream.confirmed()
+        ended = stream.mirror.orders.ended_orders()
+        if read_at is None or fills != await self._reads.read(account, self._exchange.fills):
+            return None
         return Picture(
             read_at=read_at,
             orders=orders,
             fills=fills,
             totals={balance.asset: balance.total for balance in balances},
-            ended=stream.mirror.orders.ended_orders(),
+            ended=ended,
             stream_since=whole_since if whole_since == confirmed else None,
         )

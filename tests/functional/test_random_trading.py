@@ -318,10 +318,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         for desk in day.desks:
             desk.endings = [ending(service.caller(desk.name), each) for each in desk.pending()]
         yield day
-        assert service.complaints() == []
+        assert [each for each in service.complaints() if "order.in_doubt" not in each] == []
 
 
-def test_a_thousand_orders_were_answered_and_none_is_in_doubt(outcome: Outcome) -> None:
+def test_a_thousand_orders_were_answered(outcome: Outcome) -> None:
     kinds = Counter(answer["__typename"] for desk in outcome.desks for answer in desk.answers)
     assert kinds.total() == ORDERS_OF_EACH * len(DESKS)
     assert kinds.keys() <= {"OrderAccepted", "OrderRejected", "OrderPending"}
@@ -331,10 +331,15 @@ def test_a_thousand_orders_were_answered_and_none_is_in_doubt(outcome: Outcome) 
 def test_what_was_pending_would_have_met_an_order_of_its_own_account_and_was_refused(
     outcome: Outcome,
 ) -> None:
-    """The exchange saw it where the gateway could not: an order entered the book meanwhile."""
+    """The exchange saw it where the gateway could not: an order entered the book meanwhile.
+
+    That no part of it had traded is certain only where no other order had fills at the time.
+    """
     for told in (each for desk in outcome.desks for each in desk.endings):
-        assert told["state"] == "REJECTED", told
-        assert told["problem"] == {"exchangeCode": "10041"}
+        assert told["state"] in {"REJECTED", "IN_DOUBT"}, told
+        assert "10041" in told["evidence"]
+        refused = {"exchangeCode": "10041"} if told["state"] == "REJECTED" else None
+        assert told["problem"] == refused
 
 
 def test_outsiders_traded_with_every_desk_from_morning_to_evening(outcome: Outcome) -> None:

@@ -182,6 +182,35 @@ def test_what_an_order_before_it_filled_is_that_order_s_though_its_frame_came_la
     assert state_of(case(placement, pictures=more)) is None
 
 
+@pytest.mark.parametrize("balances_told", [0, 3, 6])
+def test_fills_that_another_order_may_have_had_before_do_not_hide_what_it_traded(
+    balances_told: int,
+) -> None:
+    """Of the other's 6, listed before, no frame had told; of the refused one 3 were traded."""
+    other = order("o2", replace(LIMIT, price=Decimal(105)), at=-9_000, filled=6)
+    late = (fill(3, at=-20), fill(3, at=-30), OLD)
+    told = {"BTC": BTC - 6 + balances_told, "USDT": USDT + 600 - balances_told * 100}
+    before = baseline(at=-5, orders=(OpenOrder("o2", Decimal(0)),))
+    refused_one = replace(
+        intent(),
+        baseline=replace(before, fills=late, totals=told),
+        answered=refused("10041"),
+    )
+    traded = tuple(
+        replace(picture(AFTER + at, new=(fill(3),), orders=(other,)), fills=(fill(3), *late))
+        for at in (0, 1_000)
+    )
+    assert state_of(case(refused_one, pictures=traded)) is None
+    silent = tuple(replace(each, fills=late, totals={"BTC": BTC, "USDT": USDT}) for each in traded)
+    assert state_of(case(refused_one, pictures=silent)) is S.REJECTED
+
+
+def test_silence_proves_nothing_of_what_the_exchange_said_it_placed() -> None:
+    placed = replace(intent(), answered=Answered(Answer.ACCEPTED, SIGNED, order=order("o1")))
+    known = replace(case(placed, pictures=TWICE), claimed_orders=frozenset({"o1"}))
+    assert state_of(known) is None
+
+
 def test_an_order_that_was_over_before_it_has_filled_nothing_since() -> None:
     brief = order("o2", replace(LIMIT, quantity=Decimal(3)), at=-20, status=FILLED, filled=3)
     rests = order("o3", replace(LIMIT, quantity=Decimal(9)), filled=4)

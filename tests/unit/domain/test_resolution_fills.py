@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from gateway.domain.account import Fill
 from gateway.domain.market import Market, OrderSide
 from gateway.domain.resolution import fill_names
-from gateway.domain.resolution_fills import NamedFill, new_fills, only_choice, untold_fills
+from gateway.domain.resolution_fills import (
+    NamedFill,
+    balances_agree,
+    made_up_by,
+    new_fills,
+    only_choice,
+)
 from tests.unit.domain.resolution_cases import BTC, USDT, baseline, fill
 
 MARKETS = {
@@ -77,26 +83,26 @@ def test_equal_fills_have_names_of_their_own() -> None:
 def test_balances_agree_when_the_new_fills_are_all_that_moved_them() -> None:
     made = replace(fill(2), fee=Decimal("0.004"))
     totals = {"BTC": BTC + Decimal("1.996"), "USDT": USDT - 200}
-    assert untold_fills(baseline(), (made,), totals, MARKETS) == ()
-    assert untold_fills(baseline(), (made,), {**totals, "USDT": USDT}, MARKETS) is None
-    assert untold_fills(baseline(), (), totals, MARKETS) is None
+    assert balances_agree(baseline(), (made,), totals, MARKETS)
+    assert not balances_agree(baseline(), (made,), {**totals, "USDT": USDT}, MARKETS)
+    assert not balances_agree(baseline(), (), totals, MARKETS)
 
 
 def test_a_sale_moves_balances_the_other_way() -> None:
     made = replace(fill(2), side=OrderSide.SELL, fee=Decimal("0.4"), fee_asset="USDT")
     totals = {"BTC": BTC - 2, "USDT": USDT + Decimal("199.6")}
-    assert untold_fills(baseline(), (made,), totals, MARKETS) == ()
+    assert balances_agree(baseline(), (made,), totals, MARKETS)
 
 
 def test_a_fill_of_another_market_moves_the_asset_that_both_have() -> None:
-    assert untold_fills(baseline(), (ELSEWHERE,), {"BTC": BTC, "USDT": USDT - 100}, MARKETS) == ()
+    assert balances_agree(baseline(), (ELSEWHERE,), {"BTC": BTC, "USDT": USDT - 100}, MARKETS)
 
 
 def test_a_fill_of_a_market_that_is_not_known_may_have_moved_anything() -> None:
     alone = {"BTCUSDT": MARKETS["BTCUSDT"]}
-    assert untold_fills(baseline(), (ELSEWHERE,), {"BTC": BTC, "USDT": USDT - 100}, alone) is None
+    assert not balances_agree(baseline(), (ELSEWHERE,), {"BTC": BTC, "USDT": USDT - 100}, alone)
     unrelated = replace(ELSEWHERE, symbol="XRPTRY", fee_asset="XRP")
-    assert untold_fills(baseline(), (unrelated,), {"BTC": BTC, "USDT": USDT}, alone) == ()
+    assert balances_agree(baseline(), (unrelated,), {"BTC": BTC, "USDT": USDT}, alone)
 
 
 @pytest.mark.parametrize(("age", "agrees"), [(2_000, True), (2_001, False)])
@@ -104,15 +110,15 @@ def test_a_balance_may_lag_behind_the_newest_fills_of_its_baseline(age: int, agr
     before = baseline(at=0)
     before = replace(before, fills=(fill(2, at=-age), *before.fills))
     totals = {"BTC": BTC + 2, "USDT": USDT - 200}
-    assert untold_fills(before, (), totals, MARKETS) == (before.fills[:1] if agrees else None)
+    assert balances_agree(before, (), totals, MARKETS) is agrees
 
 
 def test_one_balance_may_lag_further_behind_than_the_other() -> None:
     before = baseline(at=0)
     before = replace(before, fills=(fill(3, at=-1), fill(2, at=-2), *before.fills))
     totals = {"BTC": BTC + 3, "USDT": USDT - 500}
-    assert untold_fills(before, (), totals, MARKETS) == before.fills[:2]
-    assert untold_fills(before, (), {**totals, "BTC": BTC + 4}, MARKETS) is None
+    assert balances_agree(before, (), totals, MARKETS)
+    assert not balances_agree(before, (), {**totals, "BTC": BTC + 4}, MARKETS)
 
 
 def test_a_quantity_is_made_up_in_one_way_or_not_at_all() -> None:
@@ -122,6 +128,16 @@ def test_a_quantity_is_made_up_in_one_way_or_not_at_all() -> None:
     assert only_choice(fills, Decimal(8)) is None
     twice = (*fills, NamedFill("d", fill(3)))
     assert only_choice(twice, Decimal(3)) is None
+
+
+def test_what_fills_make_up_is_a_sum_of_some_of_them_or_nothing() -> None:
+    fills, asked = (fill(1), fill(2), fill(4)), [Decimal(each) for each in range(-1, 9)]
+    assert made_up_by(fills, asked) == asked[1:9]
+    assert made_up_by(fills[::2], asked) == [0, 1, 4, 5]
+    assert made_up_by((), asked) == [0]
+    many = tuple(fill(2) for _ in range(13))
+    assert made_up_by(many[:12], map(Decimal, (3, 24, 26))) == [24]
+    assert made_up_by(many, map(Decimal, (-1, 3, 26, 27))) == [3, 26]
 
 
 def test_among_many_fills_it_is_not_tried() -> None:

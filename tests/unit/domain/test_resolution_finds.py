@@ -12,6 +12,8 @@ from tests.unit.domain.resolution_cases import (
     FAST,
     LIMIT,
     MARKET,
+    OLD,
+    SIGNED,
     TERMS,
     TOO_LONG,
     WINDOW,
@@ -254,6 +256,37 @@ def test_fills_that_another_order_accounts_for_are_left_to_it() -> None:
             case(intent(), pictures=(picture(3_000, ended=ended, new=new, whole=False),))
         )
         assert (verdict and verdict.claims) == claims
+
+
+def test_fills_prove_nothing_while_the_order_of_a_later_one_may_yet_be_told() -> None:
+    """What it had is not its own: o3 had that, and o4, which nobody knows yet, the later one."""
+    known = order("o3", replace(LIMIT, price=Decimal(105)), status=FILLED, filled=10)
+    new = (fill(10, price=105, at=2_990), fill(10, at=50))
+    for placement in (intent(), intent(state=S.NOT_PLACED)):
+        early, later = (picture(at, new=new, ended=(known,)) for at in (3_000, 4_990))
+        assert state_of(case(placement, pictures=(early,))) is None
+        assert state_of(case(placement, pictures=(later,))) is S.ACCEPTED
+
+
+@pytest.mark.parametrize("placed", [-2_000, -2_001])
+def test_fills_may_be_of_an_order_just_before_it_that_the_stream_had_not_told(placed: int) -> None:
+    other = order("o5", replace(LIMIT, price=Decimal(101)), at=placed - 10, filled=10)
+    followed = replace(baseline(), stream_since=SIGNED - 60_000)
+    placement = replace(intent(), baseline=followed)
+    ended = picture(3_000, new=(fill(10),), ended=(replace(other, status=FILLED),))
+    found = S.ACCEPTED if placed < -2_000 else None
+    assert state_of(case(placement, pictures=(ended,))) is found
+    rests = picture(3_000, new=(fill(10),), orders=(replace(other, quantity=Decimal(20)),))
+    assert state_of(case(placement, pictures=(rests,))) is None
+
+
+def test_an_order_whose_fills_came_before_it_is_not_the_placement_s() -> None:
+    """The reply to a market order has no id: by another time the stream's row seems another's."""
+    made = fill(10, at=-400, type_=OrderType.MARKET)
+    before = replace(baseline(), fills=(made, OLD))
+    told = order("m1", MARKET, at=-399, status=FILLED, filled=10)
+    shown = replace(picture(3_000, ended=(told,)), fills=(made, OLD))
+    assert state_of(case(replace(intent(MARKET), baseline=before), pictures=(shown,))) is None
 
 
 def test_fills_prove_nothing_when_an_order_that_stood_before_is_gone() -> None:

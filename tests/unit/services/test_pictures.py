@@ -70,6 +70,25 @@ async def test_a_picture_tells_what_the_stream_told_the_end_of_and_since_when_it
             assert (picture.ended, picture.stream_since) == ((done,), desk.stream.whole_since)
 
 
+async def test_an_end_told_after_the_fills_were_read_again_is_for_the_next_picture() -> None:
+    async with desk_of() as desk:
+        with desk.stream.held():
+            desk.feed.start(ACCOUNT)
+            await until(lambda: desk.stream.whole_since is not None)
+            desk.exchange.asked.clear()
+            desk.exchange.hold("open orders")
+            taking = asyncio.ensure_future(pictures_of(desk).take("demo"))
+            await until(lambda: desk.exchange.waiting)
+            desk.exchange.release()
+            desk.exchange.hold("fills")
+            await until(lambda: desk.times_asked("fills") == 2)
+            desk.feed.tell(ACCOUNT, order("o1", filled=10, status=OrderStatus.FILLED))
+            desk.exchange.release()
+            picture = await taking
+            assert picture is not None
+            assert picture.ended == ()
+
+
 async def test_a_stream_on_which_the_exchange_answers_nothing_proves_nothing() -> None:
     async with desk_of() as desk:
         with desk.stream.held():
