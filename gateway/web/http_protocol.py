@@ -10,14 +10,11 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.domain.errors import BadUserInput
-from gateway.web.refusal_bodies import refusal_body
+from gateway.web.refusal_bodies import refusal_answer
+from gateway.web.unread import UnreadWatch
 
 _BETWEEN = len(b": \r\n")
 _TARGET = re.compile(rb"^[!-~]+ ([!-~]+) HTTP/", re.MULTILINE)
@@ -56,27 +53,28 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     _piece = b""
     url = b""
     _deadline: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None
+    _unread: UnreadWatch
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
         """Begin to wait for the first head."""
         super().connection_made(transport)
+        self._unread = UnreadWatch(self.limits.read_within_s)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._wait_no_more()
-        self._stop_watching()
+        self._unread.end()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Watch whether the peer reads, from when too much waits for it."""
         super().pause_writing()
-        self._watch()
+        self._unread.begin(self.transport)
 
     def resume_writing(self) -> None:
         """Watch no more: it has read."""
-        self._stop_watching()
+        self._unread.end()
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
@@ -128,8 +126,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._refuse(400, BadUserInput("request", msg))
 
     def handle_websocket_upgrade(self) -> None:
-        """Leave the connection to the WebSocket, and what it writes too."""
-        self._stop_watching()
+        """Leave the connection to `socket_protocol`, and the watch over what waits on it."""
+        self._unread.end()
         super().handle_websocket_upgrade()
 
     def _grow(self, count: int) -> None:
@@ -142,15 +140,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._refuse(431, BadUserInput("headers", problem))
 
     def _refuse(self, status: int, error: BadUserInput) -> None:
-        content = refusal_body(self.url or self._unread_target(), error)
-        headers = (
-            *self.server_state.default_headers,
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(content)),
-            (b"connection", b"close"),
-        )
-        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + content)
+        target = self.url or self._unread_target()
+        headers = self.server_state.default_headers
+        self.transport.write(refusal_answer(status, target, error, headers))
         self.transport.close()
 
     def _unread_target(self) -> bytes:
@@ -168,21 +160,6 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-    def _watch(self) -> None:
-        waiting = self.transport.get_write_buffer_size()
-        self._unread = self.loop.call_later(self.limits.read_within_s, self._look, waiting)
-
-    def _look(self, waited: int) -> None:
-        if self.transport.get_write_buffer_size() < waited:
-            self._watch()
-        else:
-            self.transport.abort()
-
-    def _stop_watching(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
 
     def _head_late(self) -> None:
         before: RequestResponseCycle | None = self.cycle

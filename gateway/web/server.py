@@ -15,6 +15,7 @@ from gateway.web.event_streams import EventStreams
 from gateway.web.health import Health
 from gateway.web.http_protocol import HeadLimits, bounded_head
 from gateway.web.open_sockets import OpenSockets
+from gateway.web.socket_protocol import bounded_socket
 
 _log = structlog.get_logger(__name__)
 
@@ -51,7 +52,7 @@ class DrainingServer(uvicorn.Server):
             server_header=False,
             # No limit_concurrency: it would refuse the platform's probes like everybody else.
             http=bounded_head(head),
-            ws="websockets-sansio",
+            ws=bounded_socket(head.read_within_s),
             ws_max_size=_LONGEST_FRAME,
             ws_per_message_deflate=False,
         )

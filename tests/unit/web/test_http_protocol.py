@@ -1,112 +1,13 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
 
-from gateway.web.http_protocol import HeadLimits, bounded_head
-from tests.processes import free_port
-from tests.unit.services.examples import until
+from tests.unit.web.served import LINE, PIECE, SIZE, house_of
 
 pytestmark = pytest.mark.anyio
 
-SIZE = 1000
-LINE = b"GET / HTTP/1.1\r\nhost: gateway\r\n"
-PIECE = bytes(100_000)
 CLOSING = b"connection: close\r\n\r\n"
-
-
-@dataclass
-class House:
-    """A server on a port of its own, and what its application waits for."""
-
-    port: int
-    go_on: asyncio.Event
-    asked: asyncio.Event
-    given_up: asyncio.Event
-
-    async def say(self, *pieces: bytes) -> asyncio.StreamReader:
-        """Open a connection, and send pieces, each after the one before was taken."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.02)
-        self.writers.append(writer)
-        return reader
-
-    def __post_init__(self) -> None:
-        self.writers: list[asyncio.StreamWriter] = []
-
-
-@asynccontextmanager
-async def house_of(within_s: float = 20, read_within_s: float = 20) -> AsyncIterator[House]:
-    house = House(free_port(), asyncio.Event(), asyncio.Event(), asyncio.Event())
-
-    async def echo(request: Request) -> Response:
-        return PlainTextResponse(await request.body() or b"nothing")
-
-    async def slow(_request: Request) -> Response:
-        house.asked.set()
-        await house.go_on.wait()
-        return PlainTextResponse("slow")
-
-    async def endless(_request: Request) -> Response:
-        async def pieces() -> AsyncIterator[bytes]:
-            try:
-                while True:
-                    yield PIECE
-                    await asyncio.sleep(0)
-            finally:
-                house.given_up.set()
-
-        return StreamingResponse(pieces())
-
-    async def long(_request: Request) -> Response:
-        return Response(PIECE * 100)
-
-    async def socket(peer: WebSocket) -> None:
-        await peer.accept()
-        await house.go_on.wait()
-        await peer.send_text("still here")
-        await peer.close()
-
-    routes = [
-        Route("/", echo, methods=["GET", "POST"]),
-        Route("/v3/echo", echo, methods=["POST"]),
-        Route("/slow", slow),
-        Route("/endless", endless),
-        Route("/long", long),
-        WebSocketRoute("/", socket),
-    ]
-    config = uvicorn.Config(
-        Starlette(routes=routes),
-        port=house.port,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        http=bounded_head(HeadLimits(SIZE, within_s, read_within_s)),
-        ws="websockets-sansio",
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
-    try:
-        yield house
-    finally:
-        house.go_on.set()
-        for writer in house.writers:
-            writer.close()
-        server.should_exit = True
-        await serving
 
 
 def filled(size: int) -> bytes:
