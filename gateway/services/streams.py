@@ -84,6 +84,7 @@ class StreamHub:
         self._followers: dict[Topic, set[Follower]] = {}
         self._owed: set[MarketKey] = set()
         self._tapes: dict[Topic, TradeTape] = {}
+        self._leaving: dict[Topic, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._resyncs: dict[Topic, asyncio.Task[None]] = {}
         self._started: dict[Topic, asyncio.Event] = {}
@@ -94,6 +95,8 @@ class StreamHub:
 
     async def aclose(self) -> None:
         """Cancel what is under way."""
+        for timer in self._leaving.values():
+            timer.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -213,11 +216,15 @@ class StreamHub:
         return bool(self._mailboxes.get(topic) or self._followers.get(topic))
 
     def _leave_soon(self, topic: Topic) -> None:
-        if topic != ALL_TICKERS and not self._is_heard(topic):
-            self._begin(self._leave_later(topic))
+        if topic == ALL_TICKERS or self._is_heard(topic):
+            return
+        if (timer := self._leaving.get(topic)) is not None:  # one a topic, however many come and go
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._leaving[topic] = loop.call_later(self._linger_s, self._leave, topic)
 
-    async def _leave_later(self, topic: Topic) -> None:
-        await asyncio.sleep(self._linger_s)
+    def _leave(self, topic: Topic) -> None:
+        del self._leaving[topic]
         if not self._is_heard(topic):
             self._feed.unwant(topic)
             self._mailboxes.pop(topic, None)

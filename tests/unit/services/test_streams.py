@@ -439,6 +439,16 @@ async def test_a_followed_topic_is_wanted_until_a_while_after_its_last_follower_
         await until(lambda: desk.feed.wanted == [])
 
 
+async def test_however_often_a_topic_is_left_nothing_piles_up_until_the_linger_is_over() -> None:
+    async with desk_of() as desk:
+        told, before = Told(), asyncio.all_tasks()
+        for _ in range(100):
+            desk.hub.follow(TOP_TOPIC, told)
+            desk.hub.unfollow(TOP_TOPIC, told)
+        assert asyncio.all_tasks() == before
+        assert desk.feed.wanted == [TOP_TOPIC]
+
+
 async def test_a_follower_of_a_break_is_told_the_gap_and_then_what_stands() -> None:
     async with desk_of() as desk:
         told, of_trades = Told(), Told()
