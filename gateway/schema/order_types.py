@@ -31,7 +31,8 @@ strawberry.enum(
         "What became of an order intent. SENDING: it is on its way. UNKNOWN: the exchange's answer "
         "is missing or proves nothing, and the gateway finds out by resolveBy. IN_DOUBT: it could "
         "not, and a person decides. ACCEPTED: the exchange has the order, or had. REJECTED, "
-        "NOT_SENT, DENIED, NOT_PLACED: nothing stands there."
+        "NOT_SENT, NOT_PLACED: nothing stands there. RECEIVED and DENIED come before a record is "
+        "made: no placement has them."
     ),
 )
 

@@ -65,6 +65,7 @@ def _problem(name: str, text: str) -> str | None:
         socket.create_server((HOST, int(text))).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return f"port {text} is in use; set {name} to another, as in: {name}=18000 make dev"
+            other = _DEFAULTS[name] + 10_000
+            return f"port {text} is in use; set {name} to another, as in: {name}={other} make dev"
         return f"{name}: cannot listen on port {text}: {error.strerror}"
     return None

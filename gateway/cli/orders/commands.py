@@ -12,7 +12,7 @@ app = typer.Typer(
     help="Look after orders at a running gateway: those whose outcome nobody knows, and those that "
     "are open. The gateway is $GATEWAY_URL, the token $OPERATOR_TOKEN, else $GATEWAY_TOKEN, for "
     "cancel-all the other way round; they are taken from .dev/env where 'dev' runs. Exit status "
-    " 0 when it is done, 1 when it was refused or failed, or something is left, 2 when it is "
+    "0 when it is done, 1 when it was refused or failed, or something is left, 2 when it is "
     "not known which gateway to ask.",
     no_args_is_help=True,
 )

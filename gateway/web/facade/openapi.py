@@ -29,8 +29,9 @@ The exchange's own REST protocol, spoken by the gateway. An existing client need
 key pair that the gateway issued. Every reply has a `code`; "00000" is success. A refusal comes with
 status 200, as the exchange's own would, and says why in `code` and `msg`.
 
-A signed request has the header `X-APNK-APIKEY` and the parameters `timestamp` and `signature`, the
-HMAC-SHA256 of all other parameters in the order and the spelling in which they are sent. Of a GET
+A signed request has the header `X-APNK-APIKEY` and the parameters `timestamp` and `signature`. The
+signature is the HMAC-SHA256, by the pair's secret and in hex digits, of all parameters but itself,
+`timestamp` among them, in the order and the spelling in which they are sent. Of a GET
 they stand in the query string, of a POST in a form, as it is described here; a POST may also carry
 them in the query string or in a JSON body, all in one place. In place of a signature a bearer token
 does, with the account in `X-Gateway-Account`.

@@ -30,11 +30,11 @@ def test_free_ports_are_taken_from_the_environment() -> None:
     assert ports.sandbox_stream_url == f"ws://127.0.0.1:{two}/v3"
 
 
-@pytest.mark.parametrize("name", ["GATEWAY_PORT", "SANDBOX_PORT"])
-def test_a_port_in_use_names_the_variable_to_set(name: str, taken: int) -> None:
+@pytest.mark.parametrize(("name", "other"), [("GATEWAY_PORT", 18000), ("SANDBOX_PORT", 18001)])
+def test_a_port_in_use_names_the_variable_to_set(name: str, other: int, taken: int) -> None:
     environ = {"GATEWAY_PORT": str(free_port()), "SANDBOX_PORT": str(free_port())}
     assert problems(environ | {name: str(taken)}) == (
-        f"port {taken} is in use; set {name} to another, as in: {name}=18000 make dev",
+        f"port {taken} is in use; set {name} to another, as in: {name}={other} make dev",
     )
 
 
