@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.domain.errors import BadUserInput
@@ -54,6 +55,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     url = b""
     _deadline: asyncio.TimerHandle | None = None
     _unread: UnreadWatch
+    _answered: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's
         """Begin to wait for the first head."""
@@ -62,9 +64,15 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Wait no more; the request under way has nobody to answer.
+
+        Where another waits behind it, uvicorn would tell that one alone, and fail at a write.
+        """
         self._wait_no_more()
         self._unread.end()
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -117,6 +125,10 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._messages += 1
         self._unparsed = 0
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser did not take, and close."""

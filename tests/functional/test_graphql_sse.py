@@ -271,6 +271,22 @@ def test_a_reader_too_slow_for_trades_is_told_so_and_another_loses_nothing(
         assert received.endswith(b"event: complete\ndata:\n\n\r\n0\r\n\r\n")
 
 
+def test_a_reader_who_goes_with_another_request_behind_its_stream_is_no_fault(
+    service: Service, exchange: Exchange, trader: Caller
+) -> None:
+    """Nothing is read from such a connection: that it is gone shows when something is written."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=15) as raw:
+        raw.sendall(_request(trader, TICKERS) + b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        while b"event: next" not in raw.recv(65_536):
+            pass
+
+    def is_gone() -> bool:
+        exchange.trade("HOTUSDT", "0.0091", "2000")
+        return service.metric("gateway_event_streams") == 0
+
+    assert eventually(is_gone)
+
+
 def _request(caller: Caller, query: str) -> bytes:
     body = json.dumps({"query": query}).encode()
     head = [
