@@ -46,14 +46,15 @@ LONGEST_BODY = 64 * 1024
 
 _NOT_FOUND, _TOO_LARGE = 404, 413
 _NOT_LOOKED_UP = (JournalUnavailable, NotBegun, RateLimited)
-"""What keeps a request from being done, and hides what became of it before."""
+"""What may keep a request from being done before anybody has looked up what became of it."""
 
 
 @dataclass(slots=True)
 class _Asked:
     """A request to a known endpoint, or to none; and who sent it, once that is known.
 
-    `key` is the virtual key that it named, and that proved nothing.
+    `key` is the virtual key that it named, and that proved nothing. An endpoint that has `begun`
+    looks up what the same request did before, unless the journal is away.
     """
 
     request: Request
@@ -62,6 +63,7 @@ class _Asked:
     endpoint: Endpoint | None = None
     principal: Principal | None = None
     key: VirtualKey | None = None
+    begun: bool = False
 
     @property
     def access(self) -> Access:
@@ -135,9 +137,10 @@ class FacadeRest:
         known = was_admitted(self._parts, endpoint.access, asked.name, asker)
         try:
             return await self._admit(asked, endpoint, asker, parameters)
-        except _NOT_LOOKED_UP:
+        except _NOT_LOOKED_UP as error:
             # That this request does nothing says nothing of the order that it made before.
-            if known:
+            looked_up = asked.begun and not isinstance(error, JournalUnavailable)
+            if known and not looked_up:
                 raise unsure(endpoint.access) from None
             raise
 
@@ -150,6 +153,7 @@ class FacadeRest:
         try:
             await self._count(asker.principal, endpoint.access)
             await admit_once(self._parts, endpoint.access, asked.name, asker, asked.trace)
+            asked.begun = True
             return await self._ask(endpoint, asker, parameters, asked.trace)
         finally:
             shares.give_back(asker.principal)

@@ -289,3 +289,22 @@ async def test_an_order_that_stands_is_not_called_refused_because_its_repeat_is(
         house.stop.begin()
         assert await house.ask("POST", LIMIT_BUY, **LIMIT) == UNKNOWN
         assert house.desk.exchange.asked.count("place") == 1
+
+
+async def test_the_repeat_of_what_was_refused_and_never_sent_is_refused_and_told_when_to_return(
+    valkey: ValkeyServer,
+) -> None:
+    async with house_of(valkey.url) as house:
+        signed = {**LIMIT, "timestamp": str(house.clock.now)}
+        refusals = house.desk.watch.rates.refusals
+        refusals["order app trade"] = RateLimited("orders trade", 1.2)
+        for _ in range(2):
+            response = await house.send("POST", LIMIT_BUY, signed)
+            assert reply_of(response) == NOT_ALLOWED
+            assert response.headers["retry-after"] == "2"
+        refusals.clear()
+        placed = reply_of(await house.send("POST", LIMIT_BUY, signed))
+        assert placed["code"] == "00000"
+        refusals["order app trade"] = RateLimited("orders trade", 1.2)
+        assert reply_of(await house.send("POST", LIMIT_BUY, signed)) == placed
+        assert house.desk.exchange.asked.count("place") == 1
