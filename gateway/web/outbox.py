@@ -28,11 +28,15 @@ class Outbox:
         self._emptied = asyncio.Event()
         self._emptied.set()
         self._count = count()
+        self._lasting = 0
+        """How many of those that wait have no slot."""
 
     def put(self, frame: str, slot: Hashable | None = None) -> None:
         """Leave a frame; never waits."""
-        if slot is None and len(self._waiting) >= self._capacity:
-            raise OutboxFull
+        if slot is None:
+            if self._lasting >= self._capacity:
+                raise OutboxFull
+            self._lasting += 1
         self._waiting[next(self._count) if slot is None else (_LATEST, slot)] = frame
         self._emptied.clear()
         self._arrived.set()
@@ -40,6 +44,7 @@ class Outbox:
     def clear(self) -> None:
         """Drop what waits."""
         self._waiting.clear()
+        self._lasting = 0
         self._written.set()
 
     async def room(self) -> None:
@@ -58,7 +63,8 @@ class Outbox:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                _, frame = self._waiting.popitem(last=False)
+                place, frame = self._waiting.popitem(last=False)
+                self._lasting -= isinstance(place, int)
                 self._written.set()
                 await self._send(frame)
             self._emptied.set()

@@ -40,12 +40,24 @@ async def test_frames_go_out_in_order_and_a_slot_holds_its_latest(
 
 
 async def test_more_than_its_capacity_without_a_slot_is_refused() -> None:
-    outbox = Outbox(Line().send, capacity=2)
+    line = Line()
+    outbox = Outbox(line.send, capacity=2)
+    for slot in range(5):
+        outbox.put("0", slot)
     outbox.put("1")
-    outbox.put("2", "slot")
-    outbox.put("3", "slot")
+    outbox.put("2")
     with pytest.raises(OutboxFull):
-        outbox.put("4")
+        outbox.put("3")
+    line.open.set()
+    writer = asyncio.create_task(outbox.run())
+    await outbox.emptied()
+    outbox.put("3")
+    outbox.put("4")
+    with pytest.raises(OutboxFull):
+        outbox.put("5")
+    outbox.clear()
+    outbox.put("6")
+    writer.cancel()
 
 
 async def test_there_is_room_again_when_frames_were_written() -> None:
