@@ -120,6 +120,12 @@ def test_an_upgrade_with_a_token_that_proves_nothing_or_from_another_page_is_for
         assert refused_upgrade(service, "/v3", **header)[0] == 403
 
 
+def test_an_upgrade_with_a_head_that_no_websocket_may_have_is_refused(service: Service) -> None:
+    for header in ({"Content-Length": "3"}, {"X-Long": "a" * 9_000}):
+        status, body = refused_upgrade(service, "/v3", **header)
+        assert (status, json.loads(body)) == (400, INVALID)
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_page_of_an_allowed_origin_may_sign_its_requests(service: Service, method: str) -> None:
     preflight = service.http.options(
