@@ -205,7 +205,7 @@ async def test_a_value_that_waits_gives_way_to_the_newer_one() -> None:
 async def test_a_reader_too_slow_for_what_must_not_drop_is_told_so_and_loses_its_stream() -> None:
     async with house_of(outbox=2) as house:
         reader = house.send(Reader(TRADES))
-        await until(lambda: reader.text)
+        await until(lambda: reader.text and TRADES_TOPIC in house.desk.feed.wanted)
         reader.go_deaf()
         for number in range(1, 6):
             house.desk.feed.tell(TRADES_TOPIC, trade(number))
