@@ -4,6 +4,7 @@ The library retries nothing by itself: what may be tried again is decided where 
 Reads may. A write may when running it twice is the same as running it once.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -138,15 +139,26 @@ def _pool(
 
 async def attempt(command: Callable[[], Awaitable[T]], *, tries: int = 1) -> T:
     """Run `command` up to `tries` times; raise `StoreUnavailable` when none succeeds."""
-    cause = ""
+    cause, cancels = "", _cancels()
     for _ in range(tries):
         try:
             return await command()
         except (RedisError, OSError) as error:
             cause = type(error).__name__
+        finally:
+            # The library sends under asyncio.wait_for, which before Python 3.12 forgets to be
+            # cancelled when it has just finished: a loop would go on for ever.
+            if _cancels() > cancels:
+                raise asyncio.CancelledError
     # Raised out here so that the first error does not travel along: an old server answers
     # HELLO with its arguments, the password among them.
     raise StoreUnavailable(cause)
+
+
+def _cancels() -> int:
+    """How often the task under way was asked to stop."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 async def reach(redis: Redis) -> None:

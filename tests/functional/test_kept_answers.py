@@ -113,7 +113,6 @@ def test_a_second_gateway_is_answered_from_the_shared_cache(
 ) -> None:
     query = '{ market(symbol: "XRPUSDT") { rules { minTotal source } } }'
     assert trader.answer(query)["market"]["rules"]["source"] == "REST"
-    asked = exchange.requests("market/info", symbol="XRPUSDT")
     url = service.valkey.url
     other = fresh_service(
         NGW_CACHE_REDIS_URL=url,
@@ -125,4 +124,6 @@ def test_a_second_gateway_is_answered_from_the_shared_cache(
         return bool(other.caller().answer(query)["market"]["rules"]["source"] == "CACHE")
 
     assert eventually(shared)
+    asked = exchange.requests("market/info", symbol="XRPUSDT")
+    assert shared()
     assert exchange.requests("market/info", symbol="XRPUSDT") == asked

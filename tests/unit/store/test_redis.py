@@ -1,5 +1,5 @@
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 import pytest
 from redis.asyncio import Redis
@@ -76,6 +76,43 @@ async def test_a_command_is_tried_once_unless_more_is_asked_for() -> None:
     with pytest.raises(StoreUnavailable):
         await attempt(fail, tries=2)
     assert len(calls) == 3
+
+
+async def test_who_is_cancelled_is_cancelled_though_the_command_has_just_succeeded() -> None:
+    begun = asyncio.Event()
+
+    async def command() -> str:
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return "done"
+
+    task = asyncio.create_task(attempt(command))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_who_was_cancelled_before_may_still_clear_up() -> None:
+    begun, answers = asyncio.Event(), list[str]()
+
+    async def command() -> str:
+        return "cleared up"
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            answers.append(await attempt(command))
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert answers == ["cleared up"]
 
 
 async def test_the_library_itself_never_sends_a_command_again(own_valkey: ValkeyServer) -> None:
