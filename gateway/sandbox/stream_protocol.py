@@ -122,7 +122,8 @@ class StreamProtocol:
 
 def _command(message: str | bytes) -> _Command | None:
     try:
-        return msgspec.json.decode(message, type=_Command)
+        text = message if isinstance(message, str) else message.decode()
+        return msgspec.json.decode(text, type=_Command)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

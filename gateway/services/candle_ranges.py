@@ -16,7 +16,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from gateway.domain.errors import BadUserInput, Refused, SourceUnavailable
+from gateway.domain.errors import BadUserInput, RateLimited, Refused, SourceUnavailable
 from gateway.domain.market import CandleInterval, CandleSeries, MarketKey, MarketKind, Snapshot
 
 MAX_CANDLES = 1000
@@ -101,7 +101,7 @@ class CandleRanges:
         """All before the candle that opens at `first`, or what of it one reply holds."""
         try:
             return await self._series(0, first - self._interval.milliseconds)
-        except (Refused, SourceUnavailable):
+        except (RateLimited, Refused, SourceUnavailable):
             return None  # so long a time may be more than the exchange can tell of at once
 
     async def _pages(self, start: int, end: int) -> list[Series]:

@@ -145,13 +145,15 @@ class MarketData:
             return shown
         return await self._wait_for(key)
 
-    async def refetch(self, key: MarketKey) -> Snapshot[Any]:
+    async def refetch(self, key: MarketKey, *, own: bool = True) -> Snapshot[Any]:
         """Ask the exchange now, whatever is known; raises its failure.
+
+        What is not the gateway's `own` need is refused beyond the rate: `RateLimited`.
 
         It joins no request that is under way already: that may have been begun before a topic
         started, and then says nothing of what happened in between.
         """
-        await self._rates.take_market_read(own=True)
+        await self._rates.take_market_read(own=own)
         return await self._fetch(key)
 
     async def every_ticker(self, symbols: Sequence[str], *, patient: bool = False) -> None:
@@ -287,7 +289,8 @@ class MarketData:
 
     def _paused(self, key: MarketKey) -> ExchangeFailure | None:
         until, failure = self._failures.get(key, (0, None))
-        return failure if self._now() < until else None
+        # A clock that is set back makes no pause longer.
+        return failure if 0 < until - self._now() <= _PAUSE_AFTER_FAILURE_MS else None
 
     def _raise_if_paused(self, key: MarketKey) -> None:
         if (failure := self._paused(key)) is not None:

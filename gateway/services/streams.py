@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import chain, repeat
 from typing import Any, TypeAlias
 
-from gateway.domain.errors import ExchangeFailure
+from gateway.domain.errors import ExchangeFailure, RateLimited
 from gateway.domain.market import (
     CandleInterval,
     CandleSeries,
@@ -323,7 +323,7 @@ class StreamHub:
         """Refetch until it helps: without it the topic's trades would be held back for ever."""
         for pause in chain([after], _RESYNC_PAUSES_S, repeat(_RESYNC_PAUSES_S[-1])):
             await asyncio.sleep(pause)
-            with suppress(ExchangeFailure):
+            with suppress(ExchangeFailure, RateLimited):
                 if await self._refetch(topic):
                     return
 
@@ -338,10 +338,10 @@ class StreamHub:
             for each in self._keys(topic):
                 self._show(topic, each, stale=not self._market_data.is_whole(each))
         elif tape := self._tapes.get(topic):
-            history: Snapshot[TradeHistory] = await self._market_data.refetch(key)
+            history: Snapshot[TradeHistory] = await self._market_data.refetch(key, own=False)
             tape.synced(history.value)
         elif topic in self._mailboxes or key in self._owed:
-            await self._market_data.refetch(key)
+            await self._market_data.refetch(key, own=False)
             if not self._market_data.is_whole(key):
                 return False
             self._show(topic, key)

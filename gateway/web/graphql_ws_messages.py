@@ -59,7 +59,8 @@ _VARIABLES: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder(
 def read_message(frame: str | bytes) -> Message:
     """Read a frame; raises `SocketRefusal`."""
     try:
-        return _MESSAGES.decode(frame)
+        # What of it is decoded later is text by then.
+        return _MESSAGES.decode(frame if isinstance(frame, str) else frame.decode())
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise SocketRefusal(BAD_MESSAGE, "Invalid message") from None
 

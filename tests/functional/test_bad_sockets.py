@@ -54,6 +54,7 @@ GARBAGE: dict[str, str | bytes] = {
     "half a surrogate": '{"type": "connection_init", "payload": {"a": "\\ud800"}}',
     "binary": b"\xff\xfe\x00",
     "empty binary": b"",
+    "no text within": b'{"type": "connection_init", "payload": {"Authorization": "Bearer \xff"}}',
 }
 
 

@@ -119,7 +119,7 @@ TOPICS: tuple[Json, ...] = (
     {"type": "allTickers", "interval": "m1"},
     {"symbol": "BTCUSDT"},
 )
-FRAMES = (
+FRAMES: tuple[str | bytes, ...] = (
     *("", "x", "[]", "null", "1", "{}", '{"data":"ping"}', '{"data":1}', '{"type":"x"}'),
     *("[" * 1000, '{"a":' * 1000, '"LIST_SUBSCRIPTIONS"', '\ufeff{"method":"LIST_SUBSCRIPTIONS"}'),
     *('{"method":"LIST_SUBSCRIPTIONS"} x', '{"type":"x","method":"LIST_SUBSCRIPTIONS"}'),
@@ -133,6 +133,8 @@ FRAMES = (
             *(f',"params":{each}' for each in ("null", "{}", "[]", "NaN", '[1,"x",{}]')),
         )
     ),
+    b'{"method":"SUBSCRIBE","params":[{"type":"\xff"}]}',
+    b'{"method":"USER_STREAMS","apiKey":"a","signature":"\xff"}',
     '{"method":"USER_STREAMS","apiKey":1,"signature":2}',
     '{"method":"USER_STREAMS","apiKey":"a","signature":"b"}',
     *(
@@ -204,7 +206,7 @@ def test_the_facade_answers_as_the_exchange_does(
     assert differing == []
 
 
-def answers(bot: Bot, frame: str) -> list[Json]:
+def answers(bot: Bot, frame: str | bytes) -> list[Json]:
     """All that a stream says of a frame."""
     address = str(bot.http.base_url.copy_with(scheme="ws")).rstrip("/")
     with connect(f"{address}/v3", proxy=None) as stream:

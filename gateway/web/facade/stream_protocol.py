@@ -134,7 +134,8 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 def read_command(message: str | bytes) -> Command:
     """Read what a client says; raises `BadCommand`."""
     try:
-        said = _MESSAGES.decode(message)
+        # What of it is decoded later is text by then.
+        said = _MESSAGES.decode(message if isinstance(message, str) else message.decode())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadCommand(failed(INVALID_REQUEST)) from None
     match said.method:

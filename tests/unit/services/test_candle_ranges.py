@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.errors import SourceUnavailable
+from gateway.domain.errors import GatewayError, RateLimited, SourceUnavailable
 from gateway.domain.market import (
     Candle,
     CandleInterval,
@@ -35,13 +35,14 @@ class Past:
     most: int = 10**9
     oldest_first: bool = False
     says_nothing_from: int | None = None
+    says_nothing: GatewayError = field(default_factory=lambda: SourceUnavailable("candles"))
     stale: set[int | None] = field(default_factory=set)
     asked: list[tuple[int | None, int | None]] = field(default_factory=list)
 
     async def read(self, key: MarketKey) -> Snapshot[CandleSeries]:
         self.asked.append((key.start, key.end))
         if key.start is not None and key.start == self.says_nothing_from:
-            raise SourceUnavailable("candles")
+            raise self.says_nothing
         opens = self.told(key.start, key.end)
         as_of = 1_000 + len(self.asked)
         value = CandleSeries(BTC, CandleInterval.M1, tuple(candle(each) for each in opens))
@@ -122,8 +123,12 @@ async def test_what_one_reply_may_not_hold_is_asked_for_as_the_caller_asks() -> 
     assert past.asked.pop() == (MINUTE, None)
 
 
-async def test_an_exchange_that_does_not_tell_of_a_long_time_is_asked_for_pages() -> None:
-    past = Past(list(range(20 * PAGE)), most=2 * PAGE, says_nothing_from=0)
+@pytest.mark.parametrize("failure", [SourceUnavailable("candles"), RateLimited("reads", 1)])
+async def test_an_exchange_that_does_not_tell_of_a_long_time_is_asked_for_pages(
+    failure: GatewayError,
+) -> None:
+    minutes = list(range(20 * PAGE))
+    past = Past(minutes, most=2 * PAGE, says_nothing_from=0, says_nothing=failure)
     assert await past.cut(PAGE * MINUTE, PAGE * MINUTE) == [PAGE]
     assert past.asked[-1] == (PAGE * MINUTE, (2 * PAGE - 1) * MINUTE)
 

@@ -213,6 +213,16 @@ async def test_a_failure_is_not_repeated_for_a_while_however_many_ask() -> None:
     assert (await desk.market_data.read(TOP)).value == top(1)
 
 
+async def test_a_clock_that_is_set_back_makes_no_pause_after_a_failure_longer() -> None:
+    desk = desk_of()
+    desk.exchange.answers[f"top {BTC}"] = AWAY
+    with pytest.raises(SourceUnavailable):
+        await desk.market_data.read(TOP)
+    desk.clock.now -= 60_000
+    desk.exchange.answers[f"top {BTC}"] = top(1)
+    assert (await desk.market_data.read(TOP)).value == top(1)
+
+
 async def test_a_failure_that_is_raised_to_many_does_not_gather_their_frames() -> None:
     desk = desk_of()
     desk.exchange.answers[f"top {BTC}"] = Refused("e", "10001", "N", "no", "do not", retry=False)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.domain.errors import NotSent, SourceUnavailable
+from gateway.domain.errors import NotSent, RateLimited, SourceUnavailable
 from gateway.domain.market import CandleInterval, CandleUpdate, DataSource, Snapshot
 from gateway.domain.streams import Gap, Topic, TopicKind
 from gateway.services.market_data import MarketData
@@ -29,6 +29,7 @@ from tests.unit.services.examples import (
     turns,
     until,
 )
+from tests.unit.services.governing import StandInRates
 from tests.unit.services.test_market_data import desk_of as market_desk
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +46,7 @@ class Desk:
     exchange: StandInExchange
     market_data: MarketData
     clock: Clock
+    rates: StandInRates
 
 
 @asynccontextmanager
@@ -67,7 +69,7 @@ async def desk_of(
     )
     feed.receive = hub.receive
     try:
-        yield Desk(hub, feed, market.exchange, market.market_data, market.clock)
+        yield Desk(hub, feed, market.exchange, market.market_data, market.clock, market.rates)
     finally:
         await hub.aclose()
         await turns()
@@ -151,6 +153,21 @@ async def test_a_snapshot_is_fetched_again_until_it_comes() -> None:
         desk.feed.start(TOP_TOPIC)
         await until(lambda: len(desk.exchange.asked) == 2)
         desk.exchange.answers[f"top {BTC}"] = top(2)
+        await listener.values((top(1), "stale"), top(2))
+        await listener.leave()
+
+
+async def test_snapshots_that_many_wait_for_come_no_faster_than_markets_may_be_read() -> None:
+    async with desk_of() as desk:
+        listener = Listener(desk.hub.top_of_book(BTC))
+        await listener.values((top(1), "stale"))
+        desk.rates.refusals["market read"] = RateLimited("reads of markets", 0.25)
+        desk.exchange.answers[f"top {BTC}"] = top(2)
+        asked = len(desk.exchange.asked)
+        desk.feed.start(TOP_TOPIC)
+        await turns()
+        assert len(desk.exchange.asked) == asked
+        desk.rates.refusals.clear()
         await listener.values((top(1), "stale"), top(2))
         await listener.leave()
 
