@@ -148,10 +148,8 @@ class MarketData:
     async def refetch(self, key: MarketKey, *, own: bool = True) -> Snapshot[Any]:
         """Ask the exchange now, whatever is known; raises its failure.
 
-        What is not the gateway's `own` need is refused beyond the rate: `RateLimited`.
-
-        It joins no request that is under way already: that may have been begun before a topic
-        started, and then says nothing of what happened in between.
+        What is not its `own` need is refused beyond the rate: `RateLimited`. It joins no request
+        under way: that may be older than a topic's start, and say nothing of what came between.
         """
         await self._rates.take_market_read(own=own)
         return await self._fetch(key)
@@ -289,7 +287,6 @@ class MarketData:
 
     def _paused(self, key: MarketKey) -> ExchangeFailure | None:
         until, failure = self._failures.get(key, (0, None))
-        # A clock that is set back makes no pause longer.
         return failure if 0 < until - self._now() <= _PAUSE_AFTER_FAILURE_MS else None
 
     def _raise_if_paused(self, key: MarketKey) -> None:
