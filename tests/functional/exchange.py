@@ -163,12 +163,16 @@ class Exchange:
     def mute(
         self, account: str | None = None, topic: dict[str, str] | None = None
     ) -> Iterator[None]:
-        """Let all streams, or those of an account, or of a topic, tell nothing meanwhile."""
+        """Let all streams, or those of an account, or of a topic, tell nothing meanwhile.
+
+        They break afterwards, so that whoever follows them reads what was not told.
+        """
         self.streams("mute", account, topic)
         try:
             yield
         finally:
             self.streams("unmute", account, topic)
+            self.streams("cut", account, topic)
 
     def inject(
         self, text: str, account: str | None = None, topic: dict[str, str] | None = None
