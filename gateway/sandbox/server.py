@@ -20,6 +20,7 @@ from gateway.sandbox.http_protocol import Bounds, guest_protocol
 logger = logging.getLogger(__name__)
 
 _BOUNDS = Bounds()
+_TURNS_TO_CONNECT = 3
 
 
 class AddressUnavailableError(OSError):
@@ -83,14 +84,27 @@ def run(config: SandboxConfig) -> None:
 
     Raises AddressUnavailableError when the address cannot be bound.
     """
-    server = uvicorn.Server(_uvicorn_config(create_app(config, wall_clock_ms), _BOUNDS))
+    server = _Server(_uvicorn_config(create_app(config, wall_clock_ms), _BOUNDS))
     listener = _bind(config)
     logger.info("sandbox exchange listens on %s:%d", config.host, listener.getsockname()[1])
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 
 
-class _GuestServer(uvicorn.Server):
+class _Server(uvicorn.Server):
+    """A server that ends what it has accepted, however late."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        # uvicorn tells the connections that there are, and asyncio makes one of what it accepted
+        # two turns of the loop later: it would be told nothing, and held open to the last.
+        for _ in range(_TURNS_TO_CONNECT):
+            await asyncio.sleep(0)
+        await super().shutdown(sockets)
+
+
+class _GuestServer(_Server):
     """A server inside somebody else's process, whose signals are not its own."""
 
     @contextmanager

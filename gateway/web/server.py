@@ -20,6 +20,7 @@ from gateway.web.socket_protocol import bounded_socket
 _log = structlog.get_logger(__name__)
 
 _LONGEST_FRAME = 65_536
+_TURNS_TO_CONNECT = 3
 
 
 class DrainingServer(uvicorn.Server):
@@ -76,6 +77,12 @@ class DrainingServer(uvicorn.Server):
         self._stop.begin()
         self._health.stopping = True
         await asyncio.gather(*(each.drain(self._stop) for each in self._opened))
+        for server in self.servers:
+            server.close()
+        # uvicorn tells the connections that there are, and asyncio makes one of what it accepted
+        # two turns of the loop later: the stop would wait for its peer until the time is up.
+        for _ in range(_TURNS_TO_CONNECT):
+            await asyncio.sleep(0)
         # uvicorn hands it to asyncio, which takes fractions.
         self.config.timeout_graceful_shutdown = self._stop.for_requests()  # type: ignore[assignment]
         await super().shutdown(sockets)

@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -87,6 +88,18 @@ async def test_served_in_a_loop_it_gives_its_port_back() -> None:
             assert (await client.get(f"{sandbox.url}/v3/api/ping")).status_code == 200
     async with serve(SandboxConfig(port=port, history=False)) as again:
         assert again.port == port
+
+
+@pytest.mark.anyio
+async def test_who_connects_at_the_last_moment_is_sent_away() -> None:
+    async with serve(SandboxConfig(port=0, history=False)) as sandbox:
+        at = (sandbox.host, sandbox.port)
+        late = [socket.create_connection(at, timeout=5) for _ in range(3)]
+        # The server accepts them in the same turn of the loop in which it looks whether to stop.
+        time.sleep(0.2)  # noqa: ASYNC251 - the loop is to stand still
+    for connection in late:
+        with connection:
+            assert await asyncio.to_thread(connection.recv, 1) == b""
 
 
 @pytest.mark.anyio
