@@ -234,6 +234,20 @@ class NotInTime(NotRecorded):
         )
 
 
+class RefusedMeanwhile(NotRecorded):
+    """Another request for an order was refused while this one was prepared, so this one sent none.
+
+    Whoever was told of the refusal relies on it, and may have sent the order under another id.
+    """
+
+    def __str__(self) -> str:
+        """Say that nothing was sent, and how to go on."""
+        return (
+            "another request for this order was refused meanwhile; this order was not sent: repeat "
+            "it under its clientOrderId"
+        )
+
+
 class NotLookedUp(JournalUnavailable):
     """A record cannot be read: it may stand, whatever it says."""
 

@@ -10,6 +10,9 @@ one that is being looked for:
 4. silence, but only after the exchange can no longer execute it, twice, with nothing missing;
 5. else, after a time, IN_DOUBT: a person judges, and whatever turns up later is still looked at.
 
+While the journal may have lost records of the account, what is seen there proves nothing (2 to 4):
+an order that is nobody's may be one whose record was lost.
+
 The one exception: while the account's stream was interrupted orders come and go unseen, and fills
 name no order. What others traded then is taken for an order (3) if it is of its market, side and
 type, exactly its quantity, at its price or better, all within one second, and (of a limit order)
@@ -114,7 +117,7 @@ class _Judge:
         return _refused(placement, evidence)
 
     def _by_sight(self, placement: Placement) -> Verdict | None:
-        if not self._readers or (reading := self._newest(placement)) is None:
+        if self._case.quarantined or (reading := self._newest(placement)) is None:
             return None
         return (
             found_by_order(placement, reading, self._readers[-1], self._terms)

@@ -69,7 +69,8 @@ class Case:
     placements and of the fills. `quantity_steps`, by symbol: the smallest difference between two
     quantities, without which a FAST buy is not recognised. `pictures`: the readings since the
     oldest of them became unknown, oldest first. The placements are read after the newest of them,
-    so that whatever a picture shows of this gateway's is among what is known.
+    so that whatever a picture shows of this gateway's is among what is known, unless the journal
+    may have lost records (`quarantined`).
     """
 
     now: int
@@ -82,6 +83,7 @@ class Case:
     markets: Mapping[str, Market] = field(default_factory=dict)
     quantity_steps: Mapping[str, Decimal] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()
+    quarantined: bool = False
 
     @property
     def intents(self) -> tuple[Placement, ...]:

@@ -24,6 +24,8 @@ def doubts(placement: Placement, reading: Reading | None, case: Case, terms: Ter
 
 
 def _by_answer(placement: Placement, case: Case) -> Iterator[str]:
+    if case.quarantined:
+        yield "the journal may have lost records of the account, which is quarantined"
     if placement.baseline is None:
         yield "nothing is on record of what stood before it"
     answered = placement.answered

@@ -80,7 +80,8 @@ class Cases:
         It reaches back as far as the `judged` ones of the docket do, who are one at least.
 
         What was accepted and what is claimed is read last: an order under way in the docket may be
-        known by now, and one that is in none of these was placed after the pictures. Raises
+        known by now, and one that is in none of these was placed after the pictures. Whether the
+        journal is whole is asked last of all, for it might not have been when it was read. Raises
         `NotLookedUp`.
         """
         lanes = {each.command.lane for each in judged}
@@ -93,6 +94,7 @@ class Cases:
         traded = {fill.symbol for picture in pictures for fill in picture.fills}
         markets = await self._markets(symbols | traded)
         steps = await self._quantity_steps(symbols)
+        quarantined = await self._journal.quarantine(account) is not None
         if (now := self._exchange_now()) is None:
             return None
         return Case(
@@ -106,6 +108,7 @@ class Cases:
             markets=markets,
             quantity_steps=steps,
             pictures=pictures,
+            quarantined=quarantined,
         )
 
     async def _markets(self, symbols: Iterable[str]) -> dict[str, Market]:

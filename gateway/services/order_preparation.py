@@ -6,9 +6,10 @@ for; everything else is raised, and nothing was sent.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.access.policy import Grant
 from gateway.access.principal import Caller
@@ -92,16 +93,17 @@ class OrderPreparation:
 
         Raises what the gate raises, `UnknownSymbol`, `SourceUnavailable`, `AgainstRules`,
         `DuplicateOrder`, `LaneUnresolved`, `Quarantined`, `KeyUnavailable`, `NotSent` (the
-        exchange's time is not known), `AuditUnavailable`, `NotRecorded` and `NotDurable`: then
-        nothing was sent.
+        exchange's time is not known), `AuditUnavailable`, `NotRecorded` (`RefusedMeanwhile` among
+        them) and `NotDurable`: then nothing was sent.
         """
         passing: GatewayError | None = None
+        began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._timing.ready_within_s) as deadline:
                 grant = await self._admit(caller, command)
                 while True:
                     with self._turn(command) as its_turn:
-                        found = await self._look(caller, command)
+                        found = await self._look(caller, command, began)
                         if found.standing is not None:
                             return Recorded(found.standing, None)
                         passing = found.obstacle
@@ -112,6 +114,14 @@ class OrderPreparation:
                     await asyncio.sleep(_PAUSE_S)
         except TimeoutError:
             raise (passing or NotInTime()) from None
+
+    async def refuse(self, caller: Caller, command: PlaceOrder) -> Placement | None:
+        """What stands for an order that is refused; where nothing does, nothing will.
+
+        Raises `NotLookedUp`.
+        """
+        identity = (caller.id, command.account, command.client_order_id)
+        return await self._journal.refuse(identity, self._owner)
 
     async def trading_state(self, caller: Caller, account: str) -> TradingState:
         """What is sent for the account now; while none can be recorded, no order is."""
@@ -144,12 +154,14 @@ class OrderPreparation:
         await self._gate.take_order(caller, grant)
         return grant
 
-    async def _look(self, caller: Caller, command: PlaceOrder) -> Look:
+    async def _look(self, caller: Caller, command: PlaceOrder, began: float) -> Look:
         """Whether something stands in the way; raises what does not pass within moments."""
         found = await self._journal.look(caller.id, command)
         if found.obstacle is not None and not found.obstacle_sending:
             raise found.obstacle
-        return found
+        # Rather too early than too late: the look's answer has been on its way for a moment.
+        waited_ms = math.ceil((asyncio.get_running_loop().time() - began) * 1000)
+        return replace(found, asked_at=found.asked_at - waited_ms)
 
     async def _attempt(
         self,
@@ -172,8 +184,7 @@ class OrderPreparation:
             raise TimeoutError
         intent = self._intent(caller, command, placement_id, grant, prepared, view, claim)
         await self._audit.require(order_sending(caller, intent, prepared))
-        lane = found.lane if command.immediate else None
-        return await self._begin(caller, intent, prepared, claim, lane)
+        return await self._begin(caller, intent, prepared, claim, found)
 
     async def _begin(
         self,
@@ -181,13 +192,17 @@ class OrderPreparation:
         intent: Placement,
         prepared: PreparedRequest,
         claim: BudgetClaim | None,
-        lane: int | None,
+        found: Look,
     ) -> Recorded | None:
         """Whoever is not sent is on record too."""
         standing = None
         try:
             standing = await self._journal.begin(
-                intent, lease_ms=prepared.window + self._timing.lease, claim=claim, lane=lane
+                intent,
+                lease_ms=prepared.window + self._timing.lease,
+                claim=claim,
+                lane=found.lane if intent.command.immediate else None,
+                asked_at=found.asked_at,
             )
         except _PASSING:
             return None

@@ -129,13 +129,14 @@ class Orders:
     async def _replay(self, caller: Caller, command: PlaceOrder, error: GatewayError) -> Placement:
         """What keeps an order from being sent now does not hide that it was sent before.
 
-        But from who may not know of the account any more, everything of it is hidden.
+        Nor is it sent afterwards, by another replica that may be preparing it. But from who may not
+        know of the account any more, everything of it is hidden.
         """
         if isinstance(error, UnknownAccount):
             self._tell_refused(caller, command, error)
             raise error
         try:
-            standing = await self._journal.find(caller.id, command.account, command.client_order_id)
+            standing = await self._preparation.refuse(caller, command)
         except NotLookedUp as away:
             self._tell_refused(caller, command, error)
             raise (error if isinstance(error, NotRecorded) else NotRecorded()) from away

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
-from gateway.domain.errors import GatewayError
+from gateway.domain.errors import GatewayError, NotLookedUp
 from gateway.domain.leadership import Fenced, Leadership
 from gateway.domain.orders import shown_id
 from gateway.domain.placements import Placement, PlacementState, Rejection
@@ -36,7 +36,8 @@ _PATIENCE = 10
 class _Desk:
     """What a leader remembers of an account: what was judged last.
 
-    Of what can wait, `patient`, nothing is judged before `again_at`.
+    Of what can wait, `patient`, nothing is judged before `again_at`. `untold`: the verdicts of
+    which nobody knows whether they were written, for the answer was lost.
     """
 
     leadership: Leadership
@@ -44,6 +45,7 @@ class _Desk:
     judged: object = None
     patient: object = None
     again_at: float = 0.0
+    untold: list[Verdict] = field(default_factory=list)
 
     @property
     def account(self) -> str:
@@ -108,6 +110,7 @@ class Resolver:
 
     async def _look(self, desk: _Desk) -> bool:
         """Do what can be done now; return whether more is to be done soon."""
+        await self._tell_late(desk)
         docket = await self._cases.docket(desk.account)
         self._on_docket(desk.account, docket.unresolved)
         await self._lapse(docket.sending)
@@ -141,7 +144,8 @@ class Resolver:
         unknown waiting, and so takes a small part of the time.
         """
         clock = asyncio.get_running_loop().time
-        question = (_standing(docket, terms, now), desk.album.pictures[-1:], terms)
+        shut = desk.account in self._journal.quarantines
+        question = (_standing(docket, terms, now), desk.album.pictures[-1:], terms, shut)
         unknown, patient = docket.unknown, docket.patient
         asked = unknown and question != desk.judged
         if asked and await self._judge_these(desk, docket, unknown, terms):
@@ -174,7 +178,19 @@ class Resolver:
         except (Claimed, Moved) as overtaken:
             _log.info("order.not_resolved", **_names(before), reason=type(overtaken).__name__)
             return
+        except NotLookedUp:
+            desk.untold.append(verdict)
+            raise
         self._tell(before, placement)
+
+    async def _tell_late(self, desk: _Desk) -> None:
+        """What was written although its answer was lost is told all the same."""
+        while desk.untold:
+            verdict = desk.untold[0]
+            placement = await self._journal.get(verdict.placement.id)
+            if placement is not None and placement.state is verdict.state:
+                self._tell(verdict.placement, placement)
+            desk.untold.pop(0)
 
     def _tell(self, before: Placement, placement: Placement) -> None:
         now = self._exchange_now() or placement.signed_at

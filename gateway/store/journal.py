@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
-from gateway.domain.errors import NotLookedUp, NotRecorded
+from gateway.domain.errors import NotLookedUp, NotRecorded, RefusedMeanwhile
 from gateway.domain.order_errors import NotDurable, Quarantined
 from gateway.domain.orders import PlaceOrder
 from gateway.domain.placements import FOLLOWING, Placement, PlacementState
@@ -26,7 +26,7 @@ from gateway.store.budgets import BudgetClaim, CorruptBudget
 from gateway.store.durability import Durability
 from gateway.store.journal_account import AccountJournal
 from gateway.store.journal_guard import JournalGuard
-from gateway.store.journal_keys import account_of, identity_of, key_of, record_key
+from gateway.store.journal_keys import Identity, account_of, identity_of, key_of, record_key
 from gateway.store.journal_outcomes import (
     as_begun,
     as_kept,
@@ -111,7 +111,26 @@ class OrderJournal(AccountJournal):
         if shut is None:
             self._guard.saw(command.account, answer[3])
         self._guard.found(command.account, shut)
-        return Look(self._waiting_for(identity) or standing, obstacle, sending, int(answer[1]))
+        return Look(
+            self._standing_for(identity, standing), obstacle, sending, int(answer[1]), answer[4]
+        )
+
+    async def refuse(self, identity: Identity, owner: str) -> Placement | None:
+        """What stands for an order that is refused; where nothing does, nothing will.
+
+        The same order may be under way in another process than `owner`, which was asked for it
+        before. That one does not record it any more: who is told of this refusal relies on it.
+        Raises `NotLookedUp`.
+        """
+        waiting = self._waiting_for(identity)
+        if waiting is not None and not was_withdrawn(waiting):
+            return waiting
+        try:
+            raw = await self._writes.refuse(identity, owner)
+        except StoreUnavailable as away:
+            raise NotLookedUp from away
+        record = record_key(*identity)
+        return self._standing_for(identity, self._records.decode(record, raw) if raw else None)
 
     async def begin(
         self,
@@ -120,21 +139,24 @@ class OrderJournal(AccountJournal):
         lease_ms: int,
         claim: BudgetClaim | None = None,
         lane: int | None = None,
+        asked_at: int | None = None,
     ) -> Placement:
         """Record an intent, unless one stands for its principal, account and client order id.
 
         One that was withdrawn, because writing it was not certain, does not count as standing.
         Returns the record that stands: the intent is the caller's to send only when that has its
         id, which must be fresh, and until `lease_ms` from now. `claim` is taken from its budget in
-        the same step; with `lane`, no other order of the lane may have come since that look.
+        the same step; with `lane`, no other order of the lane may have come since that look; with
+        `asked_at` (ms, by Redis' clock), no other process may have refused the order since.
 
-        Raises `DuplicateOrder`, `LaneUnresolved`, `LaneMoved`, `Quarantined`, `NotDurable`, what
-        the claim raises, and `NotRecorded` when it is not certain that it is recorded: should it
-        be after all, it becomes NOT_SENT. In all these cases nothing may be sent.
+        Raises `DuplicateOrder`, `LaneUnresolved`, `LaneMoved`, `RefusedMeanwhile`, `Quarantined`,
+        `NotDurable`, what the claim raises, and `NotRecorded` when it is not certain that it is
+        recorded: should it be after all, it becomes NOT_SENT. In all these cases nothing may be
+        sent.
         """
         _check_intent(placement, claim)
         waiting = self._waiting_for(identity_of(placement))
-        if waiting is not None:
+        if waiting is not None and not was_withdrawn(waiting):
             return waiting
         try:
             await attempt(lambda: reach(self._redis))
@@ -143,9 +165,11 @@ class OrderJournal(AccountJournal):
         self._require_durable()
         intent = replace(placement, begun_at=0, lease_until=0, claimed=claim is not None)
         terms = {**self._terms(placement.command), "lease_ms": lease_ms}
-        answer = await self._begin(
-            intent, terms if lane is None else {**terms, "mark": lane}, claim
-        )
+        if lane is not None:
+            terms["mark"] = lane
+        if asked_at is not None:
+            terms |= {"asked_at": asked_at, "owner": placement.owner}
+        answer = await self._begin(intent, terms, claim)
         return self._begun(intent, answer)
 
     async def finish(self, placement: Placement) -> Placement:
@@ -250,6 +274,8 @@ class OrderJournal(AccountJournal):
                 raise NotRecorded from corrupt
         if kind == b"MOVED":
             raise LaneMoved
+        if kind == b"REFUSED":
+            raise RefusedMeanwhile
         obstacle, _ = obstacle_of(account, answer)
         if isinstance(obstacle, Quarantined):
             self._guard.found(account, obstacle.reason)

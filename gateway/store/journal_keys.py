@@ -42,6 +42,11 @@ def order_key(account: str, order_id: str) -> str:
     return key_of(account, "order", order_id)
 
 
+def refusal_key(principal: str, account: str, client_order_id: str) -> str:
+    """When an order was last refused, without a record of it, and by which process."""
+    return key_of(account, "refusal", principal, client_order_id)
+
+
 def index_key(principal: str, account: str) -> str:
     """The positions of a principal's placements."""
     return key_of(account, "index", principal)

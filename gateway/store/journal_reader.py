@@ -16,6 +16,7 @@ from gateway.store.journal_keys import (
     order_key,
     record_key,
 )
+from gateway.store.journal_outcomes import was_withdrawn
 from gateway.store.journal_records import JournalRecords
 from gateway.store.spool import Spool
 
@@ -44,10 +45,11 @@ class JournalReader:
 
     async def find(self, principal: str, account: str, client_order_id: str) -> Placement | None:
         """The placement that stands for this principal, account and client order id."""
-        waiting = self._waiting_for((principal, account, client_order_id))
-        if waiting is not None:
+        identity = (principal, account, client_order_id)
+        waiting = self._waiting_for(identity)
+        if waiting is not None and not was_withdrawn(waiting):
             return waiting
-        return await self._records.one(record_key(principal, account, client_order_id))
+        return self._standing_for(identity, await self._records.one(record_key(*identity)))
 
     async def of_orders(self, account: str, order_ids: Sequence[str]) -> dict[str, Placement]:
         """The placements by the ids of the orders that they placed; others are left out.
@@ -101,7 +103,9 @@ class JournalReader:
             down_to = positions[-1] if len(positions) == _CHUNK else ""
             for position, placement in waiting.items():
                 if down_to <= position and (before is None or position < before):
-                    found[position] = placement
+                    recorded = found.get(position)
+                    if recorded is not None or not was_withdrawn(placement):
+                        found[position] = _newer(placement, recorded)
             for position in sorted(found, reverse=True):
                 yield position, found[position]
             if not down_to:
@@ -137,6 +141,11 @@ class JournalReader:
             if (placement.principal, placement.command.account) == (principal, account)
         }
 
+    def _standing_for(self, identity: Identity, recorded: Placement | None) -> Placement | None:
+        """What stands, given what is on record: what was withdrawn gives way to whatever is."""
+        waiting = self._waiting_for(identity)
+        return recorded if waiting is None else _newer(waiting, recorded)
+
     def _waiting_for(self, identity: Identity) -> Placement | None:
         return next((p for p in self._spool.latest() if identity_of(p) == identity), None)
 
@@ -148,3 +157,13 @@ class JournalReader:
             and placement.order is not None
             and placement.order.order_id in order_ids
         }
+
+
+def _newer(waiting: Placement, recorded: Placement | None) -> Placement:
+    """What waits to be written is newer than what is on record; but what was withdrawn gives way.
+
+    Another process may have sent the order since, under another placement's id.
+    """
+    if recorded is None or recorded.id == waiting.id or not was_withdrawn(waiting):
+        return waiting
+    return recorded

@@ -36,13 +36,15 @@ class Look:
 
     `standing` has its client order id. `obstacle` keeps it from being recorded now;
     `obstacle_sending`: it may pass within moments, for the order in the way is under way. `lane`
-    counts the intents of the lane: `begin` refuses to record after another one came.
+    counts the intents of the lane: `begin` refuses to record after another one came. `asked_at`:
+    when the order was asked for (ms, by Redis' clock), or when this was looked up.
     """
 
     standing: Placement | None
     obstacle: Obstacle | None
     obstacle_sending: bool
     lane: int
+    asked_at: int
 
 
 class Entry(msgspec.Struct, frozen=True):

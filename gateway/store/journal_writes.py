@@ -24,6 +24,7 @@ from gateway.store.budgets import (
 )
 from gateway.store.journal_index import position_of
 from gateway.store.journal_keys import (
+    Identity,
     ended_key,
     events_key,
     fills_key,
@@ -34,15 +35,19 @@ from gateway.store.journal_keys import (
     index_key,
     order_key,
     record_key,
+    refusal_key,
     unresolved_key,
 )
 from gateway.store.journal_rules import Claimed, entry_text
-from gateway.store.journal_scripts import BEGIN, CHANGE, CLAIM_EXTERNAL, DROP, LOOK
+from gateway.store.journal_scripts import BEGIN, CHANGE, CLAIM_EXTERNAL, DROP, LOOK, REFUSE
 from gateway.store.leases import leader_key
 from gateway.store.redis import WaitAof, attempt, run_script
 from gateway.tracing import Watch, unwatched
 
 _S = PlacementState
+_KEEP_REFUSALS_MS = 120_000
+"""Longer than any order may take until it is recorded."""
+
 _ENDED = NOTHING_STANDS | {_S.ACCEPTED}
 _KEEP_MARKS_MS = 365 * DAY_MS
 """How long it is known of a fill that it made an order, and of an order that it is EXTERNAL."""
@@ -101,12 +106,19 @@ class JournalWrites:
         self._watch = watch
 
     async def look(self, record: str, account: str, terms: dict[str, Any]) -> list[Any]:
-        """The record, the lane's count, and what hinders."""
+        """The record, the lane's count, what hinders, how far the account has come, and now."""
         keys = [record, guard_key(account), unresolved_key(account)]
         values = [msgspec.json.encode(terms)]
         with self._watch("look"):
             answer = await attempt(lambda: run_script(self._redis, LOOK, keys, values), tries=2)
         return cast("list[Any]", answer)
+
+    async def refuse(self, identity: Identity, owner: str) -> bytes:
+        """Keep what others were asked for before now from being recorded; return the record."""
+        keys = [record_key(*identity), refusal_key(*identity)]
+        values = [owner, _KEEP_REFUSALS_MS]
+        record = await attempt(lambda: run_script(self._redis, REFUSE, keys, values), tries=2)
+        return cast("bytes", record)
 
     async def begin(
         self, placement: Placement, terms: dict[str, Any], claim: BudgetClaim | None
@@ -178,6 +190,7 @@ class JournalWrites:
             guard_key(account),
             events_key(account),
             budget_key(placement).name,
+            refusal_key(*identity_of(placement)),
         ]
         values = [
             msgspec.json.encode({**terms, **self._common(placement, budget)}),

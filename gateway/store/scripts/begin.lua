@@ -2,17 +2,18 @@
 -- Record an intent, all or nothing, unless something stands in its way.
 --
 -- KEYS: the record, the pointer from the placement's id, the principal's index, what is unresolved,
--- what has ended, the guard, the events, the budget.
+-- what has ended, the guard, the events, the budget, the refusal.
 -- ARGV: the terms, the record, its entry among the unresolved, its event, and, where it claims, the
 -- budget as it must stand ('': none) and as it is to be. Texts have 0 for `begun_at` and
 -- `lease_until`, which are set here.
 -- The terms have, beside those of rules.lua: id, position, lease_ms, mark (of the lane, if it must
--- stand), keep_events, claims, and keep_budget_ms (0: for ever).
+-- stand), asked_at and owner (if no refusal of others may have come since), keep_events, claims, and
+-- keep_budget_ms (0: for ever).
 --
 -- Answers with {'BEGUN', now, the lease's end, {generation, begun}}, {'STANDS', record}, {'MOVED'},
--- {'BUDGET', what stands}, or a hindrance (rules.lua).
+-- {'REFUSED'}, {'BUDGET', what stands}, or a hindrance (rules.lua).
 local terms = cjson.decode(ARGV[1])
-local record, id, index, unresolved, ended, guard, events, budget = unpack(KEYS)
+local record, id, index, unresolved, ended, guard, events, budget, refusal = unpack(KEYS)
 local now = now_ms()
 
 -- A withdrawn intent was never sent, and its caller was told to repeat it: the new one replaces it.
@@ -24,6 +25,13 @@ if standing then
   local why = type(held.rejection) == 'table' and held.rejection.code
   if held.state ~= 'NOT_SENT' or why ~= 'JOURNAL_UNAVAILABLE' then return {'STANDS', standing} end
   replaced = held
+end
+
+-- Somebody was told that nothing will stand under this id, of what was asked for until then.
+local refused = terms.asked_at and redis.call('MGET', refusal)[1]
+if refused then
+  local at, by = string.match(refused, '^(%d+):(.*)$')
+  if by ~= terms.owner and tonumber(at) >= terms.asked_at then return {'REFUSED'} end
 end
 
 local hindered = hindrance(guard, unresolved, terms)

@@ -280,6 +280,17 @@ def test_doubt_tells_the_orders_and_fills_it_is_about_and_what_was_missing() -> 
         assert told in verdict.evidence
 
 
+def test_while_records_may_be_lost_what_is_seen_proves_nothing() -> None:
+    lost = case(intent(), pictures=(picture(AFTER, orders=(order("o1"),)),))
+    assert state_of(lost) is S.ACCEPTED
+    assert state_of(replace(lost, quarantined=True)) is None
+    assert state_of(replace(case(intent(), pictures=TWICE), quarantined=True)) is None
+    verdict = only(replace(lost, quarantined=True, now=SIGNED + TOO_LONG))
+    assert verdict is not None
+    assert verdict.state is S.IN_DOUBT
+    assert "the journal may have lost records of the account" in verdict.evidence
+
+
 # What nobody explains
 
 

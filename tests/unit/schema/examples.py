@@ -34,6 +34,7 @@ from gateway.services.streams import StreamHub
 from gateway.store.account_events import AccountEventStore
 from gateway.store.dead_man import DeadManStore
 from gateway.store.journal import Look, OrderJournal
+from gateway.store.journal_keys import Identity
 from gateway.tracing import Spans
 from tests.unit.services.desks import Watch, reads_of, trading_of
 from tests.unit.services.examples import (
@@ -79,7 +80,7 @@ class Journal:
         self.begun: list[Placement] = []
 
     async def look(self, _principal_id: str, _command: PlaceOrder) -> Look:
-        return Look(None, None, obstacle_sending=False, lane=0)
+        return Look(None, None, obstacle_sending=False, lane=0, asked_at=0)
 
     async def begin(self, intent: Placement, **_terms: object) -> Placement:
         self.begun.append(intent)
@@ -91,7 +92,7 @@ class Journal:
     async def get(self, _placement_id: str) -> None:
         return None
 
-    async def find(self, *_identity: str) -> None:
+    async def refuse(self, _identity: Identity, _owner: str) -> None:
         return None
 
     async def lapse(self, _placement: Placement) -> None:

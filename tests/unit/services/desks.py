@@ -145,7 +145,7 @@ def trading_of(  # noqa: PLR0913 - each is a part of a replica
         exchange=exchange,
         journal=journal,
         audit=watch.audit.trail,
-        owner="replica",
+        owner=os.urandom(4).hex(),
         now=clock,
         random_bytes=os.urandom,
         timing=OrderTiming(ready_within_s=ready_within_s, lease=30_000, unknown=30_000),

@@ -13,6 +13,7 @@ from gateway.domain.errors import (
     NotRecorded,
     NotSent,
     Refused,
+    RefusedMeanwhile,
     Unclear,
     UnknownAccount,
     UnknownSymbol,
@@ -103,7 +104,7 @@ async def test_an_order_whose_sender_has_gone_stays_under_way_until_somebody_tak
             await placing
         desk.exchange.release()
         standing = await desk.orders.place(CALLER, command())
-        assert (standing.state, standing.owner) == (S.SENDING, "replica")
+        assert (standing.state, len(standing.owner)) == (S.SENDING, 8)
         assert desk.exchange.asked.count("place") == 1
 
 
@@ -120,6 +121,25 @@ async def test_replicas_that_get_the_same_command_send_it_once(valkey: ValkeySer
         placed = await asyncio.gather(*placing)
         assert placed[0].id == placed[1].id
         assert [*one.exchange.asked, *other.exchange.asked].count("place") == 1
+
+
+async def test_what_one_replica_refuses_another_does_not_send_afterwards(
+    valkey: ValkeyServer,
+) -> None:
+    forbids = policy(Action.ORDERS_CANCEL)
+    async with desk_of(valkey.url) as one, desk_of(valkey.url, forbids) as other:
+        one.exchange.hold("markets")
+        under_way = asyncio.create_task(one.orders.place(CALLER, command()))
+        await until(lambda: one.exchange.waiting)
+        with pytest.raises(Forbidden):
+            await other.orders.place(CALLER, command())
+        one.exchange.release()
+        with pytest.raises(RefusedMeanwhile, match="repeat it under its clientOrderId"):
+            await under_way
+        assert "place" not in one.exchange.asked
+        placed = await one.orders.place(CALLER, command())
+        assert placed.state is S.ACCEPTED
+        assert (await other.orders.place(CALLER, command())).id == placed.id
 
 
 @pytest.mark.parametrize("at_once", [True, False])

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -19,7 +20,9 @@ from gateway.services.account_stream import ACCOUNT
 from gateway.services.pictures import Pictures
 from gateway.services.resolver import Resolver
 from gateway.store.journal import OrderJournal
+from gateway.store.journal_writes import Changing, JournalWrites
 from gateway.store.leases import AccountLeases
+from gateway.store.redis import StoreUnavailable
 from tests.unit.services.desks import Watch, reads_of, streams_of
 from tests.unit.services.examples import BTC, command, listing, until
 from tests.unit.services.following import Desk, desk_of
@@ -244,6 +247,46 @@ async def test_an_order_that_shows_up_after_it_was_given_up_raises_an_alarm(
         assert [each["log_level"] for each in lines if each["event"] == "order.late"] == [
             "critical"
         ]
+
+
+async def test_what_was_resolved_without_an_answer_is_told_all_the_same(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, lost = JournalWrites.change, [StoreUnavailable("TimeoutError")]
+
+    async def change(self: JournalWrites, changing: Changing) -> list[Any]:
+        answer = await written(self, changing)
+        if changing.placement.state is S.ACCEPTED and lost:
+            raise lost.pop()
+        return answer
+
+    async with bench_of(valkey) as bench:
+        await bench.follow()
+        placed = await bench.unknown(bench.intent())
+        monkeypatch.setattr(JournalWrites, "change", change)
+        bench.desk.list(executed(placed))
+        await bench.becomes(placed, S.ACCEPTED)
+        await until(lambda: bench.resolved)
+        assert not lost
+        assert [each.id for each in bench.resolved] == [placed.id]
+        assert ("ORDER", "RESOLVED_ACCEPTED") in bench.watch.audit.outcomes()
+
+
+async def test_while_records_may_be_lost_nothing_is_concluded_from_what_is_seen(
+    valkey: ValkeyServer,
+) -> None:
+    async with bench_of(valkey) as bench:
+        await bench.follow()
+        placed = await bench.unknown(bench.intent())
+        guard, held = "ngw:1:journal:{demo}:guard", "quarantine"
+        await bench.redis.hset(guard, held, "OLDER")
+        assert await bench.journal.quarantine("demo") is not None
+        bench.desk.list(executed(placed))
+        found = await bench.becomes(placed, S.IN_DOUBT)
+        assert found.evidence is not None
+        assert "lost records" in found.evidence
+        await bench.journal.reopen("demo", "compared with the exchange")
+        await bench.becomes(placed, S.ACCEPTED)
 
 
 async def test_a_refusal_that_came_too_late_is_the_rejection(valkey: ValkeyServer) -> None:

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from structlog.testing import capture_logs
 
-from gateway.domain.errors import NotLookedUp, NotRecorded
+from gateway.domain.errors import NotLookedUp, NotRecorded, RefusedMeanwhile
 from gateway.domain.placements import FOLLOWING, Placement, PlacementState
 from gateway.store.account_events import AccountEventStore
 from gateway.store.journal import new_placement_id
+from gateway.store.journal_keys import identity_of
 from tests.unit.store.examples import (
     accepted,
     in_state,
@@ -44,6 +45,37 @@ async def test_every_placement_comes_back_digit_for_digit(
     assert back == begun
     # Equal decimals may differ in their digits: 1.50 and 1.5.
     assert repr(back) == repr(begun)
+
+
+async def test_who_asked_for_an_order_before_another_process_refused_it_begins_nothing(
+    valkey: ValkeyServer,
+) -> None:
+    wanted = replace(placement(), owner="one")
+    identity = identity_of(wanted)
+    async with journal_of(valkey) as (journal, _):
+        asked_at = (await journal.look("demo-app", wanted.command)).asked_at
+        assert await journal.refuse(identity, "other") is None
+        with pytest.raises(RefusedMeanwhile):
+            await journal.begin(wanted, lease_ms=LEASE_MS, asked_at=asked_at)
+        assert await journal.get(wanted.id) is None
+        await asyncio.sleep(0.002)
+        later = (await journal.look("demo-app", wanted.command)).asked_at
+        begun = await journal.begin(wanted, lease_ms=LEASE_MS, asked_at=later)
+        assert begun.begun_at
+        assert await journal.refuse(identity, "other") == begun
+        again = replace(wanted, id=placement(2).id)
+        assert await journal.begin(again, lease_ms=LEASE_MS, asked_at=asked_at) == begun
+
+
+async def test_what_its_own_process_refused_keeps_no_later_request_waiting(
+    valkey: ValkeyServer,
+) -> None:
+    wanted = replace(placement(), owner="one")
+    async with journal_of(valkey) as (journal, redis):
+        await journal.refuse(identity_of(wanted), "one")
+        await journal.begin(wanted, lease_ms=LEASE_MS, asked_at=0)
+        (refusal,) = [key for key in await keys_of(redis) if b":refusal:" in key]
+        assert 0 < await redis.pttl(refusal) <= 120_000
 
 
 async def test_what_was_never_begun_is_not_there(valkey: ValkeyServer) -> None:

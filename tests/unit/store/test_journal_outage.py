@@ -144,6 +144,36 @@ async def test_a_withdrawal_leaves_the_record_of_another_attempt_alone(
         assert await journal.get(placement(1).id) is None
 
 
+async def test_a_withdrawal_that_waits_hides_nothing_that_another_process_sent(
+    own_valkey: ValkeyServer,
+) -> None:
+    identity = ("demo-app", "demo", "c-1")
+    async with journal_of(own_valkey) as (journal, redis), open_patient(own_valkey.url) as theirs:
+        other = journal_on(theirs)
+        await redis.ping()
+        own_valkey.pause()
+        with pytest.raises(NotRecorded):
+            await journal.begin(placement(1), lease_ms=LEASE_MS)
+        await asyncio.to_thread(own_valkey.kill)
+        await asyncio.to_thread(own_valkey.start)
+        withdrawn = await journal.find(*identity)
+        assert withdrawn is not None
+        assert withdrawn.state is S.NOT_SENT
+        later = replace(placement(2), created_at=2_000)
+        sent = await other.finish(accepted(await begin(other, later)))
+        look = await journal.look("demo-app", placement().command)
+        again = await journal.begin(placement(3), lease_ms=LEASE_MS)
+        refused = await journal.refuse(identity, "owner")
+        page = await journal.page("demo-app", "demo", first=9)
+        assert [look.standing, again, refused, await journal.find(*identity)] == [sent] * 4
+        assert [placed for _, placed in page.entries] == [sent]
+        assert journal.pending() == 1
+        await asyncio.to_thread(own_valkey.kill)
+        for asked in (journal.find(*identity), journal.refuse(identity, "owner")):
+            with pytest.raises(NotLookedUp):
+                await asked
+
+
 async def test_a_caller_that_leaves_in_the_middle_leaves_no_intent_standing(
     own_valkey: ValkeyServer,
 ) -> None:
