@@ -19,7 +19,8 @@
     ├── UnknownAccount
     ├── JournalUnavailable
     │   ├── NotRecorded        no order is sent without its record
-    │   │   └── NotInTime      nor long after it was asked for
+    │   │   ├── NotInTime      nor long after it was asked for
+    │   │   └── RefusedMeanwhile  nor after somebody was told that it is not
     │   ├── NotDurable         nor while its record could be lost (`order_errors`)
     │   ├── NotLookedUp        nobody can tell now what was placed
     │   ├── SwitchesUnavailable  the trading switches cannot be read or set
