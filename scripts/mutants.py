@@ -123,8 +123,11 @@ MUTANTS = (
             Edit(
                 "gateway/services/order_preparation.py",
                 "            standing = await self._journal.begin(\n"
-                "                intent, lease_ms=prepared.window + self._timing.lease, "
-                "claim=claim, lane=lane\n"
+                "                intent,\n"
+                "                lease_ms=prepared.window + self._timing.lease,\n"
+                "                claim=claim,\n"
+                "                lane=found.lane if intent.command.immediate else None,\n"
+                "                asked_at=found.asked_at,\n"
                 "            )\n",
                 "            standing = intent\n"
                 "            lease_ms = prepared.window + self._timing.lease\n"

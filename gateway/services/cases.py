@@ -13,7 +13,7 @@ from gateway.services.market_data import MarketData, MarketView
 from gateway.store.journal import OrderJournal
 
 _BEFORE_MS = 10_000
-"""How long before an order was recorded another may have been accepted that explains a fill."""
+"""More than an order takes from its last check to its record, and an outcome to its own."""
 
 _OPEN = frozenset({PlacementState.UNKNOWN, PlacementState.IN_DOUBT})
 
@@ -85,7 +85,8 @@ class Cases:
         `NotLookedUp`.
         """
         lanes = {each.command.lane for each in judged}
-        since = min(each.created_at for each in judged) - _BEFORE_MS
+        # By Redis' clock alone; to be ready for its record an order has as long as its window.
+        since = min(each.begun_at - each.window for each in judged) - _BEFORE_MS
         pictures = tuple(without_history(each, judged) for each in pictures)
         accepted = await self._journal.accepted_since(account, since)
         claimed_orders = await self._journal.claimed_orders(account, _order_ids(pictures))

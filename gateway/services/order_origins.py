@@ -14,8 +14,8 @@ from gateway.store.journal import OrderJournal
 
 _KEPT = 10_000
 _BEFORE_MS = 10_000
-"""How long before an order was placed, by the exchange, its placement may have been accepted, by
-the clock of its sender."""
+"""How long before an order was placed, by the exchange, its placement may have been recorded as
+accepted, by Redis' clock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class AccountJournal(JournalReader):
         return _by_age(each for each in found if each.state is PlacementState.NOT_PLACED)
 
     async def accepted_since(self, account: str, ms: int) -> tuple[Placement, ...]:
-        """What was found ACCEPTED at `ms` or later, by the clocks that `updated_at` is of."""
+        """What was recorded as ACCEPTED at `ms` or later, by Redis' clock."""
         found = await self._standing(await self._between(ended_key(account), ms, "+inf"))
         return _by_age(each for each in found if each.state is PlacementState.ACCEPTED)
 
@@ -79,7 +79,7 @@ class AccountJournal(JournalReader):
         most: int,
         wanted: Callable[[Placement], bool] = lambda _: True,
     ) -> tuple[Placement, ...]:
-        """Up to `most` of the `wanted` ones that have had their outcome since before `ms`."""
+        """Up to `most` of the `wanted` ones that had an outcome before `ms`, by Redis' clock."""
         found: list[Placement] = []
         keys = await self._between(ended_key(account), "-inf", f"({ms}")
         for start in range(0, len(keys), _CHUNK):

@@ -58,7 +58,7 @@ def unresolved_key(account: str) -> str:
 
 
 def ended_key(account: str) -> str:
-    """The records that have an outcome, by the time (ms) of that."""
+    """The records that have an outcome, by when that was recorded (ms, by Redis' clock)."""
     return key_of(account, "ended")
 
 

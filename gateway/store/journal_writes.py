@@ -245,12 +245,11 @@ class JournalWrites:
         terms = {
             **self._common(placement, budget),
             "state": placement.state,
+            "ended": placement.state in _ENDED,
             "fills": sorted(changing.fills),
             "late_watch_ms": self.late_watch_ms,
             "keep_fills_ms": _KEEP_MARKS_MS,
         }
-        if placement.state in _ENDED:
-            terms["ended_at"] = placement.updated_at
         if changing.only_lapsed:
             terms["lease_until"] = placement.lease_until
         if changing.leader is not None:

@@ -7,7 +7,7 @@
 -- budget, the pointer from the order.
 -- ARGV: the terms, the record as it was ('': none) and as it is to be, its entry among the
 -- unresolved, its event ('': nobody is told), and the budget as it must stand and as it is to be.
--- The terms have: id, position, state, ended_at (if it has), lease_until (if that must have passed),
+-- The terms have: id, position, state, ended (whether it has), lease_until (if that must have passed),
 -- owner and epoch (of the leader, if it must still lead), fills (to claim), order ('own': the
 -- exchange told the sender; 'found': it was looked for), claims, keep_budget_ms, keep_events,
 -- late_watch_ms and keep_fills_ms.
@@ -62,7 +62,7 @@ if terms.order and not taken then redis.call('SET', order, record) end
 -- No foreign key in the place of one of these may keep an outcome from being written.
 if ARGV[4] == '' then redis.pcall('HDEL', unresolved, terms.id)
 else redis.pcall('HSET', unresolved, terms.id, ARGV[4]) end
-if terms.ended_at then redis.pcall('ZADD', ended, terms.ended_at, record)
+if terms.ended then redis.pcall('ZADD', ended, now, record)
 else redis.pcall('ZREM', ended, record) end
 if terms.state == 'NOT_PLACED' then redis.pcall('ZADD', given_up, now, record)
 else redis.pcall('ZREM', given_up, record) end

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from gateway.services.loops import end_all
 from gateway.store.journal import OrderJournal
 from gateway.store.line_file import LineFile, LineOutput
 from tests.unit.store.examples import accepted, in_state, open_quick, placement
-from tests.unit.store.journals import begin, journal_of, journal_on
+from tests.unit.store.journals import begin, ended_at, journal_of, journal_on
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +38,9 @@ async def journal(valkey: ValkeyServer) -> AsyncIterator[OrderJournal]:
 
 async def ended(journal: OrderJournal, number: int, at: int) -> Placement:
     begun = await begin(journal, placement(number, client_order_id=f"c-{number}"))
-    return await journal.finish(replace(accepted(begun, f"o-{number}"), updated_at=at))
+    outcome = await journal.finish(accepted(begun, f"o-{number}"))
+    await ended_at(journal._redis, outcome, at)  # noqa: SLF001 - its outcome is of today
+    return outcome
 
 
 def retention(
@@ -131,7 +132,8 @@ async def test_what_may_still_rest_in_the_book_stays_with_its_owner(
     resting = await ended(journal, 1, DUE - 2)
     begun = await begin(journal, placement(2, client_order_id="c-2"))
     rejected = in_state(begun, PlacementState.REJECTED)
-    gone = await journal.finish(replace(rejected, updated_at=DUE - 1))
+    gone = await journal.finish(rejected)
+    await ended_at(journal._redis, gone, DUE - 1)  # noqa: SLF001 - as above
     keeping = retention(journal, LineOutput(output), open_ids=open_ids)
     running = asyncio.create_task(keeping.run(LEADERSHIP))
     await until(lambda: keeping.exported == 1)

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from gateway.domain.account import Balance, Fill
 from gateway.domain.leadership import Leadership
 from gateway.domain.market import MarketRules
 from gateway.domain.orders import Order, OrderStatus
@@ -287,6 +288,39 @@ async def test_while_records_may_be_lost_nothing_is_concluded_from_what_is_seen(
         assert "lost records" in found.evidence
         await bench.journal.reopen("demo", "compared with the exchange")
         await bench.becomes(placed, S.ACCEPTED)
+
+
+@pytest.mark.parametrize("slow_ms", [0, 60_000])
+async def test_what_another_replica_had_accepted_explains_its_fills_whatever_its_clock_says(
+    valkey: ValkeyServer, slow_ms: int
+) -> None:
+    async with bench_of(valkey) as bench:
+        placed = await begin(bench.journal, bench.intent("c-1", 1))
+        theirs = bench.intent("c-2", 2)
+        cheaper = replace(theirs.command.spec, price=Decimal(99))
+        then = theirs.created_at - slow_ms
+        theirs = replace(
+            theirs, command=replace(theirs.command, spec=cheaper), created_at=then, updated_at=then
+        )
+        theirs = await begin(bench.journal, theirs)
+        await bench.journal.finish(replace(theirs, state=S.ACCEPTED, order=executed(theirs, "o2")))
+        bought = theirs.command.spec.quantity
+        assert bought is not None
+        fill = Fill(
+            symbol=BTC,
+            price=Decimal(99),
+            quantity=bought,
+            side=theirs.command.side,
+            type=theirs.command.type,
+            fee=Decimal(0),
+            fee_asset="BTC",
+            time=bench.desk.clock.now + 500,
+        )
+        bench.desk.exchange.answers["fills"] = (fill,)
+        held = {"BTC": bought, "USDT": -99 * bought, "USD": Decimal(0), "SDT": Decimal(0)}
+        bench.desk.hold(*(Balance(asset, has, has, Decimal(0)) for asset, has in held.items()))
+        placed = await bench.journal.finish(replace(placed, state=S.UNKNOWN))
+        await bench.becomes(placed, S.IN_DOUBT)
 
 
 async def test_a_refusal_that_came_too_late_is_the_rejection(valkey: ValkeyServer) -> None:

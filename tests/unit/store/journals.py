@@ -11,6 +11,7 @@ from gateway.domain.leadership import Leadership
 from gateway.domain.placements import Placement
 from gateway.store.durability import Durability
 from gateway.store.journal import OrderJournal
+from gateway.store.journal_keys import ended_key, identity_of, record_key
 from gateway.store.leases import AccountLeases
 from tests.unit.store.examples import open_patient
 from tests.valkey import ValkeyServer
@@ -42,6 +43,12 @@ async def begin(journal: OrderJournal, intent: Placement, lease_ms: int = LEASE_
     begun = await journal.begin(intent, lease_ms=lease_ms)
     assert begun == replace(intent, begun_at=begun.begun_at, lease_until=begun.lease_until)
     return begun
+
+
+async def ended_at(redis: Redis, placement: Placement, ms: int) -> None:
+    """Have a placement's outcome recorded at a moment of Redis' clock."""
+    record = record_key(*identity_of(placement))
+    await redis.zadd(ended_key(placement.command.account), {record: ms})
 
 
 async def lost(journal: OrderJournal, intent: Placement) -> Placement:

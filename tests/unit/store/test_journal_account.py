@@ -12,7 +12,7 @@ from gateway.domain.resolution import Verdict
 from gateway.store.account_events import AccountEventStore
 from gateway.store.journal import OrderJournal
 from tests.unit.store.examples import accepted, in_state, keys_of, placement
-from tests.unit.store.journals import begin, journal_of, lost
+from tests.unit.store.journals import begin, ended_at, journal_of, lost
 from tests.valkey import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -37,9 +37,12 @@ async def resolve(journal: OrderJournal, standing: Placement, *states: S) -> Pla
     return standing
 
 
-async def ended_at(journal: OrderJournal, number: int, at: int) -> Placement:
+async def placed(journal: OrderJournal, redis: Redis, number: int, at: int) -> Placement:
+    """A placement that was accepted at a moment of Redis' clock."""
     outcome = accepted(await begin(journal, numbered(number)), f"o-{number}")
-    return await journal.finish(replace(outcome, updated_at=at))
+    await journal.finish(outcome)
+    await ended_at(redis, outcome, at)
+    return outcome
 
 
 async def test_what_has_no_outcome_is_told_in_the_order_in_which_it_was_made(
@@ -87,10 +90,11 @@ async def passes(redis: Redis) -> None:
 
 
 async def test_what_was_accepted_lately_is_told(valkey: ValkeyServer) -> None:
-    async with journal_of(valkey) as (journal, _):
-        ended = [await ended_at(journal, number, 5_000 + number) for number in range(4)]
+    async with journal_of(valkey) as (journal, redis):
+        ended = [await placed(journal, redis, number, 5_000 + number) for number in range(4)]
         rejected = in_state(await begin(journal, numbered(9)), S.REJECTED)
-        await journal.finish(replace(rejected, updated_at=9_000))
+        await journal.finish(rejected)
+        await ended_at(redis, rejected, 9_000)
         assert await journal.accepted_since("demo", 5_002) == tuple(ended[2:])
         assert await journal.accepted_since("demo", 5_004) == ()
 
@@ -98,8 +102,8 @@ async def test_what_was_accepted_lately_is_told(valkey: ValkeyServer) -> None:
 async def test_what_has_ended_is_told_the_longest_ago_first_a_lot_at_a_time(
     valkey: ValkeyServer,
 ) -> None:
-    async with journal_of(valkey) as (journal, _):
-        ended = [await ended_at(journal, number, 9_000 - number) for number in range(4)]
+    async with journal_of(valkey) as (journal, redis):
+        ended = [await placed(journal, redis, number, 9_000 - number) for number in range(4)]
         await begin(journal, numbered(8))
         await resolve(journal, await lost(journal, numbered(9)), S.IN_DOUBT)
         assert await journal.ended_before("demo", 9_000, 10) == tuple(ended[:0:-1])
@@ -108,7 +112,7 @@ async def test_what_has_ended_is_told_the_longest_ago_first_a_lot_at_a_time(
 
 async def test_a_corrupt_record_holds_up_none_behind_it(valkey: ValkeyServer) -> None:
     async with journal_of(valkey) as (journal, redis):
-        ended = [await ended_at(journal, number, 5_000 + number) for number in range(3)]
+        ended = [await placed(journal, redis, number, 5_000 + number) for number in range(3)]
         standing = [await begin(journal, numbered(number)) for number in (3, 4)]
         await redis.set("ngw:1:journal:{demo}:record:app-0:c-0", b"\xff")
         await redis.delete("ngw:1:journal:{demo}:record:app-1:c-1")
@@ -119,9 +123,9 @@ async def test_a_corrupt_record_holds_up_none_behind_it(valkey: ValkeyServer) ->
 
 async def test_a_dropped_placement_leaves_nothing(valkey: ValkeyServer) -> None:
     async with journal_of(valkey) as (journal, redis):
-        placed = await ended_at(journal, 1, 5_000)
+        first = await placed(journal, redis, 1, 5_000)
         given_up = await resolve(journal, await lost(journal, numbered(2)), S.NOT_PLACED)
-        await journal.drop([placed, given_up])
+        await journal.drop([first, given_up])
         assert set(await keys_of(redis)) == FOR_GOOD
         await begin(journal, numbered(1))
 
@@ -129,8 +133,8 @@ async def test_a_dropped_placement_leaves_nothing(valkey: ValkeyServer) -> None:
 async def test_a_dropped_placement_leaves_the_way_to_an_order_that_is_another_s(
     valkey: ValkeyServer,
 ) -> None:
-    async with journal_of(valkey) as (journal, _):
-        holder = await ended_at(journal, 1, 5_000)
+    async with journal_of(valkey) as (journal, redis):
+        holder = await placed(journal, redis, 1, 5_000)
         twice = accepted(await begin(journal, numbered(2)), "o-1")
         with capture_logs() as logs:
             await journal.finish(twice)
@@ -148,8 +152,8 @@ async def test_what_changed_since_it_was_read_is_not_dropped(valkey: ValkeyServe
 
 
 async def test_dropping_one_placement_leaves_the_others(valkey: ValkeyServer) -> None:
-    async with journal_of(valkey) as (journal, _):
-        gone, stays = await ended_at(journal, 1, 5_000), await ended_at(journal, 3, 5_000)
+    async with journal_of(valkey) as (journal, redis):
+        gone, stays = await placed(journal, redis, 1, 5_000), await placed(journal, redis, 3, 5_000)
         await journal.drop([gone])
         assert await journal.get(gone.id) is None
         assert await journal.of_orders("demo", ["o-1", "o-3"]) == {"o-3": stays}
