@@ -33,15 +33,17 @@ _GONE = (OrderFilled, OrderClosedUnknown, OrderNotFound)
 class CancelledAll:
     """What became of each order that was open, by its id.
 
-    `failed`: still open, and why; `pending`: nobody knows; `ended`: it was filled before, or nobody
-    knows how it ended. `unresolved` are the placements, by their ids, that may have made an order,
-    or make one yet; `in_doubt` those among them that only a person settles. `unseen`: why there may
-    be others of both, or None.
+    `failed`: still open, and why; `pending`: nobody knows, be it that the last reading still showed
+    it, `acknowledged` those among them whose cancel the exchange has confirmed; `ended`: it was
+    filled before, or nobody knows how it ended. `unresolved` are the placements, by their ids, that
+    may have made an order, or make one yet; `in_doubt` those among them that only a person settles.
+    `unseen`: why there may be others of both, or None.
     """
 
     cancelled: tuple[str, ...] = ()
     failed: tuple[tuple[str, Rejection], ...] = ()
     pending: tuple[str, ...] = ()
+    acknowledged: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
     in_doubt: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class CancelledAll:
 class CancelAll:
     """Cancels by readings of the open orders, until one shows none that is meant.
 
+    After a few readings it gives up: what the last of them showed is then `pending` at best.
     An order that is placed meanwhile is cancelled too if a reading shows it; who wants none to
     follow stops placing, or has the account switched to CANCEL_ONLY, before.
     """
@@ -142,7 +145,7 @@ class CancelAll:
 
     async def _run(self, account: str, sweep: "_Sweep") -> CancelledAll:
         for _ in range(_ROUNDS):
-            sweep.unseen = None
+            sweep.unseen, sweep.listed = None, ()
             try:
                 await self._round(account, sweep)
             except GatewayError as unread:
@@ -193,8 +196,9 @@ async def _whenever() -> None:
 class _Sweep:
     """One run: whose orders, how they are read and cancelled, and the newest outcome of each.
 
-    `principal`: None for everybody's. `unseen`: why there may be others that are meant, as of the
-    last round. `over`: another round is of no use.
+    `principal`: None for everybody's. As of the last round: `listed`, the orders that are meant and
+    that its reading showed, and `unseen`, why there may be others. `over`: another round is of no
+    use.
     """
 
     principal: str | None
@@ -203,6 +207,7 @@ class _Sweep:
     until: Until = _whenever
     outcomes: dict[str, _Outcome] = field(default_factory=dict)
     unresolved: tuple[Placement, ...] = ()
+    listed: tuple[str, ...] = ()
     unseen: GatewayError | None = None
     over: bool = False
 
@@ -216,20 +221,26 @@ class _Sweep:
         """Cancel them, a few at once; what is not among them any more is not open."""
         for order_id in self._open().difference(orders):
             self.outcomes[order_id] = OrderClosedUnknown(order_id)
+        self.listed = orders
         turns = asyncio.Semaphore(_AT_ONCE)
         told = await asyncio.gather(*(self._one(order_id, turns) for order_id in orders))
         self.outcomes |= zip(orders, told, strict=True)
-        failed = self._failed()
-        self.over = not orders or (bool(failed) and not any(why.retryable for _, why in failed))
+        # An answer alone ends nothing: only the next reading shows whether the order is gone.
+        refused = {order_id for order_id, why in self._failed() if not why.retryable}
+        self.over = refused.issuperset(orders)
 
     def result(self) -> CancelledAll:
         """What became of each, and what is left."""
         doubtful = PlacementState.IN_DOUBT
+        failed = self._failed()
+        shown = set(self.listed).difference(order_id for order_id, _ in failed)
+        pending = shown.union(self._of(CancelUnknown))
         return CancelledAll(
-            cancelled=self._of(Cancelled),
-            failed=self._failed(),
-            pending=self._of(CancelUnknown),
-            ended=self._of(_GONE),
+            cancelled=tuple(each for each in self._of(Cancelled) if each not in shown),
+            failed=failed,
+            pending=tuple(each for each in self.outcomes if each in pending),
+            acknowledged=tuple(each for each in self._of(Cancelled) if each in shown),
+            ended=tuple(each for each in self._of(_GONE) if each not in shown),
             unresolved=tuple(each.id for each in self.unresolved),
             in_doubt=tuple(each.id for each in self.unresolved if each.state is doubtful),
             unseen=None if self.unseen is None else rejection_of(self.unseen),

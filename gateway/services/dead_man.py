@@ -38,12 +38,12 @@ class DeadManSwitches:
     """Each principal has one on each account: armed for some seconds, again and again.
 
     A switch that lapses cancels what is open of the principal's on the account, and goes on until
-    nothing is open and no order of it is SENDING or UNKNOWN, and for `ready_within_s` at least: an
-    order that was being prepared when the switch lapsed is recorded by then, or never. One in doubt
-    is a person's: it keeps no lapse open, which names it when it is done. Who arms or disarms the
-    switch after that does not stop this: it only spares what is placed from then on. HALTED stops
-    it, until the switch is another. `on_fired` is told of each lapse, once by each process that
-    carries it out.
+    a reading shows nothing open and no order of it is SENDING or UNKNOWN, and for `ready_within_s`
+    at least: an order that was being prepared when the switch lapsed is recorded by then, or never.
+    One in doubt is a person's: it keeps no lapse open, which names it when it is done. Who arms or
+    disarms the switch after that does not stop this: it only spares what is placed from then on.
+    HALTED stops it, until the switch is another. `on_fired` is told of each lapse, once by each
+    process that carries it out.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class DeadManSwitches:
             all_recorded = _now() >= recorded_at
             found = await self._cancel(firing)
             if found is not None:
-                firing.cancelled.update(found.cancelled)
+                firing.cancelled.update(found.cancelled, found.acknowledged)
             if found is not None and found.nothing_to_wait_for and all_recorded:
                 await self._done(firing, found)
                 return

@@ -57,12 +57,14 @@ class Floor(StandInExchange):
     """An exchange with open orders, by their ids; a cancel takes one out.
 
     `failures`: what the next cancels of an order raise; `late`: an order that shows up once so many
-    readings have been made.
+    readings have been made; `lingers`: how many cancels of an order are acknowledged and leave it
+    listed.
     """
 
     open: dict[str, Order] = field(default_factory=dict)
     failures: dict[str, list[BaseException]] = field(default_factory=dict)
     late: dict[int, str] = field(default_factory=dict)
+    lingers: dict[str, int] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     cancelling: int = 0
     most_at_once: int = 0
@@ -85,6 +87,9 @@ class Floor(StandInExchange):
             self.cancelling -= 1
         if self.failures.get(order_id):
             raise self.failures[order_id].pop(0)
+        if self.lingers.get(order_id):
+            self.lingers[order_id] -= 1
+            return
         if self.open.pop(order_id, None) is None:
             raise NOT_OPEN
         self.cancelled.append(order_id)

@@ -8,6 +8,7 @@ from gateway.domain.errors import (
     Forbidden,
     NotSent,
     RateLimited,
+    Refused,
     Unclear,
     UnknownAccount,
 )
@@ -20,6 +21,7 @@ from tests.valkey import ValkeyServer
 pytestmark = pytest.mark.anyio
 
 UNCLEAR = Unclear("cancel-order", "timeout")
+FOR_GOOD = Refused("cancel-order", "10037", "INVALID_SYMBOL", "no such market", "look", retry=False)
 
 
 async def cancel_for(desk: Desk, until_then: int | None) -> CancelledAll:
@@ -135,6 +137,53 @@ async def test_what_stays_open_is_told_with_the_reason(valkey: ValkeyServer) -> 
         assert [(each, why.code) for each, why in found.failed] == [("a", "EXCHANGE_UNAVAILABLE")]
         assert found.pending == ("b",)
         assert not found.nothing_left
+
+
+async def test_an_order_that_is_listed_for_a_moment_after_its_cancel_is_cancelled(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.floor.stand("a")
+        desk.floor.lingers["a"] = 1
+        found = await desk.cancel_all.cancel(BOSS, "demo", everybody=True)
+        assert found == CancelledAll(cancelled=("a",))
+        assert found.nothing_left
+
+
+async def test_what_stays_listed_is_pending_whatever_its_cancels_were_answered(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.floor.stand("acknowledged", "not-open")
+        desk.floor.lingers["acknowledged"] = 9
+        desk.floor.failures["not-open"] = [NOT_OPEN] * 9
+        found = await desk.cancel_all.cancel(BOSS, "demo", everybody=True)
+        assert found == CancelledAll(
+            pending=("acknowledged", "not-open"), acknowledged=("acknowledged",)
+        )
+        assert (found.nothing_left, found.nothing_to_wait_for) == (False, False)
+
+
+async def test_while_each_reading_shows_another_order_nobody_says_that_none_is_left(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.floor.late = {reading: f"o{reading}" for reading in range(1, 9)}
+        found = await desk.cancel_all.cancel(BOSS, "demo", everybody=True)
+        assert found.cancelled == ("o1", "o2", "o3", "o4")
+        assert (found.pending, found.nothing_left) == (("o5",), False)
+
+
+async def test_a_cancel_that_is_refused_for_good_leaves_no_other_unconfirmed(
+    valkey: ValkeyServer,
+) -> None:
+    async with desk_of(valkey.url) as desk:
+        desk.floor.stand("a", "b")
+        desk.floor.failures["b"] = [FOR_GOOD] * 9
+        found = await desk.cancel_all.cancel(BOSS, "demo", everybody=True)
+        assert (found.cancelled, found.pending) == (("a",), ())
+        assert [each for each, _ in found.failed] == ["b"]
+        assert desk.floor.asked.count("open orders") == 2
 
 
 async def test_an_order_that_ended_meanwhile_is_no_failure(valkey: ValkeyServer) -> None:

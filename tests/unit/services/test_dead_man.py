@@ -203,6 +203,32 @@ async def test_an_order_that_was_being_prepared_when_the_switch_lapsed_is_cancel
     assert desk.at.floor.cancelled == ["was-being-prepared"]
 
 
+async def test_it_goes_on_while_each_reading_shows_another_order_of_the_silent_app(
+    desk: Desk,
+) -> None:
+    for each in range(1, 9):
+        await desk.at.placed_by(CALLER, f"o{each}")
+    desk.at.floor.open.clear()
+    desk.at.floor.late = {reading: f"o{reading}" for reading in range(1, 9)}
+    await desk.let_lapse()
+    async with desk.led():
+        await until(lambda: DONE in desk.told())
+    assert desk.at.floor.cancelled == [f"o{each}" for each in range(1, 9)]
+    assert desk.at.watch.audit.events[-1].detail["cancelled"] == "8"
+    assert await desk.store.lapsed("demo") == ()
+
+
+async def test_it_goes_on_while_an_order_is_listed_whose_cancel_was_acknowledged(
+    desk: Desk,
+) -> None:
+    await desk.at.placed_by(CALLER, "a")
+    desk.at.floor.lingers["a"] = 7
+    await desk.let_lapse()
+    async with desk.led():
+        await until(lambda: DONE in desk.told())
+    assert desk.at.floor.open == {}
+
+
 async def test_an_order_in_doubt_is_named_and_keeps_no_lapse_open(desk: Desk) -> None:
     doubtful = await desk.at.in_doubt_by(CALLER)
     await desk.at.placed_by(CALLER, "a")
