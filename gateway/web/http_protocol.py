@@ -18,7 +18,9 @@ from gateway.web.refusal_bodies import refusal_answer
 from gateway.web.unread import UnreadWatch
 
 _BETWEEN = len(b": \r\n")
-_TARGET = re.compile(rb"^[!-~]+ ([!-~]+) HTTP/", re.MULTILINE)
+_TARGET = re.compile(rb"^[!-~]+ ([^\s]+) HTTP/", re.MULTILINE)
+_WAITING = 100
+"""So many requests of a connection may wait for the one before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class _HeadTooLong(Exception):  # the parser hands it on as its own error
     pass
 
 
+class _TooManyWait(Exception):  # as above
+    pass
+
+
 class BoundedHeadProtocol(HttpToolsProtocol):
     """Answers a head that is too long with 431, and closes where none comes in time.
 
@@ -48,7 +54,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     limits: ClassVar[HeadLimits]
 
     _in_head = True
-    _messages = 0
+    _progress = 0
     _size = 0
     _unparsed = 0
     _piece = b""
@@ -86,12 +92,15 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; those of a header that does not end count before the parser gives it."""
+        """Take bytes; those of a header that does not end count before the parser gives it.
+
+        So do those of the fields after a chunked body.
+        """
         if self._in_head and self._deadline is None:
             self._await_head()
-        messages, self._piece = self._messages, data
+        progress, self._piece = self._progress, data
         super().data_received(data)
-        if self._in_head and self._messages == messages and not self.transport.is_closing():
+        if self._progress == progress and not self.transport.is_closing():
             self._unparsed += len(data)
             if self._unparsed > self.limits.size:
                 self._refuse_head()
@@ -107,23 +116,30 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._grow(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Take a header; what follows a body is none (RFC 9110, 6.5.1), but counts as one."""
         self._grow(len(name) + len(value) + _BETWEEN)
-        super().on_header(name, value)
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """End the head; the request begins, and the wait for its body."""
+        if len(self.pipeline) >= _WAITING:
+            raise _TooManyWait
         self._in_head = False
         self._wait_no_more()
         self._await_body()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._progressed()
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """End a request; the next bytes are the next one's head."""
         self._wait_no_more()
         self._in_head = True
-        self._messages += 1
-        self._unparsed = 0
+        self._progressed()
         super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
@@ -132,7 +148,10 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser did not take, and close."""
-        if self._size > self.limits.size:
+        if len(self.pipeline) >= _WAITING:
+            # An answer now would be taken for that of the first who waits.
+            self.transport.close()
+        elif self._size > self.limits.size:
             self._refuse_head()
         else:
             self._refuse(400, BadUserInput("request", msg))
@@ -142,6 +161,10 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._unread.end()
         super().handle_websocket_upgrade()
 
+    def _progressed(self) -> None:
+        self._progress += 1
+        self._unparsed = 0
+
     def _grow(self, count: int) -> None:
         self._size += count
         if self._size > self.limits.size:
@@ -149,6 +172,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def _refuse_head(self) -> None:
         problem = f"and request line are over {self.limits.size} bytes"
+        if not self._in_head and self.cycle.response_started:
+            self.transport.close()
+            return
         self._refuse(431, BadUserInput("headers", problem))
 
     def _refuse(self, status: int, error: BadUserInput) -> None:

@@ -54,6 +54,7 @@ class House:
                 Route("/long", _long),
                 WebSocketRoute("/", self._waiting),
                 WebSocketRoute("/endless", self._talking),
+                WebSocketRoute("/nowhere", _denying),
             ]
         )
 
@@ -89,7 +90,12 @@ class House:
 
 
 async def _echo(request: Request) -> Response:
-    return PlainTextResponse(await request.body() or b"nothing")
+    told = await request.body() or b"nothing"
+    return PlainTextResponse(told, headers={"x-told": request.headers.get("x-told", "")})
+
+
+async def _denying(peer: WebSocket) -> None:
+    await peer.send_denial_response(PlainTextResponse("none", 404))
 
 
 async def _long(_request: Request) -> Response:

@@ -59,6 +59,7 @@ OF_FACADE = b"GET /v3/api/market/depth?symbol=BTCTRY HTTP/1.1\r\nhost: gateway\r
     [
         (400, (b"BREW /v3/api/ping HTTP/1.1\r\nhost: gateway\r\n\r\n",)),
         (400, (LINE + b"\r\nBREW /v3/api/ping HTTP/1.1\r\nhost: gateway\r\n\r\n",)),
+        (400, ("GET /v3/api/market/24h?symbol=é HTTP/1.1\r\n\r\n".encode(),)),
         (400, (OF_FACADE, b"no header\r\n\r\n")),
         (400, (b"GET /v3 HTTP/1.1\r\nno header\r\n\r\n",)),
         (431, (OF_FACADE, b"x: " + b"a" * SIZE)),
@@ -68,6 +69,7 @@ OF_FACADE = b"GET /v3/api/market/depth?symbol=BTCTRY HTTP/1.1\r\nhost: gateway\r
     ids=[
         "unknown method",
         "pipelined",
+        "raw text",
         "no header",
         "at its root",
         "long header",
@@ -101,6 +103,44 @@ async def test_a_body_does_not_count_as_head() -> None:
         apart = await (await house.say(post + CLOSING, body[:2000], body[2000:])).read()
         assert together.endswith(b"\r\n\r\n" + body)
         assert apart.endswith(b"\r\n\r\n" + body)
+
+
+CHUNKED = (
+    b"POST / HTTP/1.1\r\nhost: gateway\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+)
+
+
+async def test_fields_after_a_body_count_as_head() -> None:
+    async with house_of() as house:
+        reader = await house.say(CHUNKED + b"0\r\nx: ", *[b"a" * 400] * 4)
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_fields_after_a_body_are_no_headers() -> None:
+    async with house_of() as house:
+        reader = await house.say(CHUNKED + b"1\r\na\r\n0\r\nx-told: secret\r\n\r\n")
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"secret" not in answer
+
+
+async def test_a_body_in_many_chunks_does_not_count_as_head() -> None:
+    async with house_of() as house:
+        chunks = [b"1\r\na\r\n" * 100] * 10
+        answer = await (await house.say(CHUNKED, *chunks, b"0\r\n\r\n")).read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_connection_on_which_too_many_requests_wait_is_closed() -> None:
+    async with house_of() as house:
+        slow = b"GET /slow HTTP/1.1\r\nhost: gateway\r\n\r\n"
+        patient = await house.say(slow * 101)
+        await house.asked.wait()
+        assert await (await house.say(slow * 102)).read() == b""
+        house.go_on.set()
+        answered = b""
+        while answered.count(b"HTTP/1.1 200 ") < 101:
+            answered += await patient.read(65_536)
 
 
 async def test_each_request_of_a_connection_has_the_whole_limit() -> None:

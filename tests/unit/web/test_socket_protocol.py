@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -57,6 +58,82 @@ async def test_outside_the_facade_it_is_told_what_can_be_read() -> None:
     async with house_of(size=ROOMY) as house:
         body = await refused(house, upgrade(b"GET /graphql", b"content-length: 3\r\n"))
         assert "has no body" in body["errors"][0]["message"]
+
+
+async def opened_at(house: House) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """An open WebSocket that says nothing."""
+    reader = await house.say(upgrade(b"GET /"))
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, house.writers[-1]
+
+
+MASK = bytes(4)
+FLOODS = {
+    "pings": b"\x89\x80" + MASK,
+    "pongs": b"\x8a\x80" + MASK,
+    "pieces of nothing": b"\x00\x80" + MASK,
+}
+
+
+async def test_a_message_in_pieces_with_pings_between_is_taken_whole() -> None:
+    async with house_of() as house:
+        reader, writer = await opened_at(house)
+        pieces = b"".join(b"\x00\x81" + MASK + b"a" + FLOODS["pings"] for _ in range(400))
+        writer.write(b"\x01\x81" + MASK + b"a" + pieces + b"\x80\x80" + MASK)
+        assert await reader.readexactly(800) == b"\x8a\x00" * 400
+        house.go_on.set()
+        await reader.readuntil(b"still here")
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_who_floods_with_frames_that_end_no_message_is_cut_off(name: str) -> None:
+    transport = StandInTransport(0)
+    protocol = opened(transport, stays=True)
+    await until(lambda: b" 101 " in transport.written)
+    before = len(transport.written)
+    begun = b"\x01\x80" + MASK if name == "pieces of nothing" else b""
+    protocol.data_received(begun + FLOODS[name] * 100_000)
+    told = transport.written[before:]
+    end = told.index(b"\x88")
+    assert told[end + 2 : end + 4] == (1008).to_bytes(2)
+    # What was sent before the end was seen is not answered a hundred thousand times.
+    assert told.count(b"\x8a\x00") <= 2_000
+    assert transport.closed
+    protocol.connection_lost(None)
+
+
+async def test_after_the_end_nobody_is_read_for_long() -> None:
+    transport = StandInTransport(0)
+    protocol = opened(transport, stays=True)
+    await until(lambda: b" 101 " in transport.written)
+    await protocol.send({"type": "websocket.close", "code": 1000, "reason": ""})
+    assert not transport.closed
+    protocol.data_received((b"\x81\x80" + MASK) * 2_000)
+    assert transport.closed
+    protocol.connection_lost(None)
+
+
+async def test_a_peer_that_reads_nothing_has_no_answers_to_pings_waiting() -> None:
+    transport = StandInTransport(0)
+    protocol = opened(transport, stays=True)
+    await until(lambda: b" 101 " in transport.written)
+    before = len(transport.written)
+    protocol.pause_writing()
+    protocol.data_received(FLOODS["pings"] * 500)
+    assert len(transport.written) == before
+    protocol.resume_writing()
+    protocol.data_received(FLOODS["pings"])
+    assert transport.written[before:] == b"\x8a\x00"
+    protocol.connection_lost(None)
+
+
+async def test_an_upgrade_that_is_answered_with_a_status_is_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with house_of() as house:
+        answer = await (await house.say(upgrade(b"GET /nowhere"))).read()
+        assert answer.startswith(b"HTTP/1.1 404 ")
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
 
 async def test_a_websocket_whose_peer_takes_nothing_is_cut_off() -> None:
