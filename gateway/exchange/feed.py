@@ -155,8 +155,10 @@ class Feed:
         self._changed.set()
 
     def renew(self) -> None:
-        """Connect anew, at once: another key is to log in. Without a connection it does nothing."""
+        """Connect anew, at once: another key is to log in. Without a connection it only may."""
         self._renewal_wanted = self._connected
+        if not self._connected:
+            self._forgive_login()
         self._changed.set()
 
     async def confirm(self, within_s: float) -> bool:
@@ -246,6 +248,8 @@ class Feed:
 
     def _up(self, on_event: Callable[[FeedEvent], None]) -> None:
         at = self._now()
+        if self._renewal_wanted:
+            self._forgive_login()
         self._renewal_wanted = False
         self._epoch += 1
         self._connected, self._since = True, at.wall
@@ -320,6 +324,10 @@ class Feed:
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, delay)):
                 await self._changed.wait()
+
+    def _forgive_login(self) -> None:
+        self._login_refused = False
+        self._protocol.forgive_login()
 
     def _refused(self, kind: TopicKind) -> None:
         self._login_refused = self._login_refused or kind is TopicKind.ACCOUNT

@@ -118,6 +118,10 @@ class FeedProtocol:
         """Ask for `topic` no longer; its updates end now."""
         self._topics.unwant(topic)
 
+    def forgive_login(self) -> None:
+        """Log in at the next turn, however often that failed: there is another key."""
+        self._topics.forgive(ACCOUNT)
+
     def audit_soon(self) -> None:
         """Send a LIST_SUBSCRIPTIONS at the next `tick`, once the one before is answered."""
         self._audit_at = 0.0

@@ -171,6 +171,10 @@ class Subscriptions:
         """Forget the connection, but not which topics failed how often."""
         self._standings.clear()
 
+    def forgive(self, topic: Topic) -> None:
+        """Forget how often `topic` failed, and wait for it no longer."""
+        self._retries.pop(topic, None)
+
     def next_deadline(self) -> float:
         """The monotonic time of the next overdue acknowledgement or retry; infinite if none."""
         awaited = [

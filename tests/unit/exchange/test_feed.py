@@ -288,6 +288,35 @@ async def test_a_renewed_feed_connects_again_at_once_and_logs_in_anew() -> None:
         assert listener.pauses == []
 
 
+async def test_after_a_refused_login_another_key_logs_in_at_once_and_one_time() -> None:
+    hours = FeedTiming(login_retry_base=7_200, login_retry_cap=7_200, close_within=0.2)
+    async with listening(Exchange(refusing_once, obliging)) as exchange:
+        listener = Listener(exchange.url, hours)
+        async with listener.running() as feed:
+            feed.want(ACCOUNT)
+            await listener.next(LoginRefused)
+            feed.renew()
+            await listener.next(Started)
+            assert not feed.login_refused
+        assert feed.epoch == 2
+        assert len(exchange.of("USER_STREAMS")) == 2
+
+
+async def test_between_connections_another_key_may_log_in_too() -> None:
+    hours = FeedTiming(login_retry_base=7_200, login_retry_cap=7_200, close_within=0.2)
+    async with listening(Exchange(obliging)) as exchange:
+        listener = Listener(exchange.url, hours, only_while_wanted=True, logins=(None, LOGIN))
+        async with listener.running() as feed:
+            feed.want(ACCOUNT)
+            await listener.next(LoginRefused)
+            feed.unwant(ACCOUNT)
+            await until(lambda: listener.ended[Ending.IDLE])
+            feed.renew()
+            assert not feed.login_refused
+            feed.want(ACCOUNT)
+            await listener.next(Started)
+
+
 async def test_a_login_without_a_key_is_refused_before_it_is_sent_and_tried_again() -> None:
     async with listening(Exchange(obliging)) as exchange:
         listener = Listener(exchange.url, only_while_wanted=True, logins=(None, LOGIN))
