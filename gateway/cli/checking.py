@@ -1,6 +1,7 @@
 """`narkasa-gateway check`: every fault of the configuration at once."""
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -46,7 +47,8 @@ def check(environ: Mapping[str, str], *, connect: bool) -> int:
     if not is_sound(environ, connect=connect):
         return 2
     typer.echo("configuration is sound")
-    for warning in _shared_database(load_settings(environ)):
+    settings = load_settings(environ)
+    for warning in (*_shared_database(settings), *_unwritable(settings)):
         typer.echo(f"warning: {warning}", err=True)
     if not any(environ.get(f"{_ENCRYPTION_KEY}{ending}") for ending in ("", "_FILE")):
         typer.echo(_NO_VIRTUAL_KEYS)
@@ -179,6 +181,19 @@ def _shared_database(settings: Settings) -> Iterator[str]:
             f"{PREFIX}CACHE_REDIS_URL, {PREFIX}STATE_REDIS_URL: are the same database; what the "
             "cache may throw away, the state must keep: give each a server of its own"
         )
+
+
+def _unwritable(settings: Settings) -> Iterator[str]:
+    """The files that take no line here; the gateway starts all the same, and goes on trying."""
+    files = {
+        f"{PREFIX}AUDIT_FILE": settings.audit_file,
+        f"{PREFIX}JOURNAL_EXPORT_FILE": settings.journal_export_file,
+    }
+    for name, text in files.items():
+        file = Path(text)
+        place = file if file.exists() else file.parent
+        if text not in ("", "-") and not os.access(place, os.W_OK):
+            yield f"{name}: {place} is not there, or cannot be written by this user"
 
 
 def _database(address: str) -> tuple[str, str]:

@@ -59,10 +59,11 @@ class Surroundings:
 def run(around: Surroundings) -> int:
     """Run until stopped: 0. A server that fails: 1. Something to set right before: 2."""
     try:
+        workspace = Workspace(around.folder / ".dev")
+        workspace.require_free()
         ports = choose_ports(around.environ)
         control = programs.wants_control(around.environ)
         binary = embedded.find_server(around.environ.get("PATH"))
-        workspace = Workspace(around.folder / ".dev")
         with workspace.claimed(), embedded.room_for_socket(workspace.store) as redis_socket:
             asyncio.run(_Run(around, ports, workspace, redis_socket).hold(binary, control=control))
     except _MISUSE as misuse:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 from gateway.access.principal import ANONYMOUS
 from gateway.access.tokens import hash_token, new_token
@@ -114,6 +115,15 @@ class Workspace:
         self.store = self.folder / "valkey"
         self.audit_file = self.logs / "audit.jsonl"
 
+    def require_free(self) -> None:
+        """Raise `AlreadyRunning` while another process holds the folder. Nothing is made."""
+        with contextlib.ExitStack() as opened:
+            try:
+                lock = opened.enter_context((self.folder / "lock").open())
+            except OSError:
+                return  # nobody made it, or `claimed` tells what is wrong with it
+            self._hold(lock)
+
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
         """Hold the folder for this process, empty but for what stays; `env` goes at the end.
@@ -127,15 +137,18 @@ class Workspace:
         except OSError as error:
             raise UnusableFolder(self.folder, error.strerror or type(error).__name__) from None
         with private.create(self.folder / "lock") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise AlreadyRunning(self.folder) from error
+            self._hold(lock)
             self._clear()
             try:
                 yield
             finally:
                 self.env_file.unlink(missing_ok=True)
+
+    def _hold(self, lock: IO[Any]) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(self.folder) from error
 
     def _clear(self) -> None:
         self.env_file.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from gateway.access.policy import Action
 from gateway.access.policy_file import PolicyFile
 from gateway.access.principal import ANONYMOUS
 from gateway.cli.keys.listing import aligned
-from gateway.cli.vkeys.issuing import Issuer, find_all, open_issuer, open_store
+from gateway.cli.vkeys.issuing import Issued, Issuer, find_all, open_issuer, open_store
 from gateway.cli.vkeys.settings import VirtualKeySettings, virtual_key_settings
 from gateway.cli.vkeys.standing import Ambiguous, Standing, held_by, named
 from gateway.cli.watch.lines import printable
@@ -71,7 +71,7 @@ class VirtualKeyDesk:
 
     def show(self) -> int:
         """List what stands; with the key-encryption keys, say what does not open."""
-        return _status(self._show)
+        return _status(self._show, then="")
 
     def revoke(self, name: str) -> int:
         """Have a key prove nothing any more.
@@ -98,11 +98,14 @@ class VirtualKeyDesk:
         _check_names(settings.policy_file, principal, account)
         async with _open_issuer(settings) as issuer:
             issued = await issuer.issue(principal, account, keys)
-        typer.echo(
-            f"{issued.key.id} lets its holder act as {principal} on {account}. Shown this once:",
-            err=True,
-        )
-        typer.echo(f"VIRTUAL_API_KEY={issued.api_key}\nVIRTUAL_API_SECRET={issued.api_secret}")
+            try:
+                _tell(issued)
+            except OSError as fault:
+                for entry in named(await issuer.standing(), issued.key.id):
+                    await issuer.revoke(entry)
+                told = f"the pair could not be shown ({fault.strerror})"
+                problem = f"{told}, so {issued.key.id} is revoked"
+                raise Misuse(problem) from None
         return DONE
 
     async def _show(self) -> int:
@@ -158,6 +161,13 @@ class VirtualKeyDesk:
         ).encryption_keys()
 
 
+def _tell(issued: Issued) -> None:
+    key = issued.key
+    told = f"{key.id} lets its holder act as {key.principal} on {key.account}. Shown this once:"
+    typer.echo(told, err=True)
+    typer.echo(f"VIRTUAL_API_KEY={issued.api_key}\nVIRTUAL_API_SECRET={issued.api_secret}")
+
+
 def _open_issuer(settings: VirtualKeySettings) -> AbstractAsyncContextManager[Issuer]:
     return open_issuer(
         settings.state_redis_url.get_secret_value(),
@@ -167,7 +177,9 @@ def _open_issuer(settings: VirtualKeySettings) -> AbstractAsyncContextManager[Is
     )
 
 
-def _status(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+def _status(
+    work: Callable[[], Coroutine[Any, Any, int]], then: str = ". 'vkeys list' tells what stands"
+) -> int:
     try:
         return asyncio.run(work())
     except AuditUnavailable:
@@ -175,7 +187,7 @@ def _status(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         typer.echo(f"{_STATE_REDIS}: {problem}", err=True)
         return MISUSE
     except StoreUnavailable as away:
-        typer.echo(f"{_STATE_REDIS}: {away}. 'vkeys list' tells what stands", err=True)
+        typer.echo(f"{_STATE_REDIS}: {away}{then}", err=True)
         return UNKNOWN
     except _FAULTS as fault:
         typer.echo(str(fault), err=True)

@@ -54,6 +54,20 @@ def test_a_sound_configuration_is_one_line(
     assert capsys.readouterr() == ("configuration is sound\n", "")
 
 
+def test_a_file_that_takes_no_line_is_a_warning(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("AUDIT_FILE", "JOURNAL_EXPORT_FILE"):
+        environ[f"NGW_{name}"] = str(tmp_path / "none" / "lines")
+        assert check(environ, connect=False) == 0
+        told = capsys.readouterr()
+        assert told.out == "configuration is sound\n"
+        assert told.err.startswith(f"warning: NGW_{name}: {tmp_path / 'none'} is not there")
+        environ[f"NGW_{name}"] = str(tmp_path / "lines")
+        assert check(environ, connect=False) == 0
+        assert capsys.readouterr().err == ""
+
+
 def test_faults_of_settings_policy_and_credentials_are_told_at_once(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -203,7 +203,15 @@ def test_a_second_run_in_the_same_folder_is_refused(workspace: Workspace) -> Non
         second = Workspace(workspace.folder)
         with pytest.raises(AlreadyRunning, match=str(workspace.folder.parent)), second.claimed():
             pass
+        with pytest.raises(AlreadyRunning):
+            second.require_free()
         assert "first" in workspace.env_file.read_text()
+    second.require_free()
+
+
+def test_a_folder_that_nobody_made_is_free(tmp_path: Path) -> None:
+    Workspace(tmp_path / "new").require_free()
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:

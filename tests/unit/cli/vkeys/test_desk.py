@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -355,8 +357,25 @@ def test_what_cannot_be_put_on_record_is_not_done(office: Office) -> None:
 def test_with_redis_away_nothing_is_issued(office: Office) -> None:
     away = office.environ | {"NGW_STATE_REDIS_URL": "unix:///nonexistent/valkey.sock"}
     assert VirtualKeyDesk(away, office.kek_file).issue("desk", "demo") == MISUSE
+    office.told()
     assert VirtualKeyDesk(away, office.kek_file).show() == UNKNOWN
-    assert "NGW_STATE_REDIS_URL: the store is away" in office.told()
+    told = office.told()
+    assert "NGW_STATE_REDIS_URL: the store is away" in told
+    assert "vkeys list" not in told
+
+
+def test_a_pair_that_nobody_was_shown_is_revoked(office: Office) -> None:
+    command = [sys.executable, "-m", "gateway.cli", "vkeys", "issue"]
+    command += ["--principal", "desk", "--account", "demo"]
+    environ = os.environ | office.environ | {"NGW_KEY_ENCRYPTION_KEY_FILE": str(office.kek_file)}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env=environ, text=True, check=False
+        )
+    assert done.returncode == MISUSE
+    assert "could not be shown (No space left on device), so vk-" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert office.entries() == {}
 
 
 def test_what_has_to_be_set_is_told(office: Office) -> None:
