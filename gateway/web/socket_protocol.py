@@ -6,11 +6,10 @@ that end no message, which the limits on messages do not see.
 """
 
 import asyncio
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
 
 from gateway.domain.errors import BadUserInput
 from gateway.web.refusal_bodies import refusal_answer
@@ -60,7 +59,7 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
             if not self.transport.is_closing():
                 super().data_received(data[start : start + _PIECE])
 
-    def handle_cont(self, event: Frame) -> None:
+    def handle_cont(self, event: Any) -> None:  # noqa: ANN401 - a frame, of the library below uvicorn
         """Take a further piece of a message."""
         super().handle_cont(event)
         self._count()
@@ -73,7 +72,7 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
             self.conn.data_to_send()
         self._count()
 
-    def handle_pong(self, event: Frame) -> None:
+    def handle_pong(self, event: Any) -> None:  # noqa: ANN401 - a frame, of the library below uvicorn
         """Take an answer to a ping, or what nobody asked for."""
         super().handle_pong(event)
         self._count()
