@@ -11,9 +11,11 @@ from tests.functional.conftest import running_service
 from tests.functional.exchange import wall_clock_ms
 from tests.functional.facade import WITH_VIRTUAL_KEYS, Anonymous, Bot, issue
 from tests.functional.service import MARKET, READ, TRADE, Member, Service
+from tests.processes import eventually
 
 PEOPLE = (Member("bot", (MARKET, READ, TRADE)), Anonymous("anonymous", (MARKET,)))
 EXECUTE = ".opblock.is-open button.execute"
+SYMBOL = ".opblock.is-open tr[data-param-name='symbol'] input"
 REPLY = ".live-responses-table .response-col_description .microlight"
 
 
@@ -58,6 +60,8 @@ def executed(page: Page) -> Json:
 
 def test_a_public_get_is_executed_as_it_stands_there(service: Service, page: Page) -> None:
     show(page, service, "Market%20Endpoints/get-depth")
+    # The page shows the button before it has taken over the example.
+    assert eventually(lambda: page.values(SYMBOL) == ["BTCTRY"])
     assert executed(page) == {"code": "00000", "book": {"bids": [], "asks": []}}
 
 
